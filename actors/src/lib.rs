@@ -1,0 +1,6 @@
+//! The actors.
+
+pub mod inbox;
+pub mod port;
+
+pub use ractor;

@@ -1,0 +1,17 @@
+//! Every word that crosses a port: what arrives, what is asked and answered, what is sent and what became of it.
+//!
+//! These types have no behaviour beyond reading and writing themselves. Where an item or a command sits in some wire format
+//! is the business of the assistant or transport that speaks it; what it *means* is the business of [`crate::on`].
+
+mod answer;
+mod inbound;
+mod outbound;
+mod question;
+
+pub use answer::{Answer, AskError, AssistantState, Choice, CommandCall, Item};
+pub use inbound::{Arrival, DeliveryFailure, InboundMessage, Media, Sequence, StartSession, Work, WorkRecord};
+pub use outbound::{
+    DeliveryStatus, LoggedMessage, Lookup, OutboundId, OutboundIdError, OutboundMessage, OutboundRow, ProviderId,
+    Receipt, Repeat, RowState, SendError,
+};
+pub use question::{AskInput, EndReason, Question, SessionEnd, Token};

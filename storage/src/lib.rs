@@ -1,0 +1,292 @@
+//! Durable state: the [`Store`] trait and its contract.
+//!
+//! A store keeps, per conversation, one record (an opaque snapshot with a version), its work records (accepted and not yet
+//! answered, then answered with outbound texts not yet settled), one deadline, and its transcript; and for all together a
+//! list of dead letters. It keeps bytes and order; it knows no rules of conversation.
+//!
+//! # Contract
+//!
+//! * When [`Store::accept`] or [`Store::commit`] returns `Ok`, what it wrote survives the death of the process and loss of power.
+//! * A commit is all or nothing. It is refused as [`StoreError::Fenced`] when its claim was lost and as [`StoreError::Stale`] when
+//!   the conversation has another version than the one the step came from; a refused commit changes nothing.
+//! * Duplicates, fences and versions are judged against what is on disk plus everything submitted before; a
+//!   [`Accepted::Duplicate`] is answered only when the record that it repeats is durable.
+//! * [`Store::load`] sees every commit and settlement of that conversation submitted before it.
+//! * [`Store::settle`] returns when the settlement is in line, not when it is on disk: losing one costs a look-up, never a text.
+//! * Sequences are drawn from one counter that never goes back, also across restarts.
+//! * After a failed write nothing more is accepted or committed: [`Store::failed`] resolves, and the process must end.
+
+pub mod record;
+
+use async_trait::async_trait;
+use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
+use uuid::Uuid;
+
+pub use record::{DeadLetter, TranscriptTurn};
+
+/// The right to run one shard's conversations, until a later claim takes it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// Which shard.
+    pub shard: Shard,
+    /// The fence: a commit under an older epoch is refused.
+    pub epoch: u64,
+}
+
+/// The version of a conversation's record: zero before the first commit, then one more with each snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u64);
+
+/// Something to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewWork {
+    /// Whose conversation.
+    pub key: ConversationKey,
+    /// The provider's id or the caller's idempotency key, unique per tenant.
+    pub id: String,
+    /// Now.
+    pub accepted_at: UnixMillis,
+    /// Fresh random bits, kept in the record.
+    pub seed: u128,
+    /// What it is.
+    pub work: Work,
+}
+
+/// What became of an offer to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is durable and will be worked on.
+    Fresh(Sequence),
+    /// It was accepted before, under this sequence.
+    Duplicate(Sequence),
+    /// A limit is reached; nothing was kept. The caller answers 503.
+    Full(Limit),
+}
+
+/// Which limit refused an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// This conversation has `inbox_max` unread records.
+    Inbox,
+    /// All conversations together have `backlog_max` unread records.
+    Backlog,
+    /// The disk has less than `min_free` bytes left.
+    Disk,
+}
+
+/// One atomic change of a conversation.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// The version of the snapshot that this step came from.
+    pub version: Version,
+    /// The new snapshot; `None` leaves record and version as they are.
+    pub snapshot: Option<Vec<u8>>,
+    /// When the conversation next wakes itself; `None` never. Looked at only with a snapshot.
+    pub deadline: Option<UnixMillis>,
+    /// Work records that are answered: each is replaced by its outbound rows, or removed when there are none.
+    pub answered: Vec<Answered>,
+    /// Outbound rows whose state changes.
+    pub marks: Vec<Mark>,
+    /// Unread records whose attempt counters change: the sequence, the new `attempts`, the new `alone`.
+    pub attempts: Vec<(Sequence, u8, bool)>,
+    /// What is added to the dead letters.
+    pub dead_letters: Vec<DeadLetter>,
+}
+
+/// One work record, answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Which.
+    pub sequence: Sequence,
+    /// What is to be sent for it, in order.
+    pub rows: Vec<OutboundRow>,
+    /// Its page in the transcript; `None` keeps none.
+    pub transcript: Option<TranscriptTurn>,
+}
+
+/// A new state of one outbound row. A settled state removes the row from the work record, and with the last row the record;
+/// the transcript keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Which row.
+    pub id: OutboundId,
+    /// Its new state.
+    pub state: RowState,
+}
+
+/// A conversation as it is found on disk.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The version of `snapshot`.
+    pub version: Version,
+    /// What the last commit wrote; `None` for a conversation that has none, or whose record could not be read.
+    pub snapshot: Option<Vec<u8>>,
+    /// Unread records, in order of acceptance, at most the number asked for.
+    pub unread: Vec<WorkRecord>,
+    /// Outbound rows that are not settled, in order, each with the random seed of the work record it answers.
+    pub unsettled: Vec<(OutboundRow, u128)>,
+    /// Records that could not be read: each was set aside as a dead letter.
+    pub damaged: usize,
+}
+
+/// One page of what needs doing.
+#[derive(Clone, Debug, Default)]
+pub struct WorkPage {
+    /// Conversations with unread records, or with rows that are due.
+    pub keys: Vec<ConversationKey>,
+    /// Where the next page begins; `None` when this was the last.
+    pub next: Option<WorkCursor>,
+}
+
+/// A place in the list of pending work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkCursor(pub(crate) Vec<u8>);
+
+/// What the store found when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The last process to use it did not close it.
+    pub unclean: bool,
+    /// Records with a lower sequence were accepted by an earlier process.
+    pub first_sequence: Sequence,
+    /// A random value of this store's, for names in logs.
+    pub salt: Uuid,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The claim was lost to a later one: stop running this shard.
+    #[error("the claim on shard {} was lost", .0.0)]
+    Fenced(Shard),
+    /// The conversation has moved on: load it again.
+    #[error("the conversation was changed by someone else")]
+    Stale,
+    /// Another process has the store open.
+    #[error(
+        "the store at {path} is in use by another process: stop that one first, or give this one a store of its own"
+    )]
+    Locked {
+        /// Where it lies.
+        path: String,
+    },
+    /// The store was written by a newer version.
+    #[error(
+        "the store was written in format {found}, this version knows formats up to {supported}: run the version that wrote it"
+    )]
+    Newer {
+        /// What was found.
+        found: u32,
+        /// The newest that is known.
+        supported: u32,
+    },
+    /// The store's files are damaged.
+    #[error("the store at {path} is damaged ({reason}): keep a copy of the directory, then restore it from a backup")]
+    Corrupt {
+        /// Where it lies.
+        path: String,
+        /// What was found.
+        reason: String,
+    },
+    /// Reading or writing failed; after a failed write the store takes nothing more.
+    #[error("the store cannot be used: {0}")]
+    Unusable(String),
+}
+
+/// Durable state of many conversations. See the crate's contract.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// What was found at opening.
+    fn opening(&self) -> Opening;
+
+    /// Keeps an input, once. Any process may call this, whether it owns the conversation or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`]; then nothing was promised and the caller answers 503.
+    async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError>;
+
+    /// Takes the shards that nobody else holds, with a new epoch each.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn claim(&self, shards: &[Shard]) -> Result<Vec<Claim>, StoreError>;
+
+    /// Gives claims back. One that was lost already is passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError>;
+
+    /// Reads a conversation with at most `unread_max` unread records.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] or [`StoreError::Unusable`]. An unreadable record is no error: see [`Loaded::damaged`].
+    async fn load(&self, claim: Claim, key: &ConversationKey, unread_max: usize) -> Result<Loaded, StoreError>;
+
+    /// Makes one step durable. Returns the version that the next step carries.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Stale`] or [`StoreError::Unusable`]; the step then had no effect.
+    async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError>;
+
+    /// Notes what became of outbound rows, with the next batch. A mark for a row that is settled already changes nothing.
+    async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>);
+
+    /// Keeps a provider's word on a text in the transcript, with the next batch. The highest rank wins.
+    /// Returns whether the text is one that we know.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn receipt(&self, key: &ConversationKey, receipt: &Receipt, at: UnixMillis) -> Result<bool, StoreError>;
+
+    /// Lists conversations with unread records, with rows in doubt, or with rows due by `now`; at most `limit`, from `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn work(&self, now: UnixMillis, after: Option<WorkCursor>, limit: usize) -> Result<WorkPage, StoreError>;
+
+    /// Lists deadlines that fall before `until`, earliest first, at most `limit`, beginning after `after`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn deadlines(
+        &self,
+        until: UnixMillis,
+        after: Option<(UnixMillis, ConversationKey)>,
+        limit: usize,
+    ) -> Result<Vec<(UnixMillis, ConversationKey)>, StoreError>;
+
+    /// Forgets duplicate marks from before `before`; looks at no more than `limit` of them, going on where it stopped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError>;
+
+    /// Pages of a conversation's transcript, newest first, at most `limit`, from before `before` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn transcript(
+        &self,
+        key: &ConversationKey,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<TranscriptTurn>, StoreError>;
+
+    /// Messages that were set aside, oldest first, at most `limit`, from after `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// Writes everything out and marks the store as closed cleanly.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn close(&self) -> Result<(), StoreError>;
+
+    /// Resolves when the store can no longer be used, with the reason. Pending otherwise.
+    async fn failed(&self) -> StoreError;
+}
