@@ -1,8 +1,168 @@
 //! The pure core of Raconteur: a conversation as a function of its inputs.
+//!
+//! # Contract
+//!
+//! A [`Conversation`] is made from what the store holds ([`Conversation::restore`]) and then driven by one call:
+//! [`Conversation::handle`] takes the time, the tenant's [`policy::Policy`] and one [`Input`], and returns [`Effect`]s in the
+//! order in which they are to be carried out. It reads no clock, draws no random number, does no input or output and never
+//! blocks; given the same record, inputs and times it returns the same effects.
+//!
+//! **Commit, then act.** Effects are of four kinds ([`Effect::kind`]). A *question* may leave at once: it changes nothing of
+//! ours and is put again after a crash. A *change* must be made durable. An *act* leaves only after the changes of the same
+//! call are durable. A *note* is for logs and metrics. If the changes cannot be made durable, the conversation in memory is
+//! worth nothing: drop it and restore it from the store.
+//!
+//! **One turn at a time.** Texts are taken strictly in order of acceptance, the next only when the turn before is committed.
+//! Control requests and failed deliveries are taken while a turn is open.
+//!
+//! **Tokens.** Whatever comes back from outside names what it answers: an answer its [`words::Token`], a send its
+//! [`words::OutboundId`]. What answers nothing that is still asked is dropped.
+//!
+//! What it does not do: it keeps no policy, knows no wire format, and decides neither when it is loaded nor where it runs.
 
 pub mod address;
+pub mod command;
+pub mod effect;
+pub mod input;
+mod on;
+pub mod outbox;
 pub mod policy;
+pub mod render;
 pub mod retry;
+pub mod segment;
+pub mod session;
 pub mod time;
+pub mod turn;
 pub mod variable;
 pub mod words;
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::ConversationKey;
+use crate::outbox::Outbox;
+use crate::policy::Policy;
+use crate::session::Session;
+use crate::time::UnixMillis;
+use crate::turn::Turn;
+use crate::words::{OutboundRow, Sequence, WorkRecord};
+
+pub use crate::effect::Effect;
+pub use crate::input::Input;
+
+/// One conversation: what is durable of it, and what it is busy with.
+#[derive(Debug)]
+pub struct Conversation {
+    key: ConversationKey,
+    durable: Durable,
+    turn: Option<Turn>,
+    inbox: VecDeque<WorkRecord>,
+    seen: Option<Sequence>,
+    outbox: Outbox,
+}
+
+/// What a snapshot holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Durable {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<Session>,
+}
+
+/// A snapshot that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the conversation's snapshot cannot be read: {0}")]
+pub struct SnapshotError(String);
+
+impl Conversation {
+    /// A conversation as the store has it: the latest snapshot (`None` where there is none) and the outbound rows that are not
+    /// settled, in order, each with the seed of the work record that it answers.
+    ///
+    /// # Errors
+    /// When the snapshot is not one of ours.
+    pub fn restore(
+        key: ConversationKey,
+        snapshot: Option<&[u8]>,
+        rows: Vec<(OutboundRow, u128)>,
+    ) -> Result<Self, SnapshotError> {
+        let durable = match snapshot {
+            Some(bytes) => serde_json::from_slice(bytes).map_err(|error| SnapshotError(error.to_string()))?,
+            None => Durable::default(),
+        };
+        let outbox = Outbox::restore(rows);
+        Ok(Self { key, durable, turn: None, inbox: VecDeque::new(), seen: None, outbox })
+    }
+
+    /// Lets one thing happen, at `now`, under the tenant's rules.
+    pub fn handle(&mut self, now: UnixMillis, policy: &Policy, input: Input) -> Vec<Effect> {
+        let mut step = Step { conversation: self, now, policy, effects: Vec::new() };
+        match input {
+            Input::WorkAccepted(record) => step.on_work_accepted(record),
+            Input::MessageConvicted { record, reason } => step.on_message_convicted(record, &reason),
+            Input::AssistantReplied { token, answer } => step.on_assistant_replied(token, *answer),
+            Input::AssistantFailed { token, error } => step.on_assistant_failed(token, &error),
+            Input::SlotGranted { id } => step.on_slot_granted(id),
+            Input::TextSent { id, provider_id } => step.on_text_sent(id, provider_id),
+            Input::SendFailed { id, error } => step.on_send_failed(id, error),
+            Input::LogRead { id, lookup, known } => step.on_log_read(id, lookup, &known),
+            Input::DeadlinePassed => {}
+        }
+        step.advance();
+        step.effects
+    }
+
+    /// What must be kept of this conversation, as bytes for [`Conversation::restore`].
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.durable).expect("a snapshot has only string keys and finite numbers")
+    }
+
+    /// When the open session times out: the deadline that must outlive the process.
+    #[must_use]
+    pub fn deadline(&self, policy: &Policy) -> Option<UnixMillis> {
+        self.durable.session.as_ref().map(|session| session.deadline(policy))
+    }
+
+    /// When the conversation next wants [`Input::DeadlinePassed`], for whatever reason.
+    #[must_use]
+    pub fn next_wake(&self, policy: &Policy) -> Option<UnixMillis> {
+        [self.deadline(policy), self.outbox.next_wake(policy)].into_iter().flatten().min()
+    }
+
+    /// Nothing is asked, sent or looked up at this moment, and no text waits.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.turn.is_none() && self.inbox.is_empty() && !self.outbox.is_busy()
+    }
+
+    /// No call is under way whose outcome would be in doubt if it were abandoned: no turn is open and no text is being sent.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.turn.is_none() && !self.outbox.is_calling()
+    }
+
+    /// Forgets the texts that wait, so that no further turn opens. They stay in the store and are answered by the next process.
+    pub fn close_inbox(&mut self) {
+        self.inbox.clear();
+    }
+
+    /// Whose conversation this is.
+    #[must_use]
+    pub fn key(&self) -> &ConversationKey {
+        &self.key
+    }
+
+    /// The open session.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        self.durable.session.as_ref()
+    }
+}
+
+/// One call of [`Conversation::handle`], while it runs. Each kind of input adds its handlers to it in a file under `on/`.
+struct Step<'a> {
+    conversation: &'a mut Conversation,
+    now: UnixMillis,
+    policy: &'a Policy,
+    effects: Vec<Effect>,
+}

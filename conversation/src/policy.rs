@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::retry::Backoff;
+use crate::words::Repeat;
 
 /// How an assistant is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub enum DoubtPolicy {
 /// How texts are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendPolicy {
+    /// How long one call to the provider may take; after that its outcome is unknown.
+    pub timeout: Duration,
     /// How long a text is worth delivering.
     pub valid_for: Duration,
     /// The waits between attempts that surely were not taken.
@@ -41,6 +44,8 @@ pub struct SendPolicy {
     pub text_max: usize,
     /// How many media the transport takes with one text.
     pub media_max: usize,
+    /// Whether the transport may repeat a send of unknown outcome.
+    pub repeat: Repeat,
 }
 
 /// All rules of one tenant.
@@ -78,6 +83,7 @@ impl Default for Policy {
             options_prefix: "%s. ".into(),
             ask: AskPolicy { timeout: Duration::from_secs(30), retries: 2, interval: Duration::from_secs(2) },
             send: SendPolicy {
+                timeout: Duration::from_secs(30),
                 valid_for: Duration::from_secs(4 * 3_600),
                 backoff: Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(300) },
                 reconcile_after: Duration::from_secs(30),
@@ -85,6 +91,7 @@ impl Default for Policy {
                 doubt: DoubtPolicy::GiveUp,
                 text_max: 1_600,
                 media_max: 10,
+                repeat: Repeat::AskLog,
             },
             answer_within: Duration::from_secs(12 * 3_600),
             max_context: 256 * 1_024,

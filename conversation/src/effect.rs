@@ -1,0 +1,179 @@
+//! Everything that a conversation can order, in four kinds: questions, changes, acts and notes.
+
+use uuid::Uuid;
+
+use crate::time::UnixMillis;
+use crate::words::{OutboundId, OutboundMessage, OutboundRow, Question, RowState, SessionEnd, Token, Work, WorkRecord};
+
+/// One order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask the assistant.
+    AskAssistant(Box<Question>),
+    /// Ask the tenant's lane for room to send this text.
+    RequestSlot {
+        /// Which text.
+        id: OutboundId,
+        /// How many segments it takes.
+        segments: u32,
+    },
+    /// Ask the provider's log whether this text was taken.
+    ReadLog(Box<OutboundMessage>),
+
+    /// The work record is answered: replace it by its outbound rows, and write its page of the transcript.
+    Consume(Box<Consumed>),
+    /// A row has a new state.
+    Mark {
+        /// Which.
+        id: OutboundId,
+        /// The state.
+        state: RowState,
+    },
+    /// The snapshot has changed.
+    Save,
+    /// Put this work record on the list of dead letters. A [`Effect::Consume`] of the same record follows.
+    SetAside {
+        /// The record.
+        record: Box<WorkRecord>,
+        /// Why.
+        reason: String,
+    },
+
+    /// Hand this text to the provider.
+    Send(Box<OutboundMessage>),
+    /// Tell the assistant and the world that a session is over.
+    EndSession(Box<SessionEnd>),
+
+    /// Something that an operator may want to know.
+    Report(Notice),
+}
+
+/// What is to be done with an [`Effect`], and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// May leave at once.
+    Question,
+    /// Must be durable before any act of the same step.
+    Change,
+    /// Only after the changes.
+    Act,
+    /// For logs and metrics.
+    Note,
+}
+
+impl Effect {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::AskAssistant(_) | Self::RequestSlot { .. } | Self::ReadLog(_) => Kind::Question,
+            Self::Consume(_) | Self::Mark { .. } | Self::Save | Self::SetAside { .. } => Kind::Change,
+            Self::Send(_) | Self::EndSession(_) => Kind::Act,
+            Self::Report(_) => Kind::Note,
+        }
+    }
+}
+
+/// An answered work record.
+#[derive(Clone, Debug)]
+pub struct Consumed {
+    /// The record.
+    pub record: WorkRecord,
+    /// The session it belonged to.
+    pub session: Option<Uuid>,
+    /// When it was answered.
+    pub answered_at: UnixMillis,
+    /// How often the assistant was asked for it.
+    pub asks: u32,
+    /// Why it failed; `None` when it did not.
+    pub error: Option<String>,
+    /// What is to be sent for it, in order.
+    pub rows: Vec<OutboundRow>,
+}
+
+/// Something an operator may want to know. None of these spoils a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// The assistant ordered something that nobody knows.
+    UnknownCommand {
+        /// Its name.
+        name: String,
+    },
+    /// The assistant ordered something known in a way that makes no sense.
+    MalformedCommand {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `smsConversationResponseTimeout` is not a number of milliseconds between 100 and 120,000; it is ignored.
+    BadResponseTimeout {
+        /// What it was.
+        value: String,
+    },
+    /// An item that a text message cannot show.
+    UnsupportedItem {
+        /// The assistant's name for it.
+        response_type: String,
+    },
+    /// An answer came after it was no longer asked for.
+    LateAnswer {
+        /// Which.
+        token: Token,
+    },
+    /// An attempt at a turn failed; another follows.
+    AskAgain {
+        /// The failed attempt.
+        token: Token,
+        /// Why it failed.
+        reason: String,
+    },
+    /// A turn failed; the user gets the failure message.
+    TurnFailed {
+        /// Which.
+        token: Token,
+        /// Why.
+        reason: String,
+    },
+    /// A text will not reach the user.
+    TextFailed {
+        /// Which.
+        id: OutboundId,
+        /// The provider's code or ours.
+        code: String,
+        /// In plain words.
+        reason: String,
+    },
+    /// A text is in doubt: the provider's log is asked.
+    TextInDoubt {
+        /// Which.
+        id: OutboundId,
+        /// Why.
+        reason: String,
+    },
+    /// A session was opened.
+    SessionStarted {
+        /// Its GUID.
+        session: Uuid,
+        /// What opened it.
+        by: StartedBy,
+    },
+}
+
+/// What opened a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartedBy {
+    /// A text from the user.
+    User,
+    /// A request from our side.
+    Request,
+}
+
+impl From<&Work> for StartedBy {
+    fn from(work: &Work) -> Self {
+        match work {
+            Work::Message(_) => Self::User,
+            Work::Start(_) | Work::End | Work::DeliveryFailed(_) => Self::Request,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! One file per kind of input; each adds its handlers to [`crate::Step`]. After every input, [`crate::Step::advance`] starts
+//! whatever can be started, so that no handler needs to know what was waiting.
+
+mod assistant;
+mod control;
+mod deadline;
+mod delivery;
+mod inbound;
+
+use crate::Step;
+use crate::effect::Effect;
+
+impl Step<'_> {
+    /// Starts what can be started: control requests, a session's end, the next text, the next send. In this order: what was
+    /// requested comes first, and texts that were accepted before a deadline are taken before it.
+    pub(crate) fn advance(&mut self) {
+        self.take_controls();
+        self.take_next_text();
+        self.end_silent_session();
+        self.tend_outbox();
+    }
+
+    pub(crate) fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod script;

@@ -1,0 +1,153 @@
+//! Requests from our side, and what the conversation hears about its own texts. They are taken while a turn is open.
+
+use crate::Step;
+use crate::effect::{Effect, Notice};
+use crate::variable::SmsError;
+use crate::words::{DeliveryFailure, EndReason, OutboundId, Work, WorkRecord};
+
+impl Step<'_> {
+    /// Takes every control request out of the inbox, in order, past the texts that wait.
+    pub(crate) fn take_controls(&mut self) {
+        let is_control = |record: &WorkRecord| match record.work {
+            Work::End | Work::DeliveryFailed(_) => true,
+            Work::Message(_) | Work::Start(_) => false,
+        };
+        while let Some(position) = self.conversation.inbox.iter().position(is_control) {
+            let record = self.conversation.inbox.remove(position).expect("the position was just found");
+            self.take_control(record);
+        }
+    }
+
+    /// Carries out one control request.
+    pub(crate) fn take_control(&mut self, record: WorkRecord) {
+        match &record.work {
+            Work::End => self.end_requested(record),
+            Work::DeliveryFailed(failure) => {
+                let DeliveryFailure { outbound, code, reason } = failure.clone();
+                self.note_failed_text(outbound, code, reason);
+                self.emit(Effect::Consume(Box::new(self.silent(record))));
+            }
+            Work::Message(_) | Work::Start(_) => self.conversation.inbox.push_front(record),
+        }
+    }
+
+    /// The open turn is cancelled with its session: what it would have said no longer has a place.
+    fn end_requested(&mut self, record: WorkRecord) {
+        if let Some(turn) = self.conversation.turn.take() {
+            let asks = turn.token().attempt;
+            self.consume(turn.record, asks, Some("the session was ended by request".into()), Vec::new());
+        }
+        self.emit(Effect::Consume(Box::new(self.silent(record))));
+        self.end_session(EndReason::Requested);
+    }
+
+    /// A record that is answered without a word, and without moving the session's clock.
+    fn silent(&self, record: WorkRecord) -> crate::effect::Consumed {
+        let session = self.conversation.session().map(|session| session.id);
+        crate::effect::Consumed { record, session, answered_at: self.now, asks: 0, error: None, rows: Vec::new() }
+    }
+
+    /// The assistant is told of it with the next question, as `smsError`.
+    pub(crate) fn note_failed_text(&mut self, id: OutboundId, code: String, reason: String) {
+        if let Some(session) = &mut self.conversation.durable.session {
+            let error = SmsError { code: code.clone(), message: reason.clone(), outbound: id, at: self.now };
+            session.error = Some(error);
+        }
+        self.emit(Effect::Report(Notice::TextFailed { id, code, reason }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::on::script::{Script, answer, text};
+    use crate::words::{Sequence, StartSession};
+
+    fn failure(turn: u64) -> Work {
+        let outbound = OutboundId { turn: Sequence(turn), part: 0 };
+        Work::DeliveryFailed(DeliveryFailure { outbound, code: "30003".into(), reason: "unreachable".into() })
+    }
+
+    #[test]
+    fn an_end_request_cancels_the_open_turn_and_drops_its_late_answer() {
+        let mut script = Script::new();
+        script.accept(1, text("hi"));
+        let effects = script.accept(2, Work::End);
+        let expected = ["consume 1 asks 1 error rows []", "consume 2 asks 0 rows []", "save", "end session Requested"];
+        assert_eq!(effects, expected);
+        assert_eq!(script.replied(1, 1, answer("late")), ["late answer 1/1"]);
+        assert!(script.conversation.session().is_none());
+    }
+
+    #[test]
+    fn an_end_request_without_a_session_is_just_answered() {
+        let mut script = Script::new();
+        assert_eq!(script.accept(1, Work::End), ["consume 1 asks 0 rows []"]);
+    }
+
+    #[test]
+    fn an_end_request_passes_texts_that_wait() {
+        let mut script = Script::new();
+        script.accept(1, text("one"));
+        script.accept(2, text("two"));
+        let effects = script.accept(3, Work::End);
+        assert!(effects.iter().any(|effect| effect == "end session Requested"));
+        assert!(effects.iter().any(|effect| effect.starts_with("ask 2/1")), "{effects:?}");
+    }
+
+    #[test]
+    fn a_start_request_lets_the_assistant_speak_first_with_data_and_timeout() {
+        let mut script = Script::new();
+        let start = StartSession {
+            user_data: Some(RawValue::from_string("{\"caseId\":42}".into()).unwrap()),
+            timeout: Some(Duration::from_secs(600)),
+        };
+        let effects = script.accept(1, Work::Start(start));
+        assert_eq!(effects, ["session started by Request", "ask 1/1 start timeout 30s"]);
+        let variables = script.last_question().variables.to_json();
+        assert_eq!(variables["smsUserData"]["caseId"], 42);
+        assert_eq!(variables["smsSessionTimeoutCount"], 600);
+        script.replied(1, 1, answer("Your bill is due"));
+        let deadline = script.conversation.deadline(&script.policy);
+        assert_eq!(deadline, Some(script.now.plus(Duration::from_secs(600))));
+    }
+
+    #[test]
+    fn a_start_request_replaces_an_open_session() {
+        let mut script = Script::new();
+        script.accept(1, text("hi"));
+        script.replied(1, 1, answer("hello"));
+        let effects = script.accept(2, Work::Start(StartSession::default()));
+        assert_eq!(effects[..2], ["save", "end session Replaced"]);
+    }
+
+    #[test]
+    fn a_failed_delivery_reaches_the_assistant_once_with_the_next_turn() {
+        let mut script = Script::new();
+        script.accept(1, text("hi"));
+        script.replied(1, 1, answer("hello"));
+        let effects = script.accept(2, failure(1));
+        assert_eq!(effects, ["text 1-0 failed 30003", "consume 2 asks 0 rows []"]);
+        script.accept(3, text("more"));
+        assert_eq!(script.last_question().variables.error.as_ref().map(|error| error.code.as_str()), Some("30003"));
+        script.replied(3, 1, answer("ok"));
+        script.accept(4, text("and?"));
+        assert_eq!(script.last_question().variables.error, None);
+    }
+
+    #[test]
+    fn a_failure_learned_during_a_turn_is_kept_for_the_next() {
+        let mut script = Script::new();
+        script.accept(1, text("hi"));
+        script.replied(1, 1, answer("hello"));
+        script.accept(2, text("more"));
+        script.accept(3, failure(1));
+        script.replied(2, 1, answer("ok"));
+        script.accept(4, text("and?"));
+        assert!(script.last_question().variables.error.is_some());
+    }
+}

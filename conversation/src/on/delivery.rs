@@ -1,0 +1,199 @@
+//! A text's way to the provider: room in the lane, the call, and what came of it; retries, expiry, and texts in doubt.
+//!
+//! A text whose call may have been taken is never blindly sent again: the provider's log is asked where there is one, and where
+//! that cannot decide, the tenant's policy does.
+
+use std::time::Duration;
+
+use crate::Step;
+use crate::effect::{Effect, Notice};
+use crate::outbox::{Entry, Need, Phase};
+use crate::policy::DoubtPolicy;
+use crate::segment;
+use crate::time::UnixMillis;
+use crate::words::{LoggedMessage, Lookup, OutboundId, OutboundMessage, ProviderId, RowState, SendError};
+
+/// How long to wait before an unreadable log is read again.
+const LOG_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long a number pauses when the provider does not say.
+const PAUSE: Duration = Duration::from_secs(60);
+
+impl Step<'_> {
+    /// Gives the head of the outbox what it needs.
+    pub(crate) fn tend_outbox(&mut self) {
+        loop {
+            match self.conversation.outbox.need(self.now, self.policy) {
+                Need::Nothing => return,
+                Need::Slot => return self.request_slot(),
+                Need::Log => return self.read_log(),
+                Need::Expire => self.fail_head("expired", "it could not be sent while it was worth sending"),
+                Need::Verdict => self.judge_head("the provider keeps no log that could be asked"),
+            }
+        }
+    }
+
+    pub(crate) fn on_slot_granted(&mut self, id: OutboundId) {
+        let now = self.now;
+        let Some(entry) = self.conversation.outbox.head_is(id).filter(|entry| entry.phase == Phase::AwaitingSlot)
+        else {
+            return;
+        };
+        entry.phase = Phase::Idle;
+        if now >= entry.row.expires_at {
+            return;
+        }
+        entry.phase = Phase::Calling;
+        entry.row.state = RowState::Sending { since: now };
+        let message = self.message(now);
+        self.emit(Effect::Mark { id, state: RowState::Sending { since: now } });
+        self.emit(Effect::Send(Box::new(message)));
+    }
+
+    pub(crate) fn on_text_sent(&mut self, id: OutboundId, provider_id: ProviderId) {
+        if self.conversation.outbox.head_is(id).is_some() {
+            self.conversation.outbox.pop();
+            self.emit(Effect::Mark { id, state: RowState::Sent { provider_id } });
+        }
+    }
+
+    pub(crate) fn on_send_failed(&mut self, id: OutboundId, error: SendError) {
+        let now = self.now;
+        let Some(entry) = self.conversation.outbox.head_is(id).filter(|entry| entry.phase == Phase::Calling) else {
+            return;
+        };
+        entry.phase = Phase::Idle;
+        let wait = entry.wait(&self.policy.send.backoff);
+        match error {
+            SendError::Retry { after, .. } => self.retry_head(wait.max(after.unwrap_or_default())),
+            SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(PAUSE)),
+            SendError::Misconfigured { .. } => self.retry_head(PAUSE),
+            SendError::Rejected { code, reason } => self.fail_head(&code, &reason),
+            SendError::OptedOut => self.fail_head("opted_out", "the user has opted out"),
+            SendError::Unknown { reason } => {
+                let since = entry.began(now);
+                entry.row.state = RowState::Unknown { since };
+                self.emit(Effect::Mark { id, state: RowState::Unknown { since } });
+                self.emit(Effect::Report(Notice::TextInDoubt { id, reason }));
+            }
+        }
+    }
+
+    pub(crate) fn on_log_read(&mut self, id: OutboundId, lookup: Lookup, known: &[ProviderId]) {
+        let now = self.now;
+        let Some(entry) = self.conversation.outbox.head_is(id).filter(|entry| entry.phase == Phase::ReadingLog) else {
+            return;
+        };
+        entry.phase = Phase::Idle;
+        match lookup {
+            Lookup::Readable(logged) => match matching(&entry.row.body, logged, known) {
+                Some(provider_id) => self.on_text_sent(id, provider_id),
+                None => self.queue_again(),
+            },
+            Lookup::Unreadable { reason } => {
+                entry.look_at = now.plus(LOG_AGAIN);
+                if now >= entry.began(now).plus(self.policy.send.reconcile_for) {
+                    self.judge_head(&reason);
+                }
+            }
+            Lookup::Unsupported => self.judge_head("the provider keeps no log that could be asked"),
+        }
+    }
+
+    fn request_slot(&mut self) {
+        let Some(entry) = self.conversation.outbox.head() else { return };
+        entry.phase = Phase::AwaitingSlot;
+        let (id, segments) = (entry.row.id, segment::count(&entry.row.body));
+        self.emit(Effect::RequestSlot { id, segments });
+    }
+
+    fn read_log(&mut self) {
+        let now = self.now;
+        let Some(entry) = self.conversation.outbox.head() else { return };
+        entry.phase = Phase::ReadingLog;
+        let began = entry.began(now);
+        let message = self.message(began);
+        self.emit(Effect::ReadLog(Box::new(message)));
+    }
+
+    fn message(&mut self, began_at: UnixMillis) -> OutboundMessage {
+        let key = self.conversation.key.clone();
+        let row = &self.conversation.outbox.head().expect("only called for a head").row;
+        let (body, media) = (row.body.clone(), row.media.clone());
+        OutboundMessage { id: row.id, key, body, media, expires_at: row.expires_at, began_at }
+    }
+
+    fn retry_head(&mut self, wait: Duration) {
+        let now = self.now;
+        let Some(entry) = self.conversation.outbox.head() else { return };
+        entry.tries = entry.tries.saturating_add(1);
+        entry.row.state = RowState::Retry { at: now.plus(wait), tries: entry.tries };
+        let (id, state) = (entry.row.id, entry.row.state.clone());
+        self.emit(Effect::Mark { id, state });
+    }
+
+    /// The log proves that the text was not taken.
+    fn queue_again(&mut self) {
+        let Some(entry) = self.conversation.outbox.head() else { return };
+        entry.row.state = RowState::Queued;
+        let id = entry.row.id;
+        self.emit(Effect::Mark { id, state: RowState::Queued });
+    }
+
+    /// Nobody can say whether the text was taken: the tenant's policy decides.
+    fn judge_head(&mut self, why: &str) {
+        match self.policy.send.doubt {
+            DoubtPolicy::Resend => self.queue_again(),
+            DoubtPolicy::GiveUp => {
+                let Some(entry) = self.conversation.outbox.pop() else { return };
+                let id = entry.row.id;
+                self.emit(Effect::Mark { id, state: RowState::GivenUp });
+                self.note_failed_text(id, "unknown".into(), format!("it is unknown whether it was sent: {why}"));
+                self.emit(Effect::Save);
+            }
+        }
+    }
+
+    /// The head will not be sent, and neither will what is left of the same answer: half an answer misleads.
+    fn fail_head(&mut self, code: &str, reason: &str) {
+        let Some(entry) = self.conversation.outbox.pop() else { return };
+        let id = entry.row.id;
+        let failed = |code: &str, reason: &str| RowState::Failed { code: code.to_owned(), reason: reason.to_owned() };
+        self.emit(Effect::Mark { id, state: failed(code, reason) });
+        while let Some(rest) = self.conversation.outbox.pop_same_turn(id) {
+            let state = failed("part_failed", "an earlier part of the same answer could not be sent");
+            self.emit(Effect::Mark { id: rest.row.id, state });
+        }
+        self.note_failed_text(id, code.to_owned(), reason.to_owned());
+        self.emit(Effect::Save);
+    }
+}
+
+impl Entry {
+    /// When the call began whose outcome is in doubt.
+    fn began(&self, now: UnixMillis) -> UnixMillis {
+        if let RowState::Sending { since } | RowState::Unknown { since } = self.row.state { since } else { now }
+    }
+
+    fn wait(&self, backoff: &crate::retry::Backoff) -> Duration {
+        let random = u64::try_from(self.seed & u128::from(u64::MAX)).unwrap_or_default();
+        backoff.after(self.tries.saturating_add(1), random)
+    }
+}
+
+/// The logged message that is this text: the oldest with the same words that is not known to be another text.
+fn matching(body: &str, logged: Vec<LoggedMessage>, known: &[ProviderId]) -> Option<ProviderId> {
+    let wanted = normalised(body);
+    let mut same =
+        logged.into_iter().rev().filter(|m| !known.contains(&m.provider_id) && normalised(&m.body) == wanted);
+    same.next().map(|message| message.provider_id)
+}
+
+/// Providers trim texts and fold white space; that makes them no other texts.
+fn normalised(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

@@ -1,0 +1,238 @@
+use super::*;
+use crate::Input;
+use crate::on::script::{Script, answer, text};
+use crate::policy::Policy;
+use crate::words::{Answer, Item, OutboundRow, Repeat, Sequence};
+
+fn id(text: &str) -> OutboundId {
+    text.parse().unwrap()
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A conversation with one answered text whose row `1-0` is being sent.
+fn sending() -> Script {
+    let mut script = Script::new();
+    script.accept(1, text("hi"));
+    script.replied(1, 1, answer("hello"));
+    assert_eq!(script.slot("1-0"), ["mark 1-0 sending", "send 1-0 \"hello\""]);
+    script
+}
+
+/// A conversation restored after a crash with one row in the given state.
+fn restored(state: RowState, repeat: Repeat) -> Script {
+    let mut script = Script::new();
+    let expires_at = script.now.plus(seconds(3_600));
+    let row = OutboundRow { id: id("1-0"), body: "hello  there".into(), media: Vec::new(), expires_at, state };
+    let policy = script.policy.clone();
+    script = Script::restored(None, vec![(row, 7)]);
+    script.policy = Policy { send: crate::policy::SendPolicy { repeat, ..policy.send.clone() }, ..policy };
+    script
+}
+
+fn in_doubt(repeat: Repeat) -> Script {
+    let since = Script::new().now;
+    restored(RowState::Sending { since }, repeat)
+}
+
+fn logged(sid: &str, body: &str) -> LoggedMessage {
+    LoggedMessage { provider_id: ProviderId(sid.into()), body: body.into() }
+}
+
+fn log_read(script: &mut Script, lookup: Lookup, known: &[&str]) -> Vec<String> {
+    let known = known.iter().map(|sid| ProviderId((*sid).into())).collect();
+    script.give(Input::LogRead { id: id("1-0"), lookup, known })
+}
+
+#[test]
+fn a_text_leaves_only_after_it_was_marked_as_sending() {
+    let mut script = sending();
+    assert_eq!(script.sent("1-0"), ["mark 1-0 sent SM1-0"]);
+    assert!(script.conversation.is_idle());
+}
+
+#[test]
+fn texts_go_one_at_a_time_and_in_order() {
+    let mut script = sending();
+    script.accept(2, text("more"));
+    let effects = script.replied(2, 1, answer("second"));
+    assert_eq!(effects, ["consume 2 asks 1 rows [2-0 \"second\"]"]);
+    assert_eq!(script.sent("1-0"), ["mark 1-0 sent SM1-0", "slot 2-0 for 1"]);
+}
+
+#[test]
+fn a_text_surely_not_taken_is_tried_again_with_growing_waits() {
+    let mut script = sending();
+    let again = SendError::Retry { after: None, reason: "refused".into() };
+    assert_eq!(script.refused("1-0", again.clone()), ["mark 1-0 retry 1"]);
+    assert_eq!(script.give(Input::DeadlinePassed), [""; 0]);
+    let first = script.conversation.next_wake(&script.policy).unwrap().since(script.now);
+    script.advance(seconds(2));
+    assert_eq!(script.give(Input::DeadlinePassed), ["slot 1-0 for 1"]);
+    script.slot("1-0");
+    assert_eq!(script.refused("1-0", again), ["mark 1-0 retry 2"]);
+    let second = script.conversation.next_wake(&script.policy).unwrap().since(script.now);
+    assert!(second > first, "{second:?} after {first:?}");
+}
+
+#[test]
+fn a_wait_that_the_provider_asks_for_is_kept() {
+    let mut script = sending();
+    script.refused("1-0", SendError::Retry { after: Some(seconds(90)), reason: "429".into() });
+    assert_eq!(script.conversation.next_wake(&script.policy), Some(script.now.plus(seconds(90))));
+}
+
+#[test]
+fn a_text_that_never_gets_through_expires_and_the_assistant_is_told() {
+    let mut script = sending();
+    script.refused("1-0", SendError::Retry { after: None, reason: "down".into() });
+    script.advance(seconds(5 * 3_600));
+    let effects = script.give(Input::DeadlinePassed);
+    assert!(effects.contains(&"mark 1-0 failed expired".to_owned()), "{effects:?}");
+    assert!(effects.contains(&"save".to_owned()));
+}
+
+#[test]
+fn a_slot_that_comes_too_late_sends_nothing() {
+    let mut script = Script::new();
+    script.accept(1, text("hi"));
+    script.replied(1, 1, answer("hello"));
+    script.advance(seconds(5 * 3_600));
+    let effects = script.slot("1-0");
+    assert_eq!(effects[..2], ["save", "end session Timeout"]);
+    assert_eq!(effects[2], "mark 1-0 failed expired");
+}
+
+#[test]
+fn a_rejected_text_fails_with_the_rest_of_its_answer_and_later_answers_go_on() {
+    let mut script = Script::new();
+    script.policy.send.text_max = 5;
+    script.accept(1, text("hi"));
+    script.replied(1, 1, Answer { items: vec![Item::Text("aaaa bbbb".into())], ..Answer::default() });
+    script.slot("1-0");
+    script.accept(2, text("more"));
+    script.replied(2, 1, answer("next"));
+    let effects = script.refused("1-0", SendError::Rejected { code: "21614".into(), reason: "landline".into() });
+    let expected =
+        ["mark 1-0 failed 21614", "mark 1-1 failed part_failed", "text 1-0 failed 21614", "save", "slot 2-0 for 1"];
+    assert_eq!(effects, expected);
+}
+
+#[test]
+fn a_failed_text_is_told_as_sms_error() {
+    let mut script = sending();
+    script.refused("1-0", SendError::OptedOut);
+    script.accept(2, text("hm"));
+    let error = script.last_question().variables.error.clone().unwrap();
+    assert_eq!((error.code.as_str(), error.outbound), ("opted_out", id("1-0")));
+}
+
+#[test]
+fn a_misconfigured_transport_costs_no_text() {
+    let mut script = sending();
+    let error = SendError::Misconfigured { code: "20003".into(), reason: "bad token".into() };
+    assert_eq!(script.refused("1-0", error), ["mark 1-0 retry 1"]);
+}
+
+#[test]
+fn an_unknown_outcome_is_looked_up_before_anything_is_sent_again() {
+    let mut script = sending();
+    let effects = script.refused("1-0", SendError::Unknown { reason: "read timeout".into() });
+    assert_eq!(effects, ["mark 1-0 unknown", "text 1-0 in doubt"]);
+    assert_eq!(script.give(Input::DeadlinePassed), [""; 0]);
+    script.advance(seconds(30));
+    assert_eq!(script.give(Input::DeadlinePassed), ["read log 1-0"]);
+    let effects = log_read(&mut script, Lookup::Readable(vec![logged("SM9", "hello")]), &[]);
+    assert_eq!(effects, ["mark 1-0 sent SM9"]);
+}
+
+#[test]
+fn a_text_that_the_log_does_not_have_is_sent_again() {
+    let mut script = in_doubt(Repeat::AskLog);
+    script.advance(seconds(31));
+    assert_eq!(script.give(Input::DeadlinePassed), ["read log 1-0"]);
+    let effects = log_read(&mut script, Lookup::Readable(vec![logged("SM1", "other words")]), &[]);
+    assert_eq!(effects, ["mark 1-0 queued", "slot 1-0 for 1"]);
+}
+
+#[test]
+fn a_logged_text_that_is_known_to_be_another_is_no_match() {
+    let mut script = in_doubt(Repeat::AskLog);
+    script.advance(seconds(31));
+    script.give(Input::DeadlinePassed);
+    let log = Lookup::Readable(vec![logged("SM1", "hello there")]);
+    assert_eq!(log_read(&mut script, log, &["SM1"]), ["mark 1-0 queued", "slot 1-0 for 1"]);
+}
+
+#[test]
+fn white_space_does_not_make_it_another_text() {
+    let mut script = in_doubt(Repeat::AskLog);
+    script.advance(seconds(31));
+    script.give(Input::DeadlinePassed);
+    let log = Lookup::Readable(vec![logged("SM2", "hello there"), logged("SM1", "hello there ")]);
+    assert_eq!(log_read(&mut script, log, &[]), ["mark 1-0 sent SM1"]);
+}
+
+#[test]
+fn an_unreadable_log_is_tried_for_a_while_and_then_the_policy_decides() {
+    let mut script = in_doubt(Repeat::AskLog);
+    let unreadable = || Lookup::Unreadable { reason: "503".into() };
+    script.advance(seconds(31));
+    script.give(Input::DeadlinePassed);
+    assert_eq!(log_read(&mut script, unreadable(), &[]), [""; 0]);
+    script.advance(seconds(5));
+    assert_eq!(script.give(Input::DeadlinePassed), ["read log 1-0"]);
+    script.advance(seconds(600));
+    let effects = log_read(&mut script, unreadable(), &[]);
+    assert_eq!(effects, ["mark 1-0 given up", "text 1-0 failed unknown", "save"]);
+}
+
+#[test]
+fn the_policy_may_be_to_send_again() {
+    let mut script = in_doubt(Repeat::Never);
+    script.policy.send.doubt = DoubtPolicy::Resend;
+    assert_eq!(script.give(Input::DeadlinePassed), ["mark 1-0 queued", "slot 1-0 for 1"]);
+}
+
+#[test]
+fn without_a_log_the_policy_decides_at_once() {
+    let mut script = in_doubt(Repeat::Never);
+    let effects = script.give(Input::DeadlinePassed);
+    assert_eq!(effects, ["mark 1-0 given up", "text 1-0 failed unknown", "save"]);
+}
+
+#[test]
+fn a_transport_that_knows_our_ids_is_simply_asked_again() {
+    let mut script = in_doubt(Repeat::Safe);
+    assert_eq!(script.give(Input::DeadlinePassed), ["slot 1-0 for 1"]);
+}
+
+#[test]
+fn a_receipt_settles_a_doubtful_text() {
+    let mut script = in_doubt(Repeat::AskLog);
+    assert_eq!(script.sent("1-0"), ["mark 1-0 sent SM1-0"]);
+}
+
+#[test]
+fn what_comes_back_for_another_text_changes_nothing() {
+    let mut script = sending();
+    assert_eq!(script.sent("9-0"), [""; 0]);
+    assert_eq!(script.slot("1-0"), [""; 0]);
+    assert_eq!(script.refused("9-0", SendError::OptedOut), [""; 0]);
+    assert_eq!(log_read(&mut script, Lookup::Unsupported, &[]), [""; 0]);
+}
+
+#[test]
+fn a_restored_retry_keeps_its_time_and_its_count() {
+    let now = Script::new().now;
+    let mut script = restored(RowState::Retry { at: now.plus(seconds(9)), tries: 3 }, Repeat::AskLog);
+    assert_eq!(script.give(Input::DeadlinePassed), [""; 0]);
+    script.advance(seconds(9));
+    assert_eq!(script.give(Input::DeadlinePassed), ["slot 1-0 for 1"]);
+    script.slot("1-0");
+    let again = SendError::Retry { after: None, reason: "refused".into() };
+    assert_eq!(script.refused("1-0", again), ["mark 1-0 retry 4"]);
+    assert_eq!(id("1-0").turn, Sequence(1));
+}

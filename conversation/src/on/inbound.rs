@@ -1,0 +1,260 @@
+//! A text was accepted: it waits its turn, opens a session if none is open, and becomes a question. A text that made its
+//! conversation fail is set aside here.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::Step;
+use crate::effect::{Consumed, Effect, Notice, StartedBy};
+use crate::session::Session;
+use crate::turn::{self, Turn};
+use crate::variable::Variables;
+use crate::words::{
+    AskInput, EndReason, Media, OutboundId, OutboundRow, Question, RowState, SessionEnd, Token, Work, WorkRecord,
+};
+
+/// Why a text that waited too long was not answered, as the transcript shows it.
+const TOO_OLD: &str = "the text waited longer than answer_within";
+
+impl Step<'_> {
+    pub(crate) fn on_work_accepted(&mut self, record: WorkRecord) {
+        if self.conversation.seen.is_some_and(|seen| record.sequence <= seen) {
+            return;
+        }
+        self.conversation.seen = Some(record.sequence);
+        self.conversation.inbox.push_back(record);
+    }
+
+    pub(crate) fn on_message_convicted(&mut self, record: WorkRecord, reason: &str) {
+        if self.conversation.seen.is_some_and(|seen| record.sequence <= seen) {
+            return;
+        }
+        self.conversation.seen = Some(record.sequence);
+        self.emit(Effect::SetAside { record: Box::new(record.clone()), reason: reason.to_owned() });
+        self.fail(record, 0, reason);
+    }
+
+    /// Takes the next text, if no turn is open and the outbox has room.
+    pub(crate) fn take_next_text(&mut self) {
+        while self.conversation.turn.is_none() && self.conversation.outbox.len() < self.policy.outbox_max {
+            let Some(record) = self.conversation.inbox.pop_front() else { return };
+            if self.now.since(record.accepted_at) > self.policy.answer_within {
+                self.fail(record, 0, TOO_OLD);
+            } else {
+                self.open_turn(record);
+            }
+        }
+    }
+
+    fn open_turn(&mut self, record: WorkRecord) {
+        let (input, media) = match &record.work {
+            Work::Message(message) => {
+                self.session_for_text(&record);
+                let list = self.conversation.session().map_or(&[][..], |session| &session.list);
+                (turn::interpret(&message.body, list), message.media.clone())
+            }
+            Work::Start(start) => {
+                self.end_session(EndReason::Replaced);
+                let mut session = Session::open(record.seed, self.now);
+                session.user_data.clone_from(&start.user_data);
+                session.timeout = start.timeout;
+                self.open_session(session, StartedBy::Request);
+                (AskInput::Start, Vec::new())
+            }
+            Work::End | Work::DeliveryFailed(_) => return self.take_control(record),
+        };
+        let question = self.question(&record, input, media);
+        self.emit(Effect::AskAssistant(Box::new(question.clone())));
+        self.conversation.turn = Some(Turn { record, question });
+    }
+
+    /// A text accepted after its session's deadline opens a new one, however late we come to it; one accepted before it belongs
+    /// to the old session, even if the deadline has passed while it waited.
+    fn session_for_text(&mut self, record: &WorkRecord) {
+        let deadline = self.conversation.deadline(self.policy);
+        if deadline.is_some_and(|deadline| record.accepted_at > deadline) {
+            self.end_session(EndReason::Timeout);
+        }
+        if self.conversation.durable.session.is_none() {
+            self.open_session(Session::open(record.seed, record.accepted_at), StartedBy::from(&record.work));
+        }
+    }
+
+    fn open_session(&mut self, session: Session, by: StartedBy) {
+        self.emit(Effect::Report(Notice::SessionStarted { session: session.id, by }));
+        self.conversation.durable.session = Some(session);
+    }
+
+    /// Ends the open session, if there is one.
+    pub(crate) fn end_session(&mut self, reason: EndReason) {
+        let Some(session) = self.conversation.durable.session.take() else { return };
+        let state = session.state.filter(|state| state.assistant == self.policy.assistant);
+        let end = SessionEnd { key: self.conversation.key.clone(), session: session.id, reason, state };
+        self.emit(Effect::Save);
+        self.emit(Effect::EndSession(Box::new(end)));
+    }
+
+    fn question(&self, record: &WorkRecord, input: AskInput, media: Vec<Media>) -> Question {
+        let session = self.conversation.session().expect("a turn is opened only within a session");
+        let key = &self.conversation.key;
+        let variables = Variables {
+            tenant: key.tenant.clone(),
+            user: key.user.clone(),
+            session: session.id,
+            user_data: session.user_data.clone(),
+            session_timeout: session.timeout,
+            error: session.error.clone(),
+            media,
+        };
+        Question {
+            token: Token { turn: record.sequence, attempt: 1 },
+            turn_id: Uuid::new_v5(&Uuid::from_u128(record.seed), b"turn"),
+            key: key.clone(),
+            input,
+            variables,
+            state: session.state.clone().filter(|state| state.assistant == self.policy.assistant),
+            delay: Duration::ZERO,
+            timeout: session.response_timeout.unwrap_or(self.policy.ask.timeout),
+        }
+    }
+
+    /// The user gets the failure message for this record, which is thereby answered.
+    pub(crate) fn fail(&mut self, record: WorkRecord, asks: u32, error: &str) {
+        let rows = self.rows(&record, &self.policy.failure_message, &[]);
+        self.consume(record, asks, Some(error.to_owned()), rows);
+    }
+
+    /// The record is answered with these rows.
+    pub(crate) fn consume(&mut self, record: WorkRecord, asks: u32, error: Option<String>, rows: Vec<OutboundRow>) {
+        let session = self.conversation.durable.session.as_mut().map(|session| {
+            session.clock_from = session.clock_from.max(record.accepted_at).max(self.now);
+            session.id
+        });
+        for row in &rows {
+            self.conversation.outbox.push(row.clone(), record.seed);
+        }
+        let consumed = Consumed { record, session, answered_at: self.now, asks, error, rows };
+        self.emit(Effect::Consume(Box::new(consumed)));
+    }
+
+    /// Outbound rows for a text and media, as many as the transport needs.
+    pub(crate) fn rows(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
+        let pieces = crate::render::pieces(text, media, &self.policy.send);
+        let expires_at = self.now.plus(self.policy.send.valid_for);
+        let row = |(part, piece): (u16, crate::render::Piece)| OutboundRow {
+            id: OutboundId { turn: record.sequence, part },
+            body: piece.body,
+            media: piece.media,
+            expires_at,
+            state: RowState::Queued,
+        };
+        (0..u16::MAX).zip(pieces).map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Input;
+    use crate::on::script::{Script, answer, minutes, text};
+
+    #[test]
+    fn a_text_opens_a_session_and_asks_the_assistant() {
+        let mut script = Script::new();
+        let effects = script.accept(1, text("hi"));
+        assert_eq!(effects, ["session started by User", "ask 1/1 \"hi\" timeout 30s"]);
+        assert!(script.conversation.session().is_some());
+    }
+
+    #[test]
+    fn texts_wait_for_the_open_turn_and_are_taken_in_order() {
+        let mut script = Script::new();
+        script.accept(1, text("one"));
+        assert_eq!(script.accept(2, text("two")), [""; 0]);
+        assert_eq!(script.accept(3, text("three")), [""; 0]);
+        let effects = script.replied(1, 1, answer("first"));
+        assert!(effects.contains(&"ask 2/1 \"two\" timeout 30s".to_owned()), "{effects:?}");
+        assert!(!effects.iter().any(|effect| effect.contains("three")));
+    }
+
+    #[test]
+    fn a_record_that_was_seen_before_is_passed_over() {
+        let mut script = Script::new();
+        script.accept(1, text("one"));
+        assert_eq!(script.accept(1, text("one")), [""; 0]);
+        script.replied(1, 1, answer("ok"));
+        assert_eq!(script.accept(1, text("one")), [""; 0]);
+    }
+
+    #[test]
+    fn the_same_record_gets_the_same_session_and_turn_ids_after_a_crash() {
+        let ids = || {
+            let mut script = Script::new();
+            script.accept(1, text("hi"));
+            let question = script.last_question();
+            (question.turn_id, question.variables.session)
+        };
+        assert_eq!(ids(), ids());
+    }
+
+    #[test]
+    fn a_text_after_the_deadline_opens_a_new_session_with_empty_context() {
+        let mut script = Script::new();
+        script.accept(1, text("hi"));
+        let first = script.last_question().variables.session;
+        script.replied(1, 1, answer("hello"));
+        script.sent("1-0");
+        script.advance(minutes(61));
+        let effects = script.accept(2, text("again"));
+        assert_eq!(effects[..2], ["save", "end session Timeout"]);
+        assert_ne!(script.last_question().variables.session, first);
+        assert!(script.last_question().state.is_none());
+    }
+
+    #[test]
+    fn a_text_accepted_before_the_deadline_belongs_to_the_old_session() {
+        let mut script = Script::new();
+        script.accept(1, text("hi"));
+        let session = script.last_question().variables.session;
+        script.replied(1, 1, answer("hello"));
+        let record = script.record(2, text("in time"));
+        script.advance(minutes(90));
+        script.give(Input::WorkAccepted(record));
+        assert_eq!(script.last_question().variables.session, session);
+    }
+
+    #[test]
+    fn a_text_that_waited_too_long_gets_the_failure_message_unasked() {
+        let mut script = Script::new();
+        let record = script.record(1, text("hi"));
+        script.advance(minutes(13 * 60));
+        let effects = script.give(Input::WorkAccepted(record));
+        assert_eq!(
+            effects[0],
+            "consume 1 asks 0 error rows [1-0 \"We're sorry, but we can't respond to your message right now. Please try again later.\"]"
+        );
+    }
+
+    #[test]
+    fn a_convicted_text_is_set_aside_answered_with_the_failure_message_and_the_next_is_taken() {
+        let mut script = Script::new();
+        script.policy.failure_message = "sorry".into();
+        let record = script.record(1, text("poison"));
+        let effects = script.give(Input::MessageConvicted { record, reason: "poison".into() });
+        assert_eq!(effects[..2], ["set aside 1: poison", "consume 1 asks 0 error rows [1-0 \"sorry\"]"]);
+        assert!(script.accept(2, text("fine")).iter().any(|effect| effect.starts_with("ask 2/1")));
+    }
+
+    #[test]
+    fn a_full_outbox_holds_questions_back_until_texts_have_gone() {
+        let mut script = Script::new();
+        script.policy.outbox_max = 1;
+        script.accept(1, text("one"));
+        script.accept(2, text("two"));
+        let effects = script.replied(1, 1, answer("first"));
+        assert!(!effects.iter().any(|effect| effect.starts_with("ask")), "{effects:?}");
+        script.slot("1-0");
+        let effects = script.sent("1-0");
+        assert!(effects.iter().any(|effect| effect.starts_with("ask 2/1")), "{effects:?}");
+    }
+}

@@ -1,0 +1,147 @@
+//! The texts of one conversation that are not settled, in the order in which they must go.
+//!
+//! Only the head is ever tried: a text that waits for another attempt, or is in doubt, holds back those behind it and nobody
+//! else. This file keeps the queue and says what the head needs next; what happens to it is in `on/delivery.rs`.
+
+use std::collections::VecDeque;
+
+use crate::policy::Policy;
+use crate::time::UnixMillis;
+use crate::words::{OutboundId, OutboundRow, Repeat, RowState};
+
+/// The queue.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    entries: VecDeque<Entry>,
+}
+
+/// One unsettled text.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) row: OutboundRow,
+    pub(crate) seed: u128,
+    pub(crate) phase: Phase,
+    /// An unreadable log is not read again before then.
+    pub(crate) look_at: UnixMillis,
+    /// How many attempts have failed.
+    pub(crate) tries: u32,
+}
+
+/// What is under way for the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Idle,
+    AwaitingSlot,
+    Calling,
+    ReadingLog,
+}
+
+/// What the head needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing now: it is being tried, or its time has not come, or there is none.
+    Nothing,
+    /// Room in the lane.
+    Slot,
+    /// It is no longer worth sending.
+    Expire,
+    /// A look into the provider's log.
+    Log,
+    /// The tenant's word on what to do with a doubtful text.
+    Verdict,
+}
+
+impl Outbox {
+    /// The queue as the store has it. A text whose call may have been under way is in doubt.
+    #[must_use]
+    pub(crate) fn restore(rows: Vec<(OutboundRow, u128)>) -> Self {
+        Self { entries: rows.into_iter().map(|(row, seed)| Entry::new(row, seed)).collect() }
+    }
+
+    pub(crate) fn push(&mut self, row: OutboundRow, seed: u128) {
+        self.entries.push_back(Entry::new(row, seed));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn head(&mut self) -> Option<&mut Entry> {
+        self.entries.front_mut()
+    }
+
+    /// The head, if it is the text that is named.
+    pub(crate) fn head_is(&mut self, id: OutboundId) -> Option<&mut Entry> {
+        self.entries.front_mut().filter(|entry| entry.row.id == id)
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        self.entries.pop_front()
+    }
+
+    /// Takes out what is left of the answer that the head belonged to.
+    pub(crate) fn pop_same_turn(&mut self, id: OutboundId) -> Option<Entry> {
+        if self.entries.front()?.row.id.turn == id.turn { self.entries.pop_front() } else { None }
+    }
+
+    /// Something is under way that will come back as an input.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.entries.front().is_some_and(|entry| entry.phase != Phase::Idle)
+    }
+
+    /// A text is with the provider at this moment.
+    pub(crate) fn is_calling(&self) -> bool {
+        self.entries.front().is_some_and(|entry| entry.phase == Phase::Calling)
+    }
+
+    pub(crate) fn need(&self, now: UnixMillis, policy: &Policy) -> Need {
+        let Some(entry) = self.entries.front() else { return Need::Nothing };
+        if entry.phase != Phase::Idle {
+            return Need::Nothing;
+        }
+        match &entry.row.state {
+            RowState::Queued if now >= entry.row.expires_at => Need::Expire,
+            RowState::Queued => Need::Slot,
+            RowState::Retry { .. } if now >= entry.row.expires_at => Need::Expire,
+            RowState::Retry { at, .. } if now >= *at => Need::Slot,
+            RowState::Retry { .. } => Need::Nothing,
+            RowState::Sending { since } | RowState::Unknown { since } => match policy.send.repeat {
+                Repeat::Safe => Need::Slot,
+                Repeat::Never => Need::Verdict,
+                Repeat::AskLog if now >= entry.look_from(*since, policy) => Need::Log,
+                Repeat::AskLog => Need::Nothing,
+            },
+            RowState::Sent { .. } | RowState::Failed { .. } | RowState::GivenUp => Need::Nothing,
+        }
+    }
+
+    /// When the head wants to be looked at again; `None` when something is under way or nothing waits.
+    pub(crate) fn next_wake(&self, policy: &Policy) -> Option<UnixMillis> {
+        let entry = self.entries.front().filter(|entry| entry.phase == Phase::Idle)?;
+        match &entry.row.state {
+            RowState::Queued => Some(entry.row.expires_at),
+            RowState::Retry { at, .. } => Some((*at).min(entry.row.expires_at)),
+            RowState::Sending { since } | RowState::Unknown { since } => Some(entry.look_from(*since, policy)),
+            RowState::Sent { .. } | RowState::Failed { .. } | RowState::GivenUp => None,
+        }
+    }
+}
+
+impl Entry {
+    fn new(row: OutboundRow, seed: u128) -> Self {
+        let tries = match row.state {
+            RowState::Retry { tries, .. } => tries,
+            RowState::Queued
+            | RowState::Sending { .. }
+            | RowState::Unknown { .. }
+            | RowState::Sent { .. }
+            | RowState::Failed { .. }
+            | RowState::GivenUp => 0,
+        };
+        Self { row, seed, phase: Phase::Idle, look_at: UnixMillis(0), tries }
+    }
+
+    fn look_from(&self, since: UnixMillis, policy: &Policy) -> UnixMillis {
+        since.plus(policy.send.reconcile_after).max(self.look_at)
+    }
+}

@@ -1,0 +1,125 @@
+//! A turn while it is open, and how a user's reply picks from a list.
+
+use serde_json::Value;
+
+use crate::words::{AskInput, Choice, Question, Token, WorkRecord};
+
+/// One question to the assistant that is not yet answered.
+#[derive(Debug)]
+pub struct Turn {
+    /// What opened it.
+    pub record: WorkRecord,
+    /// The question, kept for another attempt.
+    pub question: Question,
+}
+
+impl Turn {
+    /// The attempt that is under way.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.question.token
+    }
+}
+
+const NUMBER_WORDS: [&str; 20] = [
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+];
+
+/// What the user means: an entry of the list when the reply is its number (`2`, `2.`, `2)`, `#2`, `two`) or its label in any
+/// case; otherwise the words themselves, also for a number that is out of range.
+#[must_use]
+pub fn interpret(text: &str, list: &[Choice]) -> AskInput {
+    match chosen(text.trim(), list) {
+        Some(choice) => {
+            let input: Option<Value> = serde_json::from_str(choice.input.get()).ok();
+            let words = input.as_ref().and_then(|input| input.get("text")).and_then(Value::as_str);
+            AskInput::Choice { text: words.unwrap_or(&choice.label).to_owned(), input: choice.input.clone() }
+        }
+        None => AskInput::Text(text.to_owned()),
+    }
+}
+
+fn chosen<'a>(reply: &str, list: &'a [Choice]) -> Option<&'a Choice> {
+    let by_label = || {
+        let reply = reply.to_lowercase();
+        list.iter().find(|choice| choice.label.trim().to_lowercase() == reply)
+    };
+    match number(reply) {
+        Some(n) => n.checked_sub(1).and_then(|index| list.get(index)).or_else(by_label),
+        None => by_label(),
+    }
+}
+
+fn number(reply: &str) -> Option<usize> {
+    let bare = reply.strip_prefix('#').unwrap_or(reply);
+    let bare = bare.strip_suffix(['.', ')']).unwrap_or(bare).trim();
+    if !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_digit()) {
+        return bare.parse().ok();
+    }
+    NUMBER_WORDS.iter().position(|word| bare.eq_ignore_ascii_case(word)).map(|index| index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn list() -> Vec<Choice> {
+        let choice = |label: &str, input: &str| Choice {
+            label: label.into(),
+            input: RawValue::from_string(input.into()).unwrap(),
+        };
+        vec![choice("Boat", r#"{"text":"boat trip"}"#), choice("Car", r#"{"text":"car","suggestion_id":"s1"}"#)]
+    }
+
+    fn picked(reply: &str) -> Option<String> {
+        match interpret(reply, &list()) {
+            AskInput::Choice { input, .. } => Some(input.get().to_owned()),
+            AskInput::Text(_) | AskInput::Start => None,
+        }
+    }
+
+    #[test]
+    fn a_number_in_any_usual_shape_picks_the_entry_whole() {
+        for reply in ["2", "2.", "2)", "#2", " 2 ", "two", "TWO", "car", " Car "] {
+            assert_eq!(picked(reply).as_deref(), Some(r#"{"text":"car","suggestion_id":"s1"}"#), "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn anything_else_passes_through_as_text() {
+        for reply in ["0", "3", "99999999999999999999999", "two boats", "", "#", ".", "2 cars", "-1", "1.5"] {
+            assert_eq!(picked(reply), None, "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_choice_are_its_input_text() {
+        assert_eq!(interpret("1", &list()).text(), "boat trip");
+    }
+
+    #[test]
+    fn without_a_list_a_number_is_text() {
+        assert_eq!(interpret("1", &[]).text(), "1");
+    }
+}
