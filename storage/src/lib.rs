@@ -15,7 +15,17 @@
 //! * [`Store::settle`] returns when the settlement is in line, not when it is on disk: losing one costs a look-up, never a text.
 //! * Sequences are drawn from one counter that never goes back, also across restarts.
 //! * After a failed write nothing more is accepted or committed: [`Store::failed`] resolves, and the process must end.
+//!
+//! [`KvStore`] keeps all this over an ordered map of bytes, the [`engine::Engine`]; the `conformance` suite (a feature) asserts it of any store.
 
+mod chunks;
+mod committer;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod engine;
+mod fetch;
+mod keys;
+mod kv;
 pub mod record;
 
 use async_trait::async_trait;
@@ -24,6 +34,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 use uuid::Uuid;
 
+pub use kv::{KvStore, Options};
 pub use record::{DeadLetter, TranscriptTurn};
 
 /// The right to run one shard's conversations, until a later claim takes it away.
@@ -85,6 +96,8 @@ pub struct Step {
     pub snapshot: Option<Vec<u8>>,
     /// When the conversation next wakes itself; `None` never. Looked at only with a snapshot.
     pub deadline: Option<UnixMillis>,
+    /// How exactly the list of deadlines follows `deadline`. Looked at only with a snapshot.
+    pub index: DeadlineIndex,
     /// Work records that are answered: each is replaced by its outbound rows, or removed when there are none.
     pub answered: Vec<Answered>,
     /// Outbound rows whose state changes.
@@ -95,6 +108,17 @@ pub struct Step {
     pub dead_letters: Vec<DeadLetter>,
 }
 
+/// How exactly [`Store::deadlines`] follows the deadline of a step. Most deadlines only move later, and an entry that is too
+/// early costs one idle wake-up, less than rewriting it with every turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeadlineIndex {
+    /// The entry moves only when the new deadline is earlier or none is listed; a later one, or none, leaves it as it is.
+    #[default]
+    Lazy,
+    /// The entry becomes the deadline, or goes with it. For the step that a fired entry leads to, so that it does not fire again.
+    Exact,
+}
+
 /// One work record, answered.
 #[derive(Clone, Debug)]
 pub struct Answered {
@@ -102,7 +126,7 @@ pub struct Answered {
     pub sequence: Sequence,
     /// What is to be sent for it, in order.
     pub rows: Vec<OutboundRow>,
-    /// Its page in the transcript; `None` keeps none.
+    /// Its page in the transcript; `None` keeps none. A page that lists no rows gets those above.
     pub transcript: Option<TranscriptTurn>,
 }
 

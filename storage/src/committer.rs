@@ -1,0 +1,183 @@
+//! Group commit: one place that writes. It takes a request, gathers what else is waiting, judges each against the disk and the
+//! batch so far, writes the batch and syncs once, and only then answers.
+//!
+//! There is no timer: while one sync runs, the next batch gathers. A failed write ends it all, since after a failed sync nobody
+//! can say what is on disk. [`run`] is driven by a thread of its own, or by a task where there must be no threads; it neither
+//! knows nor cares. It never touches a clock.
+
+mod commit;
+mod draft;
+mod inboxes;
+mod load;
+mod opening;
+mod writer;
+
+use std::collections::VecDeque;
+
+use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::Receipt;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::engine::Engine;
+use crate::{Accepted, Claim, Loaded, Mark, NewWork, Step, StoreError, Version};
+
+pub(crate) use writer::{Writer, names};
+
+/// A batch takes no more requests than this; a load, which only reads, counts as [`LOAD_WEIGHT`].
+const REQUESTS_MAX: usize = 1_024;
+
+/// Nor more bytes.
+const BYTES_MAX: usize = 1 << 20;
+
+/// So that a crowd of conversations that wake up does not hold back commits: 64 loads to a batch.
+const LOAD_WEIGHT: usize = 16;
+
+/// Where the answer to a request goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// One thing to be written, or read in order with what is written.
+pub(crate) enum Request {
+    Accept(NewWork, Reply<Accepted>),
+    Claim(Vec<Shard>, Reply<Vec<Claim>>),
+    Release(Vec<Claim>, Reply<()>),
+    Load(Load),
+    Commit(Claim, ConversationKey, Box<Step>, Reply<Version>),
+    Settle(Claim, ConversationKey, Vec<Mark>),
+    Receipt(ConversationKey, Receipt, UnixMillis, Reply<bool>),
+    ForgetDuplicates(UnixMillis, usize, Reply<()>),
+    /// Entries of the deadline index that their conversations do not know.
+    DropDeadlines(Vec<(UnixMillis, ConversationKey)>),
+    Close(Reply<()>),
+}
+
+/// A conversation to be read once everything before is written.
+pub(crate) struct Load {
+    pub(crate) claim: Claim,
+    pub(crate) key: ConversationKey,
+    pub(crate) unread_max: usize,
+    pub(crate) reply: Reply<Loaded>,
+}
+
+/// Whether the committer still takes requests.
+#[derive(Clone, Debug)]
+pub(crate) enum Health {
+    Open,
+    Closed,
+    Failed(StoreError),
+}
+
+/// What one round has judged and not yet answered.
+#[derive(Default)]
+struct Round {
+    weight: usize,
+    answers: Vec<Box<dyn FnOnce() + Send>>,
+    loads: VecDeque<Load>,
+    close: Option<Reply<()>>,
+}
+
+impl Round {
+    fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, result: Result<T, StoreError>) {
+        // Whoever asked may have gone: that changes nothing of what was written.
+        self.answers.push(Box::new(move || drop(reply.send(result))));
+    }
+}
+
+/// Says so when the committer ends in a way that nobody foresaw.
+struct Alarm(watch::Sender<Health>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.send_if_modified(|health| {
+            let open = matches!(health, Health::Open);
+            if open {
+                *health = Health::Failed(StoreError::Unusable("the store's writer has stopped".into()));
+            }
+            open
+        });
+    }
+}
+
+/// Serves requests until the last sender is gone, the store is closed, or a write fails.
+pub(crate) async fn run<E: Engine>(
+    mut writer: Writer<E>,
+    mut requests: mpsc::Receiver<Request>,
+    health: watch::Sender<Health>,
+) {
+    let alarm = Alarm(health);
+    while let Some(first) = requests.recv().await {
+        let mut round = gather(&mut writer, first, &mut requests);
+        if let Err(error) = write(&mut writer, &mut round) {
+            tracing::error!(%error, "the store cannot be written and takes nothing more");
+            // Before the round is dropped: whoever waits for an answer finds the reason here when its reply goes.
+            alarm.0.send_replace(Health::Failed(error));
+            return;
+        }
+        if let Some(reply) = round.close {
+            alarm.0.send_replace(Health::Closed);
+            drop(reply.send(Ok(())));
+            return;
+        }
+    }
+}
+
+fn gather<E: Engine>(writer: &mut Writer<E>, first: Request, requests: &mut mpsc::Receiver<Request>) -> Round {
+    let mut round = Round::default();
+    writer.begin();
+    judge(writer, first, &mut round);
+    while round.weight < REQUESTS_MAX && writer.bytes() < BYTES_MAX && round.close.is_none() {
+        let Ok(next) = requests.try_recv() else { break };
+        judge(writer, next, &mut round);
+    }
+    round
+}
+
+fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round) {
+    round.weight += 1;
+    match request {
+        Request::Accept(new, reply) => round.answer(reply, writer.accept(&new)),
+        Request::Claim(shards, reply) => round.answer(reply, Ok(writer.claim(&shards))),
+        Request::Release(claims, reply) => {
+            writer.release(&claims);
+            round.answer(reply, Ok(()));
+        }
+        Request::Load(load) => {
+            round.weight += LOAD_WEIGHT - 1;
+            round.loads.push_back(load);
+        }
+        Request::Commit(claim, key, step, reply) => round.answer(reply, writer.commit(claim, &key, *step)),
+        Request::Settle(claim, key, marks) => {
+            if let Err(error) = writer.settle(claim, &key, &marks) {
+                tracing::warn!(%error, "what became of a text was not noted and will be looked up");
+            }
+        }
+        Request::Receipt(key, receipt, at, reply) => round.answer(reply, writer.receipt(&key, &receipt, at)),
+        Request::ForgetDuplicates(before, limit, reply) => {
+            round.answer(reply, writer.forget_duplicates(before, limit));
+        }
+        Request::DropDeadlines(entries) => {
+            if let Err(error) = writer.drop_deadlines(&entries) {
+                tracing::warn!(%error, "deadlines that nobody knows were not removed");
+            }
+        }
+        Request::Close(reply) => round.close = Some(reply),
+    }
+}
+
+/// Writes the round's batch, then answers, then serves the round's loads from what is now on disk; closes the store last.
+fn write<E: Engine>(writer: &mut Writer<E>, round: &mut Round) -> Result<(), StoreError> {
+    writer.write_out()?;
+    for answer in round.answers.drain(..) {
+        answer();
+    }
+    while let Some(load) = round.loads.pop_front() {
+        let loaded = writer.load(load.claim, &load.key, load.unread_max);
+        // Nothing to write unless something damaged was set aside.
+        if let Err(error) = writer.write_out() {
+            round.loads.push_front(load);
+            return Err(error);
+        }
+        drop(load.reply.send(loaded));
+    }
+    if round.close.is_some() { writer.close() } else { Ok(()) }
+}

@@ -1,0 +1,223 @@
+//! How a step is judged and what it writes; and the two lesser ways in which outbound rows change, settlements and receipts.
+//!
+//! A row's state lies in its work record as long as it is unsettled; the transcript's page gets it when it settles. Pages read
+//! before then are completed from the work record, so that a row on its way costs one write and not two.
+
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{OutboundRow, Receipt, RowState, Sequence};
+
+use super::Writer;
+use super::draft::{Draft, Outbox, Page};
+use super::inboxes::Unread;
+use crate::chunks::{self, Damage, Head, NOT_INDEXED};
+use crate::engine::Engine;
+use crate::fetch::{self, Values};
+use crate::keys::{self, Place, RecordKey};
+use crate::record::{self, Delivery, TranscriptRow};
+use crate::{Answered, Claim, DeadlineIndex, Mark, Step, StoreError, Version};
+
+impl<E: Engine> Writer<E> {
+    pub(super) fn commit(&mut self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
+        self.check(claim, key)?;
+        let place = Place::of(key);
+        let mut draft = self.draft();
+        let version = draft.conversation(&place, &step)?;
+        let mut answered = Vec::with_capacity(step.answered.len());
+        for answer in step.answered {
+            let sequence = answer.sequence;
+            let unread = self.inboxes.find(&place, sequence).filter(|_| !answered.contains(&sequence));
+            draft.answer(&place, unread.ok_or(StoreError::Stale)?, answer)?;
+            answered.push(sequence);
+        }
+        for (sequence, attempts, alone) in step.attempts {
+            let unread = self.inboxes.find(&place, sequence).filter(|_| !answered.contains(&sequence));
+            unread.ok_or(StoreError::Stale)?;
+            draft.attempts(&place, sequence, attempts, alone)?;
+        }
+        draft.marks(&place, &step.marks)?;
+        for letter in &step.dead_letters {
+            draft.dead_letter(letter)?;
+        }
+        let changes = draft.into_changes();
+        self.take(changes);
+        for sequence in answered {
+            self.inboxes.remove(&place, sequence);
+        }
+        Ok(version)
+    }
+
+    pub(super) fn settle(&mut self, claim: Claim, key: &ConversationKey, marks: &[Mark]) -> Result<(), StoreError> {
+        self.check(claim, key)?;
+        let mut draft = self.draft();
+        draft.marks(&Place::of(key), marks)?;
+        let changes = draft.into_changes();
+        self.take(changes);
+        Ok(())
+    }
+
+    pub(super) fn receipt(
+        &mut self,
+        key: &ConversationKey,
+        receipt: &Receipt,
+        at: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let mut draft = self.draft();
+        let known = draft.receipt(&Place::of(key), receipt, at)?;
+        let changes = draft.into_changes();
+        self.take(changes);
+        Ok(known)
+    }
+}
+
+impl<E: Engine> Draft<'_, E> {
+    /// Checks the version; writes the snapshot, if there is one, and moves its deadline.
+    fn conversation(&mut self, place: &Place, step: &Step) -> Result<Version, StoreError> {
+        let record = RecordKey::conversation(place);
+        let head = match self.value(&record.chunk(0))?.as_deref().map(Head::read) {
+            None => Head { version: 0, indexed: NOT_INDEXED, hashes: Vec::new() },
+            Some(Ok((head, _))) => head,
+            Some(Err(Damage::Newer(found))) => return Err(fetch::newer(found)),
+            // Loading it again sets it aside.
+            Some(Err(Damage::Garbage(_))) => return Err(StoreError::Stale),
+        };
+        if head.version != step.version.0 {
+            return Err(StoreError::Stale);
+        }
+        let Some(snapshot) = &step.snapshot else { return Ok(step.version) };
+        let version = head.version.saturating_add(1);
+        let indexed = follow(head.indexed, step.deadline, step.index);
+        if indexed != head.indexed {
+            if head.indexed != NOT_INDEXED {
+                self.remove(keys::deadline(UnixMillis(head.indexed), place));
+            }
+            if indexed != NOT_INDEXED {
+                self.put(keys::deadline(UnixMillis(indexed), place), Vec::new());
+            }
+        }
+        for (index, value) in chunks::rewrite(&head.hashes, version, indexed, snapshot)? {
+            match value {
+                Some(value) => self.put(record.chunk(index), value),
+                None => self.remove(record.chunk(index)),
+            }
+        }
+        Ok(Version(version))
+    }
+
+    fn answer(&mut self, place: &Place, unread: Unread, answer: Answered) -> Result<(), StoreError> {
+        self.put_rows(place, unread.sequence, &answer.rows, (unread.seed, unread.chunks))?;
+        let Some(mut page) = answer.transcript else { return Ok(()) };
+        if page.rows.is_empty() {
+            page.rows = answer.rows.into_iter().map(|row| TranscriptRow { row, delivery: None }).collect();
+        }
+        self.replace(&RecordKey::transcript(place, unread.sequence), record::write_json(&page)?, 0);
+        Ok(())
+    }
+
+    fn attempts(&mut self, place: &Place, sequence: Sequence, attempts: u8, alone: bool) -> Result<(), StoreError> {
+        let key = RecordKey::work(place, sequence).chunk(0);
+        let mut first = self.value(&key)?.ok_or(StoreError::Stale)?;
+        record::rewrite_attempts(&mut first, attempts, alone);
+        self.put(key, first);
+        Ok(())
+    }
+
+    fn marks(&mut self, place: &Place, marks: &[Mark]) -> Result<(), StoreError> {
+        let mut turns: Vec<Sequence> = marks.iter().map(|mark| mark.id.turn).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        for turn in turns {
+            let Some(mut outbox) = self.outbox(place, turn)? else { continue };
+            let mut changed = false;
+            for mark in marks {
+                if let Some(row) = unsettled(&mut outbox, mark) {
+                    row.state = mark.state.clone();
+                    changed = true;
+                }
+            }
+            if changed {
+                self.put_outbox(place, turn, &outbox)?;
+                self.settle_page(place, turn, &outbox.rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings rows that are settled now to the transcript.
+    fn settle_page(&mut self, place: &Place, turn: Sequence, rows: &[OutboundRow]) -> Result<(), StoreError> {
+        if rows.iter().all(|row| !row.state.is_settled()) {
+            return Ok(());
+        }
+        let Some(mut page) = self.page(place, turn)? else { return Ok(()) };
+        for row in rows.iter().filter(|row| row.state.is_settled()) {
+            if let Some(shown) = shown(&mut page, row) {
+                shown.row.state = row.state.clone();
+            }
+        }
+        self.put_page(place, turn, &page)
+    }
+
+    fn receipt(&mut self, place: &Place, receipt: &Receipt, at: UnixMillis) -> Result<bool, StoreError> {
+        let turn = receipt.outbound.turn;
+        let mut page = self.page(place, turn)?;
+        let mut shown =
+            page.as_mut().and_then(|page| page.turn.rows.iter_mut().find(|row| row.row.id == receipt.outbound));
+        let mut known = shown.is_some();
+        let mut changed = shown.as_mut().is_some_and(|shown| deliver(shown, receipt, at));
+        if shown.as_ref().is_none_or(|shown| !shown.row.state.is_settled()) {
+            let mut outbox = self.outbox(place, turn)?;
+            let row = outbox.as_mut().and_then(|outbox| outbox.rows.iter_mut().find(|row| row.id == receipt.outbound));
+            let found = row.is_some();
+            known |= found;
+            // A text that was never tried cannot have a receipt: whatever this is, it must not keep the text from being sent.
+            if row.as_ref().is_none_or(|row| row.state != RowState::Queued) {
+                row.into_iter().for_each(|row| row.state = sent(receipt));
+                if let Some(outbox) = outbox.filter(|_| found) {
+                    self.put_outbox(place, turn, &outbox)?;
+                }
+                if let Some(shown) = shown {
+                    shown.row.state = sent(receipt);
+                    changed = true;
+                }
+            }
+        }
+        if let Some(page) = page.filter(|_| changed) {
+            self.put_page(place, turn, &page)?;
+        }
+        Ok(known)
+    }
+}
+
+/// Where the index is to have the conversation.
+fn follow(indexed: u64, deadline: Option<UnixMillis>, index: DeadlineIndex) -> u64 {
+    let wanted = deadline.map_or(NOT_INDEXED, |at| at.0);
+    match index {
+        DeadlineIndex::Lazy => wanted.min(indexed),
+        DeadlineIndex::Exact => wanted,
+    }
+}
+
+fn unsettled<'a>(outbox: &'a mut Outbox, mark: &Mark) -> Option<&'a mut OutboundRow> {
+    outbox.rows.iter_mut().find(|row| row.id == mark.id && !row.state.is_settled())
+}
+
+fn shown<'a>(page: &'a mut Page, row: &OutboundRow) -> Option<&'a mut TranscriptRow> {
+    page.turn.rows.iter_mut().find(|shown| shown.row.id == row.id)
+}
+
+fn sent(receipt: &Receipt) -> RowState {
+    RowState::Sent { provider_id: receipt.provider_id.clone() }
+}
+
+/// Notes a receipt that outranks what is known. Returns whether anything changed.
+fn deliver(shown: &mut TranscriptRow, receipt: &Receipt, at: UnixMillis) -> bool {
+    let proves = shown.row.state == RowState::GivenUp;
+    if proves {
+        shown.row.state = sent(receipt);
+    }
+    let outranks = shown.delivery.as_ref().is_none_or(|known| receipt.status.rank() > known.status.rank());
+    if outranks {
+        shown.delivery = Some(Delivery { status: receipt.status, at, code: receipt.code.clone() });
+    }
+    proves || outranks
+}

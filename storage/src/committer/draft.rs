@@ -1,0 +1,125 @@
+//! The changes of one request while it is judged. They see everything judged before, and join the batch only when the whole
+//! request is found good: a refused one leaves nothing behind.
+
+use raconteur_conversation::words::{OutboundRow, Sequence};
+
+use crate::StoreError;
+use crate::engine::{Batch, Engine};
+use crate::fetch::{self, FetchError, Values};
+use crate::keys::{Place, RecordKey};
+use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
+
+/// Changes over a batch over an engine.
+pub(super) struct Draft<'a, E> {
+    engine: &'a E,
+    batch: &'a Batch,
+    changes: Batch,
+}
+
+impl<E: Engine> Values for Draft<'_, E> {
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.changes.get(key).or_else(|| self.batch.get(key)) {
+            Some(written) => Ok(written.clone()),
+            None => self.engine.get(key),
+        }
+    }
+}
+
+/// The rows of an answered record.
+pub(super) struct Outbox {
+    pub(super) rows: Vec<OutboundRow>,
+    seed: u128,
+    chunks: u16,
+}
+
+/// A page of the transcript, to be changed.
+pub(super) struct Page {
+    pub(super) turn: TranscriptTurn,
+    chunks: u16,
+}
+
+impl<'a, E: Engine> Draft<'a, E> {
+    pub(super) fn new(engine: &'a E, batch: &'a Batch) -> Self {
+        Self { engine, batch, changes: Batch::new() }
+    }
+
+    /// What it has come to.
+    pub(super) fn into_changes(self) -> Batch {
+        self.changes
+    }
+
+    pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.insert(key, Some(value));
+    }
+
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.changes.insert(key, None);
+    }
+
+    /// Writes a record over one that had `old` values.
+    pub(super) fn replace(&mut self, record: &RecordKey, values: Vec<Vec<u8>>, old: u16) {
+        let mut index = 0;
+        for value in values {
+            self.put(record.chunk(index), value);
+            index += 1;
+        }
+        for surplus in index..old {
+            self.remove(record.chunk(surplus));
+        }
+    }
+
+    pub(super) fn dead_letter(&mut self, letter: &DeadLetter) -> Result<(), StoreError> {
+        self.replace(&RecordKey::dead_letter(letter.sequence), record::write_json(letter)?, 0);
+        Ok(())
+    }
+
+    /// The unsettled rows of one turn; `None` when there are none.
+    pub(super) fn outbox(&self, place: &Place, turn: Sequence) -> Result<Option<Outbox>, StoreError> {
+        let fetch = || -> Result<_, FetchError> {
+            let Some((whole, chunks)) = fetch::record(self, &RecordKey::work(place, turn))? else { return Ok(None) };
+            let head = WorkHead::read(&whole)?;
+            match head.kind {
+                WorkKind::Unread { .. } => Ok(None),
+                WorkKind::Answered { .. } => {
+                    Ok(Some(Outbox { rows: record::read_answered(&whole)?, seed: head.seed, chunks }))
+                }
+            }
+        };
+        fetch::skip_garbage(fetch())
+    }
+
+    /// Writes the rows that are still unsettled, or removes the record when none is.
+    pub(super) fn put_outbox(&mut self, place: &Place, turn: Sequence, outbox: &Outbox) -> Result<(), StoreError> {
+        self.put_rows(place, turn, &outbox.rows, (outbox.seed, outbox.chunks))
+    }
+
+    /// Replaces a work record of `old` values by its unsettled rows, or by nothing.
+    pub(super) fn put_rows(
+        &mut self,
+        place: &Place,
+        turn: Sequence,
+        rows: &[OutboundRow],
+        (seed, old): (u128, u16),
+    ) -> Result<(), StoreError> {
+        let unsettled: Vec<&OutboundRow> = rows.iter().filter(|row| !row.state.is_settled()).collect();
+        let values = if unsettled.is_empty() { Vec::new() } else { record::write_answered(&unsettled, seed)? };
+        self.replace(&RecordKey::work(place, turn), values, old);
+        Ok(())
+    }
+
+    /// A turn's page; `None` when none was kept.
+    pub(super) fn page(&self, place: &Place, turn: Sequence) -> Result<Option<Page>, StoreError> {
+        let fetch = || -> Result<_, FetchError> {
+            let Some((whole, chunks)) = fetch::record(self, &RecordKey::transcript(place, turn))? else {
+                return Ok(None);
+            };
+            Ok(Some(Page { turn: record::read_json(&whole, 0)?, chunks }))
+        };
+        fetch::skip_garbage(fetch())
+    }
+
+    pub(super) fn put_page(&mut self, place: &Place, turn: Sequence, page: &Page) -> Result<(), StoreError> {
+        self.replace(&RecordKey::transcript(place, turn), record::write_json(&page.turn)?, page.chunks);
+        Ok(())
+    }
+}

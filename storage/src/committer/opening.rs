@@ -1,0 +1,119 @@
+//! What the writer reads before its first request: whether the store is of a kind it knows, its counters and claims, and what is
+//! unread. Marks it as in use, durably, before anything else is written.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use raconteur_conversation::address::SHARDS;
+use raconteur_conversation::words::Sequence;
+use uuid::Uuid;
+
+use super::Writer;
+use super::inboxes::{Inboxes, Unread};
+use super::writer::Fence;
+use crate::engine::{Batch, Engine, Order};
+use crate::keys;
+use crate::record::{WorkHead, WorkKind};
+use crate::{Opening, Options, StoreError};
+
+/// The version of the key table and of what meta holds.
+const FORMAT: u32 = 1;
+
+impl<E: Engine> Writer<E> {
+    /// Opens the store that lies in `engine`, or begins one in an empty engine.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], [`StoreError::Corrupt`], or what the engine reports.
+    pub(crate) fn open(engine: Arc<E>, options: Options) -> Result<(Self, Opening), StoreError> {
+        let opening = match engine.get(keys::META_FORMAT)? {
+            Some(format) => check(&*engine, &format)?,
+            None => begin(&*engine, &options)?,
+        };
+        let writer = Self {
+            fences: fences(&*engine)?,
+            inboxes: inboxes(&*engine)?,
+            engine,
+            options,
+            batch: Batch::new(),
+            bytes: 0,
+            next: opening.first_sequence,
+            reserved: opening.first_sequence,
+            short: None,
+            forgotten: None,
+        };
+        Ok((writer, opening))
+    }
+}
+
+fn begin<E: Engine>(engine: &E, options: &Options) -> Result<Opening, StoreError> {
+    let mut used = false;
+    engine.scan(&(Vec::new()..vec![u8::MAX]), Order::Ascending, &mut |_, _| {
+        used = true;
+        ControlFlow::Break(())
+    })?;
+    if used {
+        return Err(corrupt(engine, "it has records but no format"));
+    }
+    let salt = options.salt.unwrap_or_else(Uuid::new_v4);
+    let batch = [
+        (keys::META_FORMAT, FORMAT.to_be_bytes().to_vec()),
+        (keys::META_CLEAN, vec![0]),
+        (keys::META_SALT, salt.as_bytes().to_vec()),
+    ];
+    engine.apply(batch.into_iter().map(|(key, value)| (key.to_vec(), Some(value))).collect())?;
+    engine.sync()?;
+    Ok(Opening { unclean: false, first_sequence: Sequence(1), salt })
+}
+
+fn check<E: Engine>(engine: &E, format: &[u8]) -> Result<Opening, StoreError> {
+    let found = format.try_into().map(u32::from_be_bytes).map_err(|_| corrupt(engine, "its format is unreadable"))?;
+    if found > FORMAT {
+        return Err(StoreError::Newer { found, supported: FORMAT });
+    }
+    let salt = engine.get(keys::META_SALT)?.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+    let salt = salt.ok_or_else(|| corrupt(engine, "its salt is missing"))?;
+    let unclean = engine.get(keys::META_CLEAN)?.as_deref() != Some(&[1]);
+    let first_sequence = match engine.get(keys::META_SEQUENCE)? {
+        // None was ever drawn.
+        None => Sequence(1),
+        Some(bytes) => {
+            let counter = bytes.try_into().map(u64::from_be_bytes).ok().filter(|counter| *counter < u64::MAX / 2);
+            Sequence(counter.ok_or_else(|| corrupt(engine, "its sequence counter is unreadable"))?)
+        }
+    };
+    engine.apply(Batch::from([(keys::META_CLEAN.to_vec(), Some(vec![0]))]))?;
+    engine.sync()?;
+    Ok(Opening { unclean, first_sequence, salt })
+}
+
+fn corrupt<E: Engine>(engine: &E, reason: &str) -> StoreError {
+    StoreError::Corrupt { path: engine.describe(), reason: reason.into() }
+}
+
+fn fences<E: Engine>(engine: &E) -> Result<Vec<Fence>, StoreError> {
+    let mut fences = vec![Fence::default(); usize::from(SHARDS)];
+    let mut readable = true;
+    engine.scan(&keys::shards(), Order::Ascending, &mut |key, value| {
+        let fence = keys::read_shard(key).and_then(|shard| fences.get_mut(usize::from(shard.0)));
+        match (fence, value.try_into().map(u64::from_be_bytes)) {
+            (Some(fence), Ok(epoch)) => fence.epoch = epoch,
+            (None, _) | (_, Err(_)) => readable = false,
+        }
+        ControlFlow::Continue(())
+    })?;
+    if readable { Ok(fences) } else { Err(corrupt(engine, "a claim is unreadable")) }
+}
+
+fn inboxes<E: Engine>(engine: &E) -> Result<Inboxes, StoreError> {
+    let mut inboxes = Inboxes::default();
+    engine.scan(&keys::works(), Order::Ascending, &mut |key, value| {
+        // What cannot be read here is set aside when its conversation is loaded.
+        if let Some((place, sequence, 0)) = keys::read_work(key)
+            && let Ok(WorkHead { kind: WorkKind::Unread { .. }, seed, chunks }) = WorkHead::read(value)
+        {
+            inboxes.add(place, Unread { sequence, seed, chunks });
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(inboxes)
+}

@@ -1,0 +1,215 @@
+//! What the committer knows between requests, and how it judges everything but steps: accepting, claims, forgetting.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::Sequence;
+
+use super::draft::Draft;
+use super::inboxes::{Inboxes, Unread};
+use crate::chunks::Head;
+use crate::engine::{Batch, Engine, Order};
+use crate::fetch::Values;
+use crate::keys::{self, Place, RecordKey};
+use crate::{Accepted, Claim, Limit, NewWork, Options, StoreError, record};
+
+/// So many sequences are reserved with one write.
+const SEQUENCE_BLOCK: u64 = 4_096;
+
+/// Who may commit in one shard.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fence {
+    pub(super) epoch: u64,
+    /// Somebody of this process has it.
+    pub(super) held: bool,
+}
+
+/// The writer's state.
+pub(crate) struct Writer<E> {
+    pub(super) engine: Arc<E>,
+    pub(super) options: Options,
+    /// What this round writes.
+    pub(super) batch: Batch,
+    pub(super) bytes: usize,
+    pub(super) inboxes: Inboxes,
+    /// One for each shard.
+    pub(super) fences: Vec<Fence>,
+    /// The next sequence, and the first that is not reserved.
+    pub(super) next: Sequence,
+    pub(super) reserved: Sequence,
+    /// Whether the disk is short of room, once this round has looked.
+    pub(super) short: Option<bool>,
+    /// Where forgetting goes on.
+    pub(super) forgotten: Option<Vec<u8>>,
+}
+
+impl<E: Engine> Writer<E> {
+    /// Begins a round.
+    pub(super) fn begin(&mut self) {
+        self.short = None;
+    }
+
+    /// How much the round writes so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Writes and syncs the batch. Nothing is written and nothing synced when it is empty.
+    pub(super) fn write_out(&mut self) -> Result<(), StoreError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.bytes = 0;
+        self.engine.apply(std::mem::take(&mut self.batch))?;
+        self.engine.sync()
+    }
+
+    /// Marks the store as closed cleanly.
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        self.batch.insert(keys::META_CLEAN.to_vec(), Some(vec![1]));
+        self.write_out()
+    }
+
+    pub(super) fn draft(&self) -> Draft<'_, E> {
+        Draft::new(&self.engine, &self.batch)
+    }
+
+    /// Makes a request's changes part of the round.
+    pub(super) fn take(&mut self, changes: Batch) {
+        let size = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        self.bytes += changes.iter().map(|(key, value)| key.len() + size(value)).sum::<usize>();
+        if self.batch.is_empty() {
+            self.batch = changes;
+        } else {
+            self.batch.extend(changes);
+        }
+    }
+
+    /// The next sequence. Its reservation belongs to the round, not to the request: it stands even if the request is refused.
+    pub(super) fn draw(&mut self) -> Sequence {
+        let drawn = self.next;
+        self.next = Sequence(drawn.0 + 1);
+        if self.next > self.reserved {
+            self.reserved = Sequence(drawn.0 + SEQUENCE_BLOCK);
+            self.batch.insert(keys::META_SEQUENCE.to_vec(), Some(self.reserved.0.to_be_bytes().to_vec()));
+        }
+        drawn
+    }
+
+    pub(super) fn accept(&mut self, new: &NewWork) -> Result<Accepted, StoreError> {
+        let mark = keys::duplicate(&new.key.tenant, &new.id);
+        if let Some(earlier) = self.draft().value(&mark)?.as_deref().and_then(read_mark) {
+            return Ok(Accepted::Duplicate(earlier.0));
+        }
+        let place = Place::of(&new.key);
+        if let Some(limit) = self.limit(&place) {
+            return Ok(Accepted::Full(limit));
+        }
+        let values = record::write_unread(new)?;
+        let sequence = self.draw();
+        let chunks = u16::try_from(values.len()).expect("a record has at most 65,535 values");
+        let mut draft = self.draft();
+        draft.replace(&RecordKey::work(&place, sequence), values, 0);
+        draft.put(mark, write_mark(sequence, new.accepted_at));
+        let changes = draft.into_changes();
+        self.take(changes);
+        self.inboxes.add(place, Unread { sequence, seed: new.seed, chunks });
+        Ok(Accepted::Fresh(sequence))
+    }
+
+    fn limit(&mut self, place: &Place) -> Option<Limit> {
+        if self.inboxes.count(place) >= self.options.inbox_max {
+            return Some(Limit::Inbox);
+        }
+        if self.inboxes.total() >= self.options.backlog_max {
+            return Some(Limit::Backlog);
+        }
+        let (engine, min_free) = (&self.engine, self.options.min_free);
+        let short = *self.short.get_or_insert_with(|| engine.free_bytes().is_some_and(|free| free < min_free));
+        short.then_some(Limit::Disk)
+    }
+
+    pub(super) fn claim(&mut self, shards: &[Shard]) -> Vec<Claim> {
+        let mut claims = Vec::with_capacity(shards.len());
+        for shard in shards {
+            // One process holds the whole store, so whoever claims again does it in place of the claim before.
+            let Some(fence) = self.fences.get_mut(usize::from(shard.0)) else { continue };
+            *fence = Fence { epoch: fence.epoch.wrapping_add(1), held: true };
+            self.batch.insert(keys::shard(*shard), Some(fence.epoch.to_be_bytes().to_vec()));
+            claims.push(Claim { shard: *shard, epoch: fence.epoch });
+        }
+        claims
+    }
+
+    pub(super) fn release(&mut self, claims: &[Claim]) {
+        for claim in claims {
+            if let Some(fence) = self.fences.get_mut(usize::from(claim.shard.0))
+                && fence.epoch == claim.epoch
+            {
+                fence.held = false;
+            }
+        }
+    }
+
+    /// Whether the claim is the latest on the conversation's shard.
+    pub(super) fn check(&self, claim: Claim, key: &ConversationKey) -> Result<(), StoreError> {
+        let fence = self.fences.get(usize::from(claim.shard.0)).copied().unwrap_or_default();
+        let holds = fence.held && fence.epoch == claim.epoch && claim.shard == key.shard();
+        if holds { Ok(()) } else { Err(StoreError::Fenced(claim.shard)) }
+    }
+
+    pub(super) fn forget_duplicates(&mut self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
+        let mut range = keys::duplicates();
+        if let Some(from) = self.forgotten.take() {
+            range.start = from;
+        }
+        let mut seen = 0;
+        let mut old = Vec::new();
+        let mut stopped = None;
+        self.engine.scan(&range, Order::Ascending, &mut |key, value| {
+            if seen == limit {
+                stopped = Some(key.to_vec());
+                return ControlFlow::Break(());
+            }
+            seen += 1;
+            if read_mark(value).is_none_or(|(_, at)| at < before) {
+                old.push(key.to_vec());
+            }
+            ControlFlow::Continue(())
+        })?;
+        self.forgotten = stopped;
+        self.take(old.into_iter().map(|key| (key, None)).collect());
+        Ok(())
+    }
+
+    /// Removes entries of the deadline index which no conversation's record names: what a damaged record leaves behind.
+    pub(super) fn drop_deadlines(&mut self, entries: &[(UnixMillis, ConversationKey)]) -> Result<(), StoreError> {
+        for (at, key) in entries {
+            let place = Place::of(key);
+            let mut draft = self.draft();
+            let first = draft.value(&RecordKey::conversation(&place).chunk(0))?;
+            if !names(first.as_deref(), *at) {
+                draft.remove(keys::deadline(*at, &place));
+            }
+            let changes = draft.into_changes();
+            self.take(changes);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a conversation's record, by its first value, has its deadline listed at `at`.
+pub(crate) fn names(first: Option<&[u8]>, at: UnixMillis) -> bool {
+    first.and_then(|first| Head::read(first).ok()).is_some_and(|(head, _)| head.indexed == at.0)
+}
+
+fn write_mark(sequence: Sequence, at: UnixMillis) -> Vec<u8> {
+    [sequence.0.to_be_bytes(), at.0.to_be_bytes()].concat()
+}
+
+fn read_mark(value: &[u8]) -> Option<(Sequence, UnixMillis)> {
+    let (sequence, at) = value.split_first_chunk()?;
+    Some((Sequence(u64::from_be_bytes(*sequence)), UnixMillis(u64::from_be_bytes(at.try_into().ok()?))))
+}

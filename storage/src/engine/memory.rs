@@ -1,0 +1,231 @@
+//! An engine in memory, with the two halves of a disk: what was applied, and what was synced.
+//!
+//! For tests and for the simulation. A [`MemoryEngine`] is a handle: its clones share one disk, so that a test can count, let
+//! the next write fail, pull the plug, and open a store again on what survived.
+
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Batch, Engine, Order, Visit};
+use crate::StoreError;
+
+/// A handle to a disk in memory.
+#[derive(Clone, Default)]
+pub struct MemoryEngine {
+    disk: Arc<Mutex<Disk>>,
+    life: u64,
+}
+
+#[derive(Default)]
+struct Disk {
+    /// What reads see.
+    volatile: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What a crash leaves.
+    synced: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What lies between the two, in order.
+    unsynced: Vec<Batch>,
+    /// Handles of an earlier life are dead.
+    life: u64,
+    applies: Calls,
+    syncs: Calls,
+    last_batch: usize,
+    free_bytes: Option<u64>,
+}
+
+#[derive(Default)]
+struct Calls {
+    made: u64,
+    failing: Option<u64>,
+}
+
+impl Calls {
+    fn count(&mut self, what: &str) -> Result<(), StoreError> {
+        self.made += 1;
+        if self.failing == Some(self.made) {
+            return Err(StoreError::Unusable(format!("{what} failed, as the test asked")));
+        }
+        Ok(())
+    }
+}
+
+impl MemoryEngine {
+    /// An empty disk.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Pulls the plug: everything that was not synced is gone, and this handle and its clones fail from now on.
+    /// Returns a handle to what survived.
+    #[must_use]
+    pub fn crash(&self) -> Self {
+        let mut disk = self.disk();
+        disk.unsynced.clear();
+        disk.volatile = disk.synced.clone();
+        disk.life += 1;
+        disk.applies.failing = None;
+        disk.syncs.failing = None;
+        Self { disk: Arc::clone(&self.disk), life: disk.life }
+    }
+
+    /// Lets the `nth` apply from now fail, once; 1 is the next.
+    pub fn fail_apply(&self, nth: u64) {
+        let mut disk = self.disk();
+        disk.applies.failing = Some(disk.applies.made + nth);
+    }
+
+    /// Lets the `nth` sync from now fail, once; 1 is the next.
+    pub fn fail_sync(&self, nth: u64) {
+        let mut disk = self.disk();
+        disk.syncs.failing = Some(disk.syncs.made + nth);
+    }
+
+    /// How many batches were applied, failed ones included.
+    #[must_use]
+    pub fn applies(&self) -> u64 {
+        self.disk().applies.made
+    }
+
+    /// How many syncs were asked for, failed ones included.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.disk().syncs.made
+    }
+
+    /// How many keys the latest batch that was applied had.
+    #[must_use]
+    pub fn last_batch(&self) -> usize {
+        self.disk().last_batch
+    }
+
+    /// Pretends that the disk has this much room left; `None`, the default, says nothing.
+    pub fn set_free_bytes(&self, free: Option<u64>) {
+        self.disk().free_bytes = free;
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        // A test that panicked while it held the lock has left the maps whole.
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn living(&self) -> Result<MutexGuard<'_, Disk>, StoreError> {
+        let disk = self.disk();
+        if disk.life == self.life { Ok(disk) } else { Err(StoreError::Unusable("the machine has crashed".into())) }
+    }
+}
+
+fn write(map: &mut BTreeMap<Vec<u8>, Vec<u8>>, batch: Batch) {
+    for (key, value) in batch {
+        match value {
+            Some(value) => map.insert(key, value),
+            None => map.remove(&key),
+        };
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.living()?.volatile.get(key).cloned())
+    }
+
+    fn scan(&self, range: &Range<Vec<u8>>, order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let disk = self.living()?;
+        if range.is_empty() {
+            return Ok(());
+        }
+        let mut pairs = disk.volatile.range(range.clone());
+        let mut next = || match order {
+            Order::Ascending => pairs.next(),
+            Order::Descending => pairs.next_back(),
+        };
+        while let Some((key, value)) = next() {
+            if let ControlFlow::Break(()) = visit(key, value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut disk = self.living()?;
+        disk.applies.count("a write")?;
+        disk.last_batch = batch.len();
+        write(&mut disk.volatile, batch.clone());
+        disk.unsynced.push(batch);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let mut disk = self.living()?;
+        disk.syncs.count("a sync")?;
+        for batch in std::mem::take(&mut disk.unsynced) {
+            write(&mut disk.synced, batch);
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        self.disk().free_bytes
+    }
+
+    fn describe(&self) -> String {
+        "memory".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(key: &str, value: &str) -> Batch {
+        Batch::from([(key.into(), Some(value.into()))])
+    }
+
+    fn keys(engine: &MemoryEngine, from: &str, to: &str, order: Order) -> Vec<String> {
+        let mut seen = Vec::new();
+        let mut visit = |key: &[u8], _: &[u8]| {
+            seen.push(String::from_utf8(key.to_vec()).unwrap());
+            ControlFlow::Continue(())
+        };
+        engine.scan(&(from.into()..to.into()), order, &mut visit).unwrap();
+        seen
+    }
+
+    #[test]
+    fn a_crash_keeps_what_was_synced_and_kills_old_handles() {
+        let before = MemoryEngine::new();
+        before.apply(one("a", "1")).unwrap();
+        before.sync().unwrap();
+        before.apply(Batch::from([(b"a".to_vec(), None), (b"b".to_vec(), Some(b"2".to_vec()))])).unwrap();
+        let after = before.crash();
+        assert_eq!(after.get(b"a"), Ok(Some(b"1".to_vec())));
+        assert_eq!(after.get(b"b"), Ok(None));
+        assert!(before.apply(one("c", "3")).is_err() && before.get(b"a").is_err() && before.sync().is_err());
+    }
+
+    #[test]
+    fn the_nth_write_or_sync_fails_once() {
+        let engine = MemoryEngine::new();
+        engine.fail_apply(2);
+        assert!(engine.apply(one("a", "1")).is_ok());
+        assert!(engine.apply(one("b", "1")).is_err());
+        assert_eq!(engine.get(b"b"), Ok(None));
+        assert!(engine.apply(one("b", "1")).is_ok());
+        engine.fail_sync(1);
+        assert!(engine.sync().is_err());
+        assert!(engine.sync().is_ok());
+        assert_eq!((engine.applies(), engine.syncs()), (3, 2));
+    }
+
+    #[test]
+    fn a_scan_goes_both_ways_and_an_inverted_range_is_empty() {
+        let engine = MemoryEngine::new();
+        for key in ["a", "b", "c", "d"] {
+            engine.apply(one(key, "")).unwrap();
+        }
+        assert_eq!(keys(&engine, "b", "d", Order::Ascending), ["b", "c"]);
+        assert_eq!(keys(&engine, "b", "d", Order::Descending), ["c", "b"]);
+        assert!(keys(&engine, "d", "b", Order::Ascending).is_empty());
+    }
+}

@@ -1,0 +1,344 @@
+//! The key table. One ordered map holds everything; the first byte of a key says what it is. Numbers are big-endian, so that
+//! the order of bytes is the order of numbers.
+//!
+//! ```text
+//! c | place | chunk                 conversation record   chunk 0: version, indexed deadline, hashes of the other chunks
+//! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64
+//! h | place | sequence | chunk      transcript page       JSON
+//! m | name                          meta                  format, clean, salt, sequence
+//! s | shard u16                     claim                 epoch u64
+//! t | at u64 | place                deadline index        (empty); one per conversation, named by its record
+//! w | place | sequence | chunk      work record           unread, or answered with rows that are not settled
+//! x | sequence | chunk              dead letter           JSON
+//!
+//! place    = shard u16 | length u8 | tenant | length u8 | user      no place is the beginning of another
+//! tenant   = length u8 | bytes        sequence = u64        chunk = u16
+//! ```
+
+use std::ops::Range;
+
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::Sequence;
+use uuid::Uuid;
+
+/// Version of everything in the store: see `format` in meta.
+pub(crate) const META_FORMAT: &[u8] = b"mformat";
+/// 1 after a clean close, else 0.
+pub(crate) const META_CLEAN: &[u8] = b"mclean";
+/// The store's own random value.
+pub(crate) const META_SALT: &[u8] = b"msalt";
+/// Sequences below this are spent or reserved.
+pub(crate) const META_SEQUENCE: &[u8] = b"msequence";
+
+const CONVERSATION: u8 = b'c';
+const DUPLICATE: u8 = b'd';
+const TRANSCRIPT: u8 = b'h';
+const SHARD: u8 = b's';
+const DEADLINE: u8 = b't';
+const WORK: u8 = b'w';
+const DEAD_LETTER: u8 = b'x';
+
+/// An id of more bytes than this is kept by its beginning and a hash.
+const ID_MAX: usize = 255;
+
+/// Shard and key of a conversation as they stand inside keys.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place(Box<[u8]>);
+
+impl Place {
+    pub(crate) fn of(key: &ConversationKey) -> Self {
+        let mut bytes = Vec::with_capacity(4 + key.tenant.as_str().len() + key.user.as_str().len());
+        bytes.extend_from_slice(&key.shard().0.to_be_bytes());
+        push_address(&mut bytes, &key.tenant);
+        push_address(&mut bytes, &key.user);
+        Self(bytes.into_boxed_slice())
+    }
+
+    pub(crate) fn key(&self) -> Option<ConversationKey> {
+        let (_, rest) = self.0.split_at_checked(2)?;
+        let (tenant, rest) = split_address(rest)?;
+        let (user, rest) = split_address(rest)?;
+        rest.is_empty().then_some(ConversationKey { tenant, user })
+    }
+
+    /// Takes a place off the front of a key's tail.
+    fn split(tail: &[u8]) -> Option<(Self, &[u8])> {
+        let tenant = usize::from(*tail.get(2)?);
+        let user = usize::from(*tail.get(3 + tenant)?);
+        let (place, rest) = tail.split_at_checked(4 + tenant + user)?;
+        Some((Self(place.into()), rest))
+    }
+}
+
+fn push_address(bytes: &mut Vec<u8>, address: &Address) {
+    let text = address.as_str().as_bytes();
+    bytes.push(u8::try_from(text.len()).expect("addresses have at most 120 bytes"));
+    bytes.extend_from_slice(text);
+}
+
+fn split_address(bytes: &[u8]) -> Option<(Address, &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    let (text, rest) = rest.split_at_checked(usize::from(*length))?;
+    Some((Address::parse(std::str::from_utf8(text).ok()?).ok()?, rest))
+}
+
+/// The key of a record without its chunk number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RecordKey(Vec<u8>);
+
+impl RecordKey {
+    pub(crate) fn conversation(place: &Place) -> Self {
+        Self(join(CONVERSATION, &[&place.0], 2))
+    }
+
+    pub(crate) fn work(place: &Place, sequence: Sequence) -> Self {
+        Self(join(WORK, &[&place.0, &sequence.0.to_be_bytes()], 2))
+    }
+
+    pub(crate) fn transcript(place: &Place, sequence: Sequence) -> Self {
+        Self(join(TRANSCRIPT, &[&place.0, &sequence.0.to_be_bytes()], 2))
+    }
+
+    pub(crate) fn dead_letter(sequence: Sequence) -> Self {
+        Self(join(DEAD_LETTER, &[&sequence.0.to_be_bytes()], 2))
+    }
+
+    pub(crate) fn chunk(&self, index: u16) -> Vec<u8> {
+        let mut key = Vec::with_capacity(self.0.len() + 2);
+        key.extend_from_slice(&self.0);
+        key.extend_from_slice(&index.to_be_bytes());
+        key
+    }
+
+    /// All its chunks.
+    pub(crate) fn range(&self) -> Range<Vec<u8>> {
+        self.chunk(0)..after_prefix(self.0.clone())
+    }
+}
+
+/// Room is left for what the caller appends.
+fn join(prefix: u8, parts: &[&[u8]], spare: usize) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut key = Vec::with_capacity(1 + length + spare);
+    key.push(prefix);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// The least key that does not begin with `prefix` and is greater.
+fn after_prefix(mut prefix: Vec<u8>) -> Vec<u8> {
+    while let Some(last) = prefix.pop() {
+        if last < u8::MAX {
+            prefix.push(last + 1);
+            break;
+        }
+    }
+    prefix
+}
+
+fn all(prefix: u8) -> Range<Vec<u8>> {
+    vec![prefix]..vec![prefix + 1]
+}
+
+pub(crate) fn duplicate(tenant: &Address, id: &str) -> Vec<u8> {
+    let id = id.as_bytes();
+    let mut key = Vec::with_capacity(2 + tenant.as_str().len() + id.len().min(ID_MAX + 1));
+    key.push(DUPLICATE);
+    push_address(&mut key, tenant);
+    if id.len() <= ID_MAX {
+        key.extend_from_slice(id);
+    } else {
+        // One byte longer than any id that is kept whole, so the two kinds cannot be taken for each other.
+        key.extend_from_slice(&id[..ID_MAX + 1 - 16]);
+        key.extend_from_slice(Uuid::new_v5(&Uuid::NAMESPACE_OID, id).as_bytes());
+    }
+    key
+}
+
+pub(crate) fn duplicates() -> Range<Vec<u8>> {
+    all(DUPLICATE)
+}
+
+pub(crate) fn shard(shard: Shard) -> Vec<u8> {
+    join(SHARD, &[&shard.0.to_be_bytes()], 0)
+}
+
+pub(crate) fn shards() -> Range<Vec<u8>> {
+    all(SHARD)
+}
+
+pub(crate) fn read_shard(key: &[u8]) -> Option<Shard> {
+    Some(Shard(u16::from_be_bytes(key.strip_prefix(&[SHARD])?.try_into().ok()?)))
+}
+
+pub(crate) fn deadline(at: UnixMillis, place: &Place) -> Vec<u8> {
+    join(DEADLINE, &[&at.0.to_be_bytes(), &place.0], 0)
+}
+
+/// Entries before `until`, from just behind `after` on.
+pub(crate) fn deadlines(until: UnixMillis, after: Option<(UnixMillis, &Place)>) -> Range<Vec<u8>> {
+    let from = after.map_or_else(|| vec![DEADLINE], |(at, place)| successor(deadline(at, place)));
+    from..join(DEADLINE, &[&until.0.to_be_bytes()], 0)
+}
+
+pub(crate) fn read_deadline(key: &[u8]) -> Option<(UnixMillis, Place)> {
+    let (at, tail) = key.strip_prefix(&[DEADLINE])?.split_first_chunk()?;
+    let (place, rest) = Place::split(tail)?;
+    rest.is_empty().then_some((UnixMillis(u64::from_be_bytes(*at)), place))
+}
+
+/// The least key after this one.
+pub(crate) fn successor(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+/// Work of all conversations.
+pub(crate) fn works() -> Range<Vec<u8>> {
+    all(WORK)
+}
+
+/// Work of one conversation.
+pub(crate) fn works_of(place: &Place) -> Range<Vec<u8>> {
+    let from = join(WORK, &[&place.0], 0);
+    from.clone()..after_prefix(from)
+}
+
+pub(crate) fn read_work(key: &[u8]) -> Option<(Place, Sequence, u16)> {
+    let (place, rest) = Place::split(key.strip_prefix(&[WORK])?)?;
+    let (sequence, chunk) = read_numbers(rest)?;
+    Some((place, sequence, chunk))
+}
+
+/// Pages of one conversation before `before`.
+pub(crate) fn transcript(place: &Place, before: Option<Sequence>) -> Range<Vec<u8>> {
+    let from = join(TRANSCRIPT, &[&place.0], 0);
+    let to = match before {
+        Some(before) => RecordKey::transcript(place, before).0,
+        None => after_prefix(from.clone()),
+    };
+    from..to
+}
+
+/// Dead letters after `after`.
+pub(crate) fn dead_letters(after: Option<Sequence>) -> Range<Vec<u8>> {
+    let mut range = all(DEAD_LETTER);
+    if let Some(after) = after {
+        range.start = after_prefix(RecordKey::dead_letter(after).0);
+    }
+    range
+}
+
+/// Sequence and chunk number at the end of any record's key that has both.
+pub(crate) fn read_tail(key: &[u8]) -> Option<(Sequence, u16)> {
+    read_numbers(key.split_at_checked(key.len().checked_sub(10)?)?.1)
+}
+
+fn read_numbers(bytes: &[u8]) -> Option<(Sequence, u16)> {
+    let (sequence, chunk) = bytes.split_first_chunk()?;
+    Some((Sequence(u64::from_be_bytes(*sequence)), u16::from_be_bytes(chunk.try_into().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(tenant: &str, user: &str) -> ConversationKey {
+        ConversationKey { tenant: Address::parse(tenant).unwrap(), user: Address::parse(user).unwrap() }
+    }
+
+    fn place(user: &str) -> Place {
+        Place::of(&key("12345", user))
+    }
+
+    #[test]
+    fn keys_sort_by_kind_then_place_then_number() {
+        let (one, two) = (place("+15550100"), place("+15550101"));
+        let (one, two) = if one < two { (one, two) } else { (two, one) };
+        let listed = [
+            RecordKey::conversation(&one).chunk(0),
+            RecordKey::conversation(&one).chunk(256),
+            RecordKey::conversation(&two).chunk(0),
+            duplicate(&key("12345", "1").tenant, "id"),
+            RecordKey::transcript(&one, Sequence(255)).chunk(0),
+            RecordKey::transcript(&one, Sequence(256)).chunk(0),
+            META_CLEAN.to_vec(),
+            META_FORMAT.to_vec(),
+            shard(Shard(1)),
+            shard(Shard(256)),
+            deadline(UnixMillis(255), &two),
+            deadline(UnixMillis(256), &one),
+            RecordKey::work(&one, Sequence(255)).chunk(1),
+            RecordKey::work(&one, Sequence(256)).chunk(0),
+            RecordKey::work(&two, Sequence(1)).chunk(0),
+            RecordKey::dead_letter(Sequence(255)).chunk(0),
+            RecordKey::dead_letter(Sequence(256)).chunk(0),
+        ];
+        assert!(listed.is_sorted(), "{listed:?}");
+    }
+
+    #[test]
+    fn golden_keys() {
+        let place = place("+15550100");
+        let shard = key("12345", "+15550100").shard().0.to_be_bytes();
+        let expected = [&b"w"[..], &shard, &b"\x0512345\x09+15550100\0\0\0\0\0\0\x01\x02\0\x03"[..]].concat();
+        assert_eq!(RecordKey::work(&place, Sequence(258)).chunk(3), expected);
+        assert_eq!(duplicate(&key("12345", "1").tenant, "SM1"), b"d\x0512345SM1");
+    }
+
+    #[test]
+    fn no_place_is_the_beginning_of_another() {
+        let users = ["1", "12", "123", "+15550100", "+155501001"];
+        for one in users {
+            for other in users.iter().filter(|other| **other != one) {
+                assert!(!place(other).0.starts_with(&place(one).0));
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_read_back() {
+        let place = place("whatsapp:+15550100");
+        assert_eq!(place.key(), Some(key("12345", "whatsapp:+15550100")));
+        let work = RecordKey::work(&place, Sequence(7)).chunk(2);
+        assert_eq!(read_work(&work), Some((place.clone(), Sequence(7), 2)));
+        assert_eq!(read_tail(&work), Some((Sequence(7), 2)));
+        assert_eq!(read_deadline(&deadline(UnixMillis(9), &place)), Some((UnixMillis(9), place)));
+        assert_eq!(read_shard(&shard(Shard(1023))), Some(Shard(1023)));
+    }
+
+    #[test]
+    fn garbage_is_no_key() {
+        for garbage in [&b""[..], b"w", b"w\0\0\x09", b"t\0\0", b"s\0", b"w\0\0\x01a\x01b\0"] {
+            assert_eq!(read_work(garbage), None);
+            assert_eq!(read_deadline(garbage), None);
+            assert_eq!(read_shard(garbage), None);
+            assert_eq!(read_tail(garbage), None);
+        }
+        assert_eq!(Place(b"\0\0\x01\n\x01b"[..].into()).key(), None);
+    }
+
+    #[test]
+    fn a_range_holds_its_conversation_and_no_other() {
+        let (short, long) = (place("123"), place("1234"));
+        let range = works_of(&short);
+        assert!(range.contains(&RecordKey::work(&short, Sequence(u64::MAX)).chunk(u16::MAX)));
+        assert!(!range.contains(&RecordKey::work(&long, Sequence(0)).chunk(0)));
+        let record = RecordKey::work(&short, Sequence(u64::MAX));
+        assert!(record.range().contains(&record.chunk(u16::MAX)));
+        assert!(!dead_letters(Some(Sequence(3))).contains(&RecordKey::dead_letter(Sequence(3)).chunk(9)));
+        assert!(dead_letters(Some(Sequence(3))).contains(&RecordKey::dead_letter(Sequence(4)).chunk(0)));
+    }
+
+    #[test]
+    fn long_ids_stay_apart_and_short() {
+        let tenant = key("12345", "1").tenant;
+        let (one, other) = ("x".repeat(5_000), "x".repeat(5_001));
+        assert_ne!(duplicate(&tenant, &one), duplicate(&tenant, &other));
+        assert_eq!(duplicate(&tenant, &one).len(), 7 + 256);
+        assert_eq!(duplicate(&tenant, &"x".repeat(255)).len(), 7 + 255);
+    }
+}

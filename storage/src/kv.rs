@@ -1,0 +1,243 @@
+//! [`KvStore`]: the [`Store`] over any [`Engine`]. All that writes, and `load`, goes through the committer's one queue; listings
+//! and transcripts are read beside it.
+//!
+//! The committer runs on a thread of its own ([`KvStore::open`]) or, where there must be no threads, as a task
+//! ([`KvStore::open_in_task`]); the code is the same.
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{Receipt, Sequence};
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use crate::committer::{self, Health, Load, Reply, Request, Writer};
+use crate::engine::Engine;
+use crate::{
+    Accepted, Claim, DeadLetter, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn, Version,
+    WorkCursor, WorkPage,
+};
+
+/// Requests that may wait for the committer; more make their callers wait.
+const QUEUE_MAX: usize = 4_096;
+
+/// The limits of a store.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many unread records one conversation may have.
+    pub inbox_max: usize,
+    /// How many unread records all conversations together may have.
+    pub backlog_max: usize,
+    /// With fewer bytes of disk left nothing is accepted; commits go on.
+    pub min_free: u64,
+    /// The salt of a store that is created; `None` draws one. For simulations, where nothing may be random.
+    pub salt: Option<Uuid>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { inbox_max: 100, backlog_max: 100_000, min_free: 256 << 20, salt: None }
+    }
+}
+
+/// A store over an engine. Dropping it without [`Store::close`] finishes what is in line and leaves it marked as not closed.
+pub struct KvStore<E> {
+    engine: Arc<E>,
+    opening: Opening,
+    requests: Option<mpsc::Sender<Request>>,
+    health: watch::Receiver<Health>,
+    /// `None`: the committer is a task, and nothing may leave this thread.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<E: Engine> KvStore<E> {
+    /// Opens or creates a store, with its committer on a thread of its own. Blocks while the engine is read.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], [`StoreError::Corrupt`], or what the engine reports.
+    pub fn open(engine: E, options: Options) -> Result<Self, StoreError> {
+        let (mut store, committer) = Self::prepare(engine, options)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|error| StoreError::Unusable(format!("the committer cannot be started: {error}")))?;
+        let thread = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || runtime.block_on(committer))
+            .map_err(|error| StoreError::Unusable(format!("the committer's thread cannot be started: {error}")))?;
+        store.thread = Some(thread);
+        Ok(store)
+    }
+
+    /// Opens or creates a store, with its committer as a task of the current tokio runtime and all reads on the caller's thread:
+    /// for deterministic tests over an engine in memory.
+    ///
+    /// # Errors
+    /// As [`KvStore::open`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn open_in_task(engine: E, options: Options) -> Result<Self, StoreError> {
+        let (store, committer) = Self::prepare(engine, options)?;
+        tokio::spawn(committer);
+        Ok(store)
+    }
+
+    fn prepare(engine: E, options: Options) -> Result<(Self, impl Future<Output = ()> + Send + 'static), StoreError> {
+        let engine = Arc::new(engine);
+        let (writer, opening) = Writer::open(Arc::clone(&engine), options)?;
+        let (requests, queue) = mpsc::channel(QUEUE_MAX);
+        let (alarm, health) = watch::channel(Health::Open);
+        let store = Self { engine, opening, requests: Some(requests), health, thread: None };
+        Ok((store, committer::run(writer, queue, alarm)))
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(request(reply)).await?;
+        answer.await.unwrap_or_else(|_| Err(self.refusal()))
+    }
+
+    async fn queue(&self, request: Request) -> Result<(), StoreError> {
+        let sent = match &self.requests {
+            Some(requests) => requests.send(request).await.is_ok(),
+            None => false,
+        };
+        if sent { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    /// Why the committer did not answer.
+    fn refusal(&self) -> StoreError {
+        match &*self.health.borrow() {
+            Health::Open => StoreError::Unusable("its writer has stopped".into()),
+            Health::Closed => StoreError::Unusable("it is closed".into()),
+            Health::Failed(error) => error.clone(),
+        }
+    }
+
+    /// Reads beside the committer; never blocks the runtime where threads are allowed.
+    async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&E) -> Result<T, StoreError> + Send + 'static,
+    {
+        if !matches!(&*self.health.borrow(), Health::Open) {
+            return Err(self.refusal());
+        }
+        if self.thread.is_none() {
+            return read(&self.engine);
+        }
+        let engine = Arc::clone(&self.engine);
+        let reading = tokio::task::spawn_blocking(move || read(&engine));
+        reading.await.unwrap_or_else(|_| Err(StoreError::Unusable("a read has failed in an unforeseen way".into())))
+    }
+}
+
+impl<E> Drop for KvStore<E> {
+    fn drop(&mut self) {
+        self.requests = None;
+        // The engine, and with it the lock on its files, must be free when this returns. The committer never waits for anybody.
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer has panicked");
+        }
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Store for KvStore<E> {
+    fn opening(&self) -> Opening {
+        self.opening
+    }
+
+    async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError> {
+        self.ask(|reply| Request::Accept(new, reply)).await
+    }
+
+    async fn claim(&self, shards: &[Shard]) -> Result<Vec<Claim>, StoreError> {
+        self.ask(|reply| Request::Claim(shards.to_vec(), reply)).await
+    }
+
+    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
+        self.ask(|reply| Request::Release(claims.to_vec(), reply)).await
+    }
+
+    async fn load(&self, claim: Claim, key: &ConversationKey, unread_max: usize) -> Result<Loaded, StoreError> {
+        self.ask(|reply| Request::Load(Load { claim, key: key.clone(), unread_max, reply })).await
+    }
+
+    async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
+        self.ask(|reply| Request::Commit(claim, key.clone(), Box::new(step), reply)).await
+    }
+
+    async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {
+        // Lost with the store: `failed` tells, and the texts are looked up after the restart.
+        drop(self.queue(Request::Settle(claim, key.clone(), marks)).await);
+    }
+
+    async fn receipt(&self, key: &ConversationKey, receipt: &Receipt, at: UnixMillis) -> Result<bool, StoreError> {
+        self.ask(|reply| Request::Receipt(key.clone(), receipt.clone(), at, reply)).await
+    }
+
+    async fn work(&self, now: UnixMillis, after: Option<WorkCursor>, limit: usize) -> Result<WorkPage, StoreError> {
+        self.read(move |engine| read::work(engine, now, after, limit)).await
+    }
+
+    async fn deadlines(
+        &self,
+        until: UnixMillis,
+        after: Option<(UnixMillis, ConversationKey)>,
+        limit: usize,
+    ) -> Result<Vec<(UnixMillis, ConversationKey)>, StoreError> {
+        let listed = self.read(move |engine| read::deadlines(engine, until, after, limit)).await?;
+        if !listed.unknown.is_empty() {
+            self.queue(Request::DropDeadlines(listed.unknown)).await?;
+        }
+        Ok(listed.entries)
+    }
+
+    async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
+        self.ask(|reply| Request::ForgetDuplicates(before, limit, reply)).await
+    }
+
+    async fn transcript(
+        &self,
+        key: &ConversationKey,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<TranscriptTurn>, StoreError> {
+        let key = key.clone();
+        self.read(move |engine| read::transcript(engine, &key, before, limit)).await
+    }
+
+    async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.read(move |engine| read::dead_letters(engine, after, limit)).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        if matches!(&*self.health.borrow(), Health::Closed) {
+            return Ok(());
+        }
+        self.ask(Request::Close).await
+    }
+
+    async fn failed(&self) -> StoreError {
+        let mut health = self.health.clone();
+        loop {
+            if let Health::Failed(error) = &*health.borrow_and_update() {
+                return error.clone();
+            }
+            if health.changed().await.is_err() {
+                // Closed: it will not fail any more.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

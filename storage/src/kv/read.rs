@@ -1,0 +1,212 @@
+//! The reading side: bounded pages, never a full scan, beside the committer.
+//!
+//! A batch that is applied meanwhile may be seen in part. Where that matters, the record's own checks tell, and it is read again.
+
+use std::ops::ControlFlow;
+
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{OutboundRow, Sequence};
+use serde::de::DeserializeOwned;
+
+use crate::committer;
+use crate::engine::{Engine, Order};
+use crate::fetch::{self, FetchError};
+use crate::keys::{self, Place, RecordKey};
+use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
+use crate::{StoreError, WorkCursor, WorkPage};
+
+/// A page of work looks at no more values than this, however few of them are due.
+const LOOKS_MAX: usize = 4_096;
+
+/// A record that changes under the reader's eyes is read so often.
+const READS_MAX: usize = 3;
+
+/// Entries of the deadline index.
+pub(super) struct Deadlines {
+    pub(super) entries: Vec<(UnixMillis, ConversationKey)>,
+    /// Listed, but not known by their conversations.
+    pub(super) unknown: Vec<(UnixMillis, ConversationKey)>,
+}
+
+pub(super) fn work<E: Engine>(
+    engine: &E,
+    now: UnixMillis,
+    after: Option<WorkCursor>,
+    limit: usize,
+) -> Result<WorkPage, StoreError> {
+    let mut range = keys::works();
+    if let Some(WorkCursor(from)) = after {
+        range.start = from;
+    }
+    let mut page = WorkPage::default();
+    let mut looks = 0;
+    while page.keys.len() < limit && looks < LOOKS_MAX {
+        let mut due = None;
+        let mut last = None;
+        engine.scan(&range, Order::Ascending, &mut |key, value| {
+            looks += 1;
+            if is_due(key, value, now) {
+                due = keys::read_work(key).map(|(place, ..)| place);
+            }
+            if due.is_none() && looks < LOOKS_MAX {
+                return ControlFlow::Continue(());
+            }
+            last = Some(key.to_vec());
+            ControlFlow::Break(())
+        })?;
+        // Once a conversation is listed, the rest of its records does not matter.
+        range.start = match (&due, last) {
+            (Some(place), _) => keys::works_of(place).end,
+            (None, Some(last)) => keys::successor(last),
+            (None, None) => return Ok(page),
+        };
+        page.keys.extend(due.and_then(|place| place.key()));
+    }
+    page.next = Some(WorkCursor(range.start));
+    Ok(page)
+}
+
+/// Whether somebody has to look at this record by now. Says yes to one that cannot be read, so that it is loaded and set aside.
+fn is_due(key: &[u8], first: &[u8], now: UnixMillis) -> bool {
+    if !matches!(keys::read_work(key), Some((_, _, 0))) {
+        return false;
+    }
+    match WorkHead::read(first).map(|head| head.kind) {
+        Ok(WorkKind::Answered { due }) => due <= now,
+        Ok(WorkKind::Unread { .. }) | Err(_) => true,
+    }
+}
+
+pub(super) fn deadlines<E: Engine>(
+    engine: &E,
+    until: UnixMillis,
+    after: Option<(UnixMillis, ConversationKey)>,
+    limit: usize,
+) -> Result<Deadlines, StoreError> {
+    let after = after.map(|(at, key)| (at, Place::of(&key)));
+    let mut range = keys::deadlines(until, after.as_ref().map(|(at, place)| (*at, place)));
+    let mut listed = Deadlines { entries: Vec::new(), unknown: Vec::new() };
+    // Entries that are unknown are rare, and a short page must mean that there are no more.
+    while listed.entries.len() < limit {
+        let missing = limit - listed.entries.len();
+        let mut found = Vec::new();
+        let mut last = None;
+        engine.scan(&range, Order::Ascending, &mut |key, _| {
+            found.extend(keys::read_deadline(key));
+            last = Some(key.to_vec());
+            if found.len() < missing { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let Some(last) = last else { break };
+        range.start = keys::successor(last);
+        for (at, place) in found {
+            let Some(key) = place.key() else { continue };
+            let first = engine.get(&RecordKey::conversation(&place).chunk(0))?;
+            let known = committer::names(first.as_deref(), at);
+            if known { &mut listed.entries } else { &mut listed.unknown }.push((at, key));
+        }
+    }
+    Ok(listed)
+}
+
+pub(super) fn transcript<E: Engine>(
+    engine: &E,
+    key: &ConversationKey,
+    before: Option<Sequence>,
+    limit: usize,
+) -> Result<Vec<TranscriptTurn>, StoreError> {
+    let place = Place::of(key);
+    let mut turns = Vec::new();
+    for sequence in sequences(engine, &keys::transcript(&place, before), Order::Descending, limit)? {
+        turns.extend(page(engine, &place, sequence)?);
+    }
+    Ok(turns)
+}
+
+/// A page with its rows as they are now: states of unsettled rows lie in the work record.
+fn page<E: Engine>(engine: &E, place: &Place, turn: Sequence) -> Result<Option<TranscriptTurn>, StoreError> {
+    let record = RecordKey::transcript(place, turn);
+    let Some(mut page) = json::<_, TranscriptTurn>(engine, &record)? else { return Ok(None) };
+    if page.rows.iter().all(|row| row.row.state.is_settled()) {
+        return Ok(Some(page));
+    }
+    let rows = unsettled(engine, place, turn)?;
+    let mut settled_meanwhile = false;
+    for shown in page.rows.iter_mut().filter(|shown| !shown.row.state.is_settled()) {
+        match rows.iter().find(|row| row.id == shown.row.id) {
+            Some(row) => shown.row.state = row.state.clone(),
+            None => settled_meanwhile = true,
+        }
+    }
+    if !settled_meanwhile {
+        return Ok(Some(page));
+    }
+    // It settled between the two reads: then the page has it by now.
+    let Some(again) = json::<_, TranscriptTurn>(engine, &record)? else { return Ok(Some(page)) };
+    for shown in page.rows.iter_mut().filter(|shown| !shown.row.state.is_settled()) {
+        if let Some(row) = again.rows.iter().find(|row| row.row.id == shown.row.id && row.row.state.is_settled()) {
+            *shown = row.clone();
+        }
+    }
+    Ok(Some(page))
+}
+
+fn unsettled<E: Engine>(engine: &E, place: &Place, turn: Sequence) -> Result<Vec<OutboundRow>, StoreError> {
+    let rows = fetched(engine, &RecordKey::work(place, turn), record::read_answered)?;
+    Ok(rows.unwrap_or_default())
+}
+
+pub(super) fn dead_letters<E: Engine>(
+    engine: &E,
+    after: Option<Sequence>,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let mut letters = Vec::new();
+    for sequence in sequences(engine, &keys::dead_letters(after), Order::Ascending, limit)? {
+        letters.extend(json::<_, DeadLetter>(engine, &RecordKey::dead_letter(sequence))?);
+    }
+    Ok(letters)
+}
+
+/// The first `limit` sequences of a range of records.
+fn sequences<E: Engine>(
+    engine: &E,
+    range: &std::ops::Range<Vec<u8>>,
+    order: Order,
+    limit: usize,
+) -> Result<Vec<Sequence>, StoreError> {
+    let mut found = Vec::new();
+    engine.scan(range, order, &mut |key, _| {
+        if found.len() >= limit {
+            return ControlFlow::Break(());
+        }
+        found.extend(keys::read_tail(key).filter(|(_, chunk)| *chunk == 0).map(|(sequence, _)| sequence));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+fn json<E: Engine, T: DeserializeOwned>(engine: &E, record: &RecordKey) -> Result<Option<T>, StoreError> {
+    fetched(engine, record, |whole| record::read_json(whole, 0))
+}
+
+/// Reads a record, more than once when it makes no sense: it may have been rewritten meanwhile.
+fn fetched<E: Engine, T>(
+    engine: &E,
+    record: &RecordKey,
+    read: impl Fn(&[u8]) -> Result<T, crate::chunks::Damage>,
+) -> Result<Option<T>, StoreError> {
+    let once = || -> Result<Option<T>, FetchError> {
+        match fetch::record(engine, record)? {
+            Some((whole, _)) => Ok(Some(read(&whole)?)),
+            None => Ok(None),
+        }
+    };
+    let mut tries = 1;
+    loop {
+        match once() {
+            Err(FetchError::Damage(_)) if tries < READS_MAX => tries += 1,
+            read => return fetch::skip_garbage(read),
+        }
+    }
+}
