@@ -1,58 +1,151 @@
-//! The one door: an arrival is durable when [`Inbox::accept`] returns.
+//! The one door: whatever a channel receives comes in here. [`Inbox::accept`] returns when it is durable; only then does it
+//! wake the conversation, and only then may the provider be told 2xx.
+
+use std::sync::Arc;
 
 use raconteur_conversation::address::ConversationKey;
-use raconteur_conversation::words::{Arrival, Sequence};
-use raconteur_storage::{StoreError, TranscriptTurn};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{Arrival, DeliveryFailure, Receipt, Sequence, Work};
+use raconteur_storage::{Accepted, Limit, NewWork, StoreError, TranscriptTurn};
 
-/// The door through which a transport hands in what it received.
+use crate::runtime::{Runtime, Stage};
+use crate::shard::ShardMsg;
+
+/// The door of one channel. Cheap to clone.
 #[derive(Clone)]
-pub struct Inbox {}
+pub struct Inbox {
+    runtime: Arc<Runtime>,
+    channel: Arc<str>,
+}
 
 /// What became of an arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receipted {
-    /// It is durable.
+pub enum Outcome {
+    /// It is durable and will be answered.
     Accepted(Sequence),
-    /// It was accepted before.
+    /// It was accepted before; nothing more will come of it.
     Duplicate(Sequence),
-    /// A receipt; it was noted.
+    /// A receipt that was noted.
     Noted,
+    /// A receipt for a text that we do not know.
+    Unknown,
 }
 
 /// Why an arrival was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// No tenant of this channel has that number.
-    #[error("no tenant of this channel has the number that was texted")]
-    UnknownTenant,
-    /// Not now; the provider should come again.
-    #[error("not accepted now: {0}")]
-    Busy(String),
+    /// No tenant of this channel has that number. The provider is told 403.
+    #[error("no tenant of channel {channel} has the number that was texted; configured: {configured}")]
+    UnknownTenant {
+        /// The channel.
+        channel: String,
+        /// The last digits of the numbers that are configured.
+        configured: String,
+    },
+    /// A limit is reached. The provider is told 503.
+    #[error("a limit is reached: {0}")]
+    Full(&'static str),
+    /// The gateway is starting, stopping or broken. The provider is told 503.
+    #[error("the gateway is not running")]
+    NotRunning,
+    /// The store failed. The provider is told 503.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Inbox {
-    /// Takes an arrival.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    #[allow(clippy::unused_async, reason = "filled in by the gateway")]
-    pub async fn accept(&self, arrival: Arrival) -> Result<Receipted, Refused> {
-        let _ = arrival;
-        Err(Refused::UnknownTenant)
+    pub(crate) fn new(runtime: Arc<Runtime>, channel: Arc<str>) -> Self {
+        Self { runtime, channel }
     }
 
-    /// Pages of a conversation's transcript, newest first, from before `before` on.
+    /// The name of the channel that this door belongs to.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// Takes an arrival. When this returns `Ok`, it survives the death of the process and loss of power.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    #[allow(clippy::unused_async, reason = "filled in by the gateway")]
+    /// When nothing was kept: see [`Refused`] for what to tell the provider.
+    pub async fn accept(&self, arrival: Arrival) -> Result<Outcome, Refused> {
+        match self.runtime.stage() {
+            Stage::Running => {}
+            Stage::Starting | Stage::Draining | Stage::Stopped | Stage::Failed(_) => return Err(Refused::NotRunning),
+        }
+        match arrival {
+            Arrival::Work { key, id, work } => self.accept_work(key, id, work).await,
+            Arrival::Receipt { key, receipt } => self.accept_receipt(key, receipt).await,
+        }
+    }
+
+    /// Pages of a conversation's transcript, newest first, at most `limit`, from before `before` on. A channel sees only its own
+    /// tenants' conversations.
+    ///
+    /// # Errors
+    /// When the tenant is another channel's, or the store cannot be read.
     pub async fn transcript(
         &self,
         key: &ConversationKey,
         before: Option<Sequence>,
         limit: usize,
-    ) -> Result<Vec<TranscriptTurn>, StoreError> {
-        let _ = (key, before, limit);
-        Ok(Vec::new())
+    ) -> Result<Vec<TranscriptTurn>, Refused> {
+        self.check_tenant(key)?;
+        Ok(self.runtime.store.transcript(key, before, limit).await?)
+    }
+
+    /// The gateway's time.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.runtime.now()
+    }
+
+    async fn accept_work(&self, key: ConversationKey, id: String, work: Work) -> Result<Outcome, Refused> {
+        self.check_tenant(&key)?;
+        let (accepted_at, seed) = (self.runtime.now(), self.runtime.clock.seed());
+        let new = NewWork { key: key.clone(), id, accepted_at, seed, work };
+        match self.runtime.store.accept(new).await? {
+            Accepted::Fresh(sequence) => {
+                tracing::debug!(conversation = %self.runtime.log_id(&key), %sequence, "accepted");
+                self.runtime.tell(&key.clone(), ShardMsg::Wake(key));
+                Ok(Outcome::Accepted(sequence))
+            }
+            Accepted::Duplicate(sequence) => Ok(Outcome::Duplicate(sequence)),
+            Accepted::Full(limit) => {
+                let what = match limit {
+                    Limit::Inbox => "the conversation has inbox_max unread texts",
+                    Limit::Backlog => "there are backlog_max unread texts",
+                    Limit::Disk => "the disk has less than min_free_bytes left",
+                };
+                tracing::warn!(conversation = %self.runtime.log_id(&key), limit = what, "a text was refused");
+                Err(Refused::Full(what))
+            }
+        }
+    }
+
+    /// A receipt that settles a doubtful text is passed on at once; one that says that a text failed is work for the
+    /// conversation, durable like any other.
+    async fn accept_receipt(&self, key: ConversationKey, receipt: Receipt) -> Result<Outcome, Refused> {
+        self.check_tenant(&key)?;
+        if !self.runtime.store.receipt(&key, &receipt, self.runtime.now()).await? {
+            return Ok(Outcome::Unknown);
+        }
+        let Receipt { outbound, provider_id, status, code, reason } = receipt;
+        self.runtime.tell(&key, ShardMsg::Taken(key.clone(), outbound, provider_id));
+        if !status.is_failure() {
+            return Ok(Outcome::Noted);
+        }
+        let reason = if reason.is_empty() { "the provider could not deliver it".to_owned() } else { reason };
+        let work = Work::DeliveryFailed(DeliveryFailure { outbound, code, reason });
+        self.accept_work(key, format!("failed:{outbound}"), work).await
+    }
+
+    fn check_tenant(&self, key: &ConversationKey) -> Result<(), Refused> {
+        let tenant = self.runtime.directory.find(&key.tenant);
+        if tenant.is_some_and(|tenant| tenant.channel == self.channel) {
+            return Ok(());
+        }
+        let configured = self.runtime.directory.last_digits(&self.channel).join(", ");
+        Err(Refused::UnknownTenant { channel: self.channel.to_string(), configured })
     }
 }

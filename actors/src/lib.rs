@@ -1,6 +1,33 @@
-//! The actors.
+//! The actors of Raconteur. ractor lives here and nowhere else.
+//!
+//! ```text
+//!   Gateway actor          supervises; a lost shard ends the gateway (Fatal)
+//!     └── 1,024 Shards     each holds one claim, routes, activates, passivates, and supervises
+//!           └── Conversations    one per active conversation; one that fails is started again from the store
+//!                                after a pause (100 ms, doubled up to 30 s)
+//!   tasks beside them:  wheel (deadlines), sweep, passivation, store watch
+//!   tasks below them:   one per ask, send, look-up; a panic in one is caught and becomes an answer
+//! ```
+//!
+//! **Invariants.** A mailbox holds hints and answers, never the only copy of anything. A shard never waits. A conversation
+//! waits only for the store. Nothing leaves before its commit is durable. No actor has a name.
 
+pub mod clock;
+pub mod gateway;
 pub mod inbox;
+pub mod lane;
 pub mod port;
 
+mod call;
+mod conversation;
+mod recovery;
+mod report;
+mod runtime;
+mod shard;
+mod step;
+mod tenant;
+mod wheel;
+
+pub use gateway::{Fatal, Gateway, StartError, TenantSpec};
 pub use ractor;
+pub use runtime::Settings;

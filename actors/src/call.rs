@@ -1,0 +1,124 @@
+//! Calls to the outside: one ask, send, look-up or farewell as one task, in the tenant's lane, under a timeout.
+//!
+//! Whatever happens in such a task, a panic included, comes back to the conversation as one [`Done`], or is lost with a
+//! conversation that is itself started again from the store.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{
+    Answer, AskError, Lookup, OutboundId, OutboundMessage, ProviderId, Question, SendError, SessionEnd, Token,
+};
+use ractor::ActorRef;
+use tracing::{Instrument, Span};
+
+use crate::conversation::ConversationMsg;
+use crate::lane::Slot;
+use crate::tenant::Tenant;
+
+/// How far before a text's first attempt the provider's log is read back: clocks differ.
+pub(crate) const LOG_MARGIN: Duration = Duration::from_secs(300);
+/// How long a look into the provider's log may take.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an assistant may take to be told that a session is over.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a number pauses when the provider does not say.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Asked(Token, Result<Box<Answer>, AskError>),
+    SlotFree(OutboundId, Slot),
+    Sent(OutboundId, Result<ProviderId, SendError>),
+    LogRead(OutboundId, Lookup),
+}
+
+/// Asks the assistant.
+pub(crate) fn ask(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, question: Box<Question>) {
+    let span = tracing::info_span!(parent: Span::current(), "ask", turn = %question.token);
+    let work = async move {
+        tokio::time::sleep(question.delay).await;
+        let _slot = tenant.lane.ask_slot().await;
+        let asked = AssertUnwindSafe(tenant.assistant.ask(&question)).catch_unwind();
+        let answer = match tokio::time::timeout(question.timeout, asked).await {
+            Ok(Ok(answer)) => answer.map(Box::new),
+            Ok(Err(_panic)) => Err(AskError::Panicked),
+            Err(_elapsed) => Err(AskError::Timeout(question.timeout)),
+        };
+        let _ = to.cast(ConversationMsg::Done(Done::Asked(question.token, answer)));
+    };
+    tokio::spawn(work.instrument(span));
+}
+
+/// Waits for room in the lane.
+pub(crate) fn wait_for_slot(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, id: OutboundId, segments: u32) {
+    tokio::spawn(async move {
+        let slot = tenant.lane.send_slot(segments).await;
+        let _ = to.cast(ConversationMsg::Done(Done::SlotFree(id, slot)));
+    });
+}
+
+/// Hands a text to the provider.
+pub(crate) fn send(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, message: Box<OutboundMessage>, slot: Slot) {
+    let timeout = tenant.policy.send.timeout;
+    let span = tracing::info_span!(parent: Span::current(), "send", text = %message.id);
+    let work = async move {
+        let sending = AssertUnwindSafe(tenant.transport.send(&message)).catch_unwind();
+        let sent = match tokio::time::timeout(timeout, sending).await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(_panic)) => Err(SendError::Unknown { reason: "the transport panicked".into() }),
+            Err(_elapsed) => Err(SendError::Unknown { reason: format!("no answer within {timeout:?}") }),
+        };
+        if let Err(error) = &sent {
+            note(error, &tenant);
+        }
+        let _ = to.cast(ConversationMsg::Done(Done::Sent(message.id, sent)));
+        drop(slot);
+    };
+    tokio::spawn(work.instrument(span));
+}
+
+/// A number that cannot send just now pauses as a whole.
+fn note(error: &SendError, tenant: &Tenant) {
+    match error {
+        SendError::Pause { after, .. } => {
+            tracing::warn!(tenant = ?tenant.number, %error, "the number pauses");
+            tenant.lane.pause(after.unwrap_or(PAUSE));
+        }
+        SendError::Misconfigured { .. } => {
+            tracing::error!(tenant = ?tenant.number, %error, "the number cannot send: mend its configuration");
+            tenant.lane.pause(PAUSE);
+        }
+        SendError::Retry { .. } | SendError::Unknown { .. } => {
+            tracing::warn!(tenant = ?tenant.number, %error, "not sent")
+        }
+        SendError::Rejected { .. } | SendError::OptedOut => tracing::info!(tenant = ?tenant.number, %error, "not sent"),
+    }
+}
+
+/// Reads the provider's log.
+pub(crate) fn read_log(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, message: Box<OutboundMessage>) {
+    tokio::spawn(async move {
+        let since: UnixMillis = message.began_at.minus(LOG_MARGIN);
+        let finding = AssertUnwindSafe(tenant.transport.find(&message, since)).catch_unwind();
+        let lookup = match tokio::time::timeout(LOOKUP_TIMEOUT, finding).await {
+            Ok(Ok(lookup)) => lookup,
+            Ok(Err(_panic)) => Lookup::Unreadable { reason: "the transport panicked".into() },
+            Err(_elapsed) => Lookup::Unreadable { reason: "the provider's log was not read in time".into() },
+        };
+        let _ = to.cast(ConversationMsg::Done(Done::LogRead(message.id, lookup)));
+    });
+}
+
+/// Tells the assistant that a session is over. Best effort.
+pub(crate) fn farewell(tenant: Arc<Tenant>, end: Box<SessionEnd>) {
+    tokio::spawn(async move {
+        let _slot = tenant.lane.ask_slot().await;
+        let ending = AssertUnwindSafe(tenant.assistant.end(&end)).catch_unwind();
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, ending).await;
+    });
+}

@@ -1,0 +1,375 @@
+//! The actor of one conversation: thin. It turns messages into the core's inputs, makes the core's changes durable, and only
+//! then carries out its acts. All rules are the core's; all waiting happens in the tasks of `call.rs`.
+//!
+//! Its mailbox holds hints and answers, never the only copy of anything: an error or a panic here ends the actor, and its
+//! shard starts it again from the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::effect::Kind;
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{OutboundId, ProviderId, Sequence};
+use raconteur_conversation::{Conversation, Effect, Input};
+use raconteur_storage::{Claim, DeadlineIndex, Loaded, Step, StoreError, Version};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use crate::call::{self, Done};
+use crate::lane::Slot;
+use crate::recovery::{Alone, Suspect};
+use crate::runtime::Runtime;
+use crate::tenant::Tenant;
+use crate::wheel::Origin;
+use crate::{report, step};
+
+mod admit;
+
+/// What a conversation is told.
+#[derive(Debug)]
+pub(crate) enum ConversationMsg {
+    /// Something was accepted.
+    Wake,
+    /// A deadline has come.
+    Due(Origin),
+    /// A call came back.
+    Done(Done),
+    /// A receipt proves that a text was taken.
+    Taken(OutboundId, ProviderId),
+    /// Its suspected message may run alone now.
+    Admitted(Admission),
+    /// Leave memory, if there is nothing to do.
+    Passivate,
+    /// Finish the turn, then leave memory.
+    Leave,
+}
+
+/// The right to run a suspected message alone.
+pub(crate) struct Admission(pub(crate) Alone);
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Admission")
+    }
+}
+
+/// Everything a conversation is started with.
+pub(crate) struct Activation {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) claim: Claim,
+    pub(crate) key: ConversationKey,
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) loaded: Loaded,
+    pub(crate) reason: Reason,
+    /// Set by the shard with each wake, cleared here before the store is read.
+    pub(crate) woken: Arc<AtomicBool>,
+}
+
+/// Why a conversation is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// There is something to do.
+    Woken,
+    /// It failed, with these words.
+    Failed(String),
+}
+
+/// See the module.
+pub(crate) struct ConversationActor;
+
+/// A conversation's memory.
+pub(crate) struct Resident {
+    runtime: Arc<Runtime>,
+    claim: Claim,
+    tenant: Arc<Tenant>,
+    woken: Arc<AtomicBool>,
+    conversation: Conversation,
+    version: Version,
+    /// The slot for the text that the next step sends.
+    slot: Option<(OutboundId, Slot)>,
+    /// What was loaded and not yet looked at.
+    pending: Option<(Loaded, Reason)>,
+    /// A suspected message waits to run alone; until then nothing is read.
+    waiting_alone: bool,
+    /// The suspected message that runs, and the right to.
+    trial: Option<(Sequence, Trial)>,
+    /// It was told to leave, and does when it is quiet.
+    leaving: bool,
+    /// Nothing is listened to any more.
+    left: bool,
+}
+
+/// How a suspected message runs.
+#[expect(dead_code, reason = "held until the message is answered, never read")]
+enum Trial {
+    Together(Suspect),
+    Alone(Alone),
+}
+
+impl Actor for ConversationActor {
+    type Msg = ConversationMsg;
+    type State = Box<Resident>;
+    type Arguments = Box<Activation>;
+
+    /// Never fails and never waits: a failure here would give the supervisor no event.
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<ConversationMsg>,
+        activation: Box<Activation>,
+    ) -> Result<Box<Resident>, ActorProcessingErr> {
+        Ok(Box::new(Resident::new(*activation)))
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<ConversationMsg>,
+        resident: &mut Box<Resident>,
+    ) -> Result<(), ActorProcessingErr> {
+        Box::pin(resident.begin(&myself)).await?;
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ConversationMsg>,
+        message: ConversationMsg,
+        resident: &mut Box<Resident>,
+    ) -> Result<(), ActorProcessingErr> {
+        if resident.left {
+            return Ok(());
+        }
+        Box::pin(resident.on_message(&myself, message)).await?;
+        resident.leave_if_quiet(&myself);
+        Ok(())
+    }
+}
+
+impl Resident {
+    fn new(activation: Activation) -> Self {
+        let Activation { runtime, claim, key, tenant, mut loaded, reason, woken } = activation;
+        let rows = std::mem::take(&mut loaded.unsettled);
+        let restored = Conversation::restore(key.clone(), loaded.snapshot.as_deref(), rows.clone());
+        let conversation = restored.unwrap_or_else(|error| {
+            tracing::error!(conversation = %runtime.log_id(&key), %error, "the conversation starts empty");
+            Conversation::restore(key, None, rows).expect("an empty conversation can always be made")
+        });
+        Self {
+            runtime,
+            claim,
+            tenant,
+            woken,
+            conversation,
+            version: loaded.version,
+            slot: None,
+            pending: Some((loaded, reason)),
+            waiting_alone: false,
+            trial: None,
+            leaving: false,
+            left: false,
+        }
+    }
+
+    async fn on_message(
+        &mut self,
+        myself: &ActorRef<ConversationMsg>,
+        message: ConversationMsg,
+    ) -> Result<(), StoreError> {
+        match message {
+            ConversationMsg::Wake => self.on_wake(myself).await,
+            ConversationMsg::Due(origin) => self.on_due(myself, origin).await,
+            ConversationMsg::Done(done) => self.on_done(myself, done).await,
+            ConversationMsg::Taken(id, provider_id) => {
+                self.run(myself, vec![Input::TextSent { id, provider_id }], DeadlineIndex::Lazy).await
+            }
+            ConversationMsg::Admitted(admission) => self.on_admitted(myself, admission).await,
+            ConversationMsg::Passivate => {
+                if self.conversation.is_idle() && !self.waiting_alone && !self.woken.load(Ordering::Acquire) {
+                    self.leave(myself);
+                }
+                Ok(())
+            }
+            ConversationMsg::Leave => {
+                self.leaving = true;
+                self.conversation.close_inbox();
+                Ok(())
+            }
+        }
+    }
+
+    async fn on_wake(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
+        self.woken.store(false, Ordering::Release);
+        if self.leaving || self.waiting_alone {
+            return Ok(());
+        }
+        let unread = self.fetch().await?;
+        self.run(myself, unread, DeadlineIndex::Lazy).await
+    }
+
+    /// Texts that were accepted before a deadline are taken before it, so the store is read first.
+    async fn on_due(&mut self, myself: &ActorRef<ConversationMsg>, origin: Origin) -> Result<(), StoreError> {
+        if self.leaving || self.waiting_alone {
+            return Ok(());
+        }
+        let index = match origin {
+            Origin::Armed => DeadlineIndex::Lazy,
+            Origin::Listed => DeadlineIndex::Exact,
+        };
+        let mut inputs = self.fetch().await?;
+        inputs.push(Input::DeadlinePassed);
+        self.run(myself, inputs, index).await
+    }
+
+    async fn on_done(&mut self, myself: &ActorRef<ConversationMsg>, done: Done) -> Result<(), StoreError> {
+        let input = match done {
+            Done::Asked(token, Ok(answer)) => Input::AssistantReplied { token, answer },
+            Done::Asked(token, Err(error)) => Input::AssistantFailed { token, error },
+            Done::Sent(id, Ok(provider_id)) => Input::TextSent { id, provider_id },
+            Done::Sent(id, Err(error)) => Input::SendFailed { id, error },
+            Done::SlotFree(id, slot) => {
+                self.slot = Some((id, slot));
+                Input::SlotGranted { id }
+            }
+            Done::LogRead(id, lookup) => {
+                let known = self.known_ids().await?;
+                Input::LogRead { id, lookup, known }
+            }
+        };
+        self.run(myself, vec![input], DeadlineIndex::Lazy).await
+    }
+
+    /// The provider's ids of the texts that are known to have been sent lately.
+    async fn known_ids(&self) -> Result<Vec<ProviderId>, StoreError> {
+        let turns = self.runtime.store.transcript(self.conversation.key(), None, step::KNOWN_TURNS).await?;
+        Ok(turns.iter().flat_map(|turn| &turn.rows).filter_map(step::provider_id).collect())
+    }
+
+    /// What is unread, as inputs; the core passes over what it has seen.
+    async fn fetch(&self) -> Result<Vec<Input>, StoreError> {
+        let most = self.runtime.settings.unread_max;
+        let loaded = self.runtime.store.load(self.claim, self.conversation.key(), most).await?;
+        if loaded.version != self.version {
+            return Err(StoreError::Stale);
+        }
+        Ok(loaded.unread.into_iter().map(Input::WorkAccepted).collect())
+    }
+
+    /// Lets the core handle these inputs as one step: its changes become durable together, then its acts are carried out.
+    async fn run(
+        &mut self,
+        myself: &ActorRef<ConversationMsg>,
+        inputs: Vec<Input>,
+        index: DeadlineIndex,
+    ) -> Result<(), StoreError> {
+        let now = self.runtime.now();
+        let mut effects = Vec::new();
+        for input in inputs {
+            effects.extend(self.conversation.handle(now, &self.tenant.policy, input));
+        }
+        let effects = self.grant_slots(myself, now, effects);
+        self.make_durable(now, &effects, index).await?;
+        self.end_trial(&effects);
+        self.carry_out(myself, effects);
+        self.remind(now);
+        Ok(())
+    }
+
+    /// Where the lane has room at once, the text is committed as being sent in the same step; otherwise a task waits for room.
+    fn grant_slots(
+        &mut self,
+        myself: &ActorRef<ConversationMsg>,
+        now: UnixMillis,
+        mut effects: Vec<Effect>,
+    ) -> Vec<Effect> {
+        let mut granted = Vec::new();
+        effects.retain(|effect| {
+            let Effect::RequestSlot { id, segments } = effect else { return true };
+            match self.tenant.lane.try_send_slot(*segments) {
+                Some(slot) => {
+                    self.slot = Some((*id, slot));
+                    granted.extend(self.conversation.handle(now, &self.tenant.policy, Input::SlotGranted { id: *id }));
+                }
+                // It stays in the store and goes with the next start.
+                None if self.leaving => {}
+                None => call::wait_for_slot(myself.clone(), Arc::clone(&self.tenant), *id, *segments),
+            }
+            false
+        });
+        effects.extend(granted);
+        effects
+    }
+
+    /// Commits what must be durable before anything leaves; hands in what may be written later.
+    async fn make_durable(
+        &mut self,
+        now: UnixMillis,
+        effects: &[Effect],
+        index: DeadlineIndex,
+    ) -> Result<(), StoreError> {
+        let mut changes = step::changes(self.conversation.key(), now, effects);
+        let must_rearm = index == DeadlineIndex::Exact;
+        if !changes.awaited && !must_rearm {
+            if !changes.step.marks.is_empty() {
+                let marks = std::mem::take(&mut changes.step.marks);
+                self.runtime.store.settle(self.claim, self.conversation.key(), marks).await;
+            }
+            return Ok(());
+        }
+        let mut step = Step { version: self.version, index, ..changes.step };
+        if changes.snapshot || must_rearm {
+            step.snapshot = Some(self.conversation.snapshot());
+            step.deadline = self.conversation.deadline(&self.tenant.policy);
+            if let Some(at) = step.deadline {
+                self.runtime.wheel.arm(now, at, self.conversation.key(), Origin::Listed);
+            }
+        }
+        self.version = self.runtime.store.commit(self.claim, self.conversation.key(), step).await?;
+        Ok(())
+    }
+
+    fn carry_out(&mut self, myself: &ActorRef<ConversationMsg>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::AskAssistant(question) => call::ask(myself.clone(), Arc::clone(&self.tenant), question),
+                Effect::ReadLog(message) => call::read_log(myself.clone(), Arc::clone(&self.tenant), message),
+                Effect::Send(message) => {
+                    let slot = self.slot.take().filter(|(id, _)| *id == message.id);
+                    let (_, slot) = slot.expect("the core sends only what was granted a slot in this step");
+                    call::send(myself.clone(), Arc::clone(&self.tenant), message, slot);
+                }
+                Effect::EndSession(end) => call::farewell(Arc::clone(&self.tenant), end),
+                Effect::Report(notice) => report::notice(&self.runtime, self.conversation.key(), &notice),
+                Effect::RequestSlot { .. } | Effect::Consume(_) | Effect::Mark { .. } | Effect::Save => {
+                    debug_assert_ne!(effect.kind(), Kind::Act)
+                }
+                Effect::SetAside { record, reason } => {
+                    let conversation = self.runtime.log_id(self.conversation.key());
+                    let (sequence, reason) = (record.sequence, reason.as_str());
+                    tracing::error!(%conversation, %sequence, reason, "a message was set aside as a dead letter");
+                }
+            }
+        }
+        // A slot that was granted for a text that no longer needed it.
+        self.slot = None;
+    }
+
+    /// Arms the conversation's own reminder.
+    fn remind(&self, now: UnixMillis) {
+        if let Some(at) = self.conversation.next_wake(&self.tenant.policy) {
+            let origin = Origin::Armed;
+            if self.conversation.deadline(&self.tenant.policy) != Some(at) {
+                self.runtime.wheel.arm(now, at, self.conversation.key(), origin);
+            }
+        }
+    }
+
+    fn leave_if_quiet(&mut self, myself: &ActorRef<ConversationMsg>) {
+        if self.leaving && self.conversation.is_quiet() {
+            self.leave(myself);
+        }
+    }
+
+    fn leave(&mut self, myself: &ActorRef<ConversationMsg>) {
+        self.left = true;
+        let _ = myself.drain();
+    }
+}

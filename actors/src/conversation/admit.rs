@@ -1,0 +1,127 @@
+//! How a conversation begins: with what is unread, and with a verdict on a message that may be to blame for a failure.
+//!
+//! The first attempt is free. Each further one is counted on the record before it runs. After a failure of the conversation
+//! itself, `poison_attempts` failures convict. After the death of the process nobody knows which message is to blame: one with
+//! that many attempts runs alone, after the others, and is convicted only if the process dies while it does.
+
+use std::sync::Arc;
+
+use raconteur_conversation::words::{Work, WorkRecord};
+use raconteur_conversation::{Effect, Input};
+use raconteur_storage::{DeadlineIndex, Step, StoreError};
+use ractor::ActorRef;
+
+use super::{Admission, ConversationMsg, Reason, Resident, Trial};
+
+/// What is to be done with the message at the head of the inbox.
+enum Verdict {
+    /// Let it run.
+    Run,
+    /// Count one more attempt, then let it run.
+    Again(u8),
+    /// Count one more attempt, and let it run when it is alone.
+    RunAlone(u8),
+    /// Set it aside, for this reason.
+    Convict(String),
+}
+
+impl Resident {
+    /// Looks at what was loaded.
+    pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
+        let Some((loaded, reason)) = self.pending.take() else { return Ok(()) };
+        let mut unread = loaded.unread;
+        let Some(head) = unread.iter().position(is_question) else { return self.take(myself, unread).await };
+        match self.judge(&unread[head], reason) {
+            Verdict::Run => self.take(myself, unread).await,
+            Verdict::Again(attempts) => {
+                let sequence = unread[head].sequence;
+                self.count(&unread[head], attempts, false).await?;
+                self.trial = Some((sequence, Trial::Together(self.runtime.recovery.suspect())));
+                self.take(myself, unread).await
+            }
+            Verdict::RunAlone(attempts) => {
+                self.wait_alone(myself);
+                self.count(&unread[head], attempts, false).await
+            }
+            Verdict::Convict(reason) => {
+                let record = unread.remove(head);
+                let mut inputs = vec![Input::MessageConvicted { record, reason }];
+                inputs.extend(unread.into_iter().map(Input::WorkAccepted));
+                self.run(myself, inputs, DeadlineIndex::Lazy).await
+            }
+        }
+    }
+
+    /// Its time to run alone has come.
+    pub(super) async fn on_admitted(
+        &mut self,
+        myself: &ActorRef<ConversationMsg>,
+        Admission(alone): Admission,
+    ) -> Result<(), StoreError> {
+        self.waiting_alone = false;
+        let most = self.runtime.settings.unread_max;
+        let loaded = self.runtime.store.load(self.claim, self.conversation.key(), most).await?;
+        if let Some(head) = loaded.unread.iter().find(|record| is_question(record)) {
+            self.count(head, head.attempts, true).await?;
+            self.trial = Some((head.sequence, Trial::Alone(alone)));
+        }
+        self.take(myself, loaded.unread).await
+    }
+
+    /// Once the suspected message is answered, the next one may have its trial.
+    pub(super) fn end_trial(&mut self, effects: &[Effect]) {
+        let Some((suspect, _)) = &self.trial else { return };
+        let is_answer = |effect: &Effect| {
+            if let Effect::Consume(consumed) = effect { consumed.record.sequence == *suspect } else { false }
+        };
+        if effects.iter().any(is_answer) {
+            self.trial = None;
+        }
+    }
+
+    fn judge(&self, head: &WorkRecord, reason: Reason) -> Verdict {
+        let most = self.tenant.policy.poison_attempts.max(1);
+        let attempts = head.attempts.saturating_add(1);
+        let opening = self.runtime.opening;
+        match reason {
+            Reason::Failed(why) if attempts >= most => {
+                Verdict::Convict(format!("its conversation failed {attempts} times, at last with: {why}"))
+            }
+            Reason::Failed(_) => Verdict::Again(attempts),
+            Reason::Woken if !opening.unclean || head.sequence >= opening.first_sequence => Verdict::Run,
+            Reason::Woken if head.alone => Verdict::Convict("the process died while it ran alone".into()),
+            Reason::Woken if attempts >= most => Verdict::RunAlone(attempts),
+            Reason::Woken => Verdict::Again(attempts),
+        }
+    }
+
+    async fn count(&mut self, head: &WorkRecord, attempts: u8, alone: bool) -> Result<(), StoreError> {
+        let attempts = vec![(head.sequence, attempts, alone)];
+        let step = Step { version: self.version, attempts, ..Step::default() };
+        self.version = self.runtime.store.commit(self.claim, self.conversation.key(), step).await?;
+        Ok(())
+    }
+
+    async fn take(&mut self, myself: &ActorRef<ConversationMsg>, unread: Vec<WorkRecord>) -> Result<(), StoreError> {
+        let mut inputs: Vec<Input> = unread.into_iter().map(Input::WorkAccepted).collect();
+        inputs.push(Input::DeadlinePassed);
+        self.run(myself, inputs, DeadlineIndex::Lazy).await
+    }
+
+    fn wait_alone(&mut self, myself: &ActorRef<ConversationMsg>) {
+        self.waiting_alone = true;
+        let (runtime, myself) = (Arc::clone(&self.runtime), myself.clone());
+        tokio::spawn(async move {
+            let alone = runtime.recovery.alone().await;
+            let _ = myself.cast(ConversationMsg::Admitted(Admission(alone)));
+        });
+    }
+}
+
+/// Only what asks the assistant can be to blame.
+fn is_question(record: &WorkRecord) -> bool {
+    match record.work {
+        Work::Message(_) | Work::Start(_) => true,
+        Work::End | Work::DeliveryFailed(_) => false,
+    }
+}

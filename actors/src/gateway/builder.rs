@@ -1,0 +1,157 @@
+//! Puts a gateway together and starts it: store, channels, assistants, tenants, then the actors, then the upkeep.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{
+    Actor, Address, Assistant, Clock, Gateway, GatewayActor, Inbox, SHARDS, Settings, Shard, Stage, StartError, Store,
+    TenantSpec, Transport, upkeep,
+};
+use crate::clock::SystemClock;
+use crate::lane::Lane;
+use crate::recovery::Recovery;
+use crate::runtime::{Residents, Runtime};
+use crate::tenant::{Directory, Tenant};
+use crate::wheel::{self, Wheel};
+
+use std::sync::OnceLock;
+use tokio::sync::watch;
+
+type OpenTransport = Box<dyn FnOnce(Inbox) -> Result<Arc<dyn Transport>, String> + Send>;
+
+/// A gateway that does not run yet.
+#[must_use]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    channels: BTreeMap<String, OpenTransport>,
+    assistants: BTreeMap<String, Arc<dyn Assistant>>,
+    tenants: Vec<TenantSpec>,
+}
+
+impl Builder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            clock: Arc::new(SystemClock),
+            settings: Settings::default(),
+            channels: BTreeMap::new(),
+            assistants: BTreeMap::new(),
+            tenants: Vec::new(),
+        }
+    }
+
+    /// Takes time and randomness from elsewhere than the system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets the gateway's limits.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Adds a way for texts to come and go. The closure gets the door for what it receives and returns what sends: an object
+    /// that implements [`Transport`], or the [`ractor::ActorRef`] of an actor of your own.
+    pub fn channel<T: Transport>(mut self, name: &str, open: impl FnOnce(Inbox) -> T + Send + 'static) -> Self {
+        self.channels.insert(name.to_owned(), Box::new(move |inbox| Ok(Arc::new(open(inbox)))));
+        self
+    }
+
+    /// As [`Builder::channel`], for a transport that is shared already or that may fail to open.
+    pub fn try_channel(
+        mut self,
+        name: &str,
+        open: impl FnOnce(Inbox) -> Result<Arc<dyn Transport>, String> + Send + 'static,
+    ) -> Self {
+        self.channels.insert(name.to_owned(), Box::new(open));
+        self
+    }
+
+    /// Adds somebody who answers.
+    pub fn assistant(mut self, name: &str, assistant: Arc<dyn Assistant>) -> Self {
+        self.assistants.insert(name.to_owned(), assistant);
+        self
+    }
+
+    /// Adds one of our numbers.
+    pub fn tenant(mut self, tenant: TenantSpec) -> Self {
+        self.tenants.push(tenant);
+        self
+    }
+
+    /// Starts the gateway. When this returns it takes texts; what an earlier process left undone is taken up meanwhile.
+    ///
+    /// # Errors
+    /// When the parts do not fit together, or the store cannot be claimed.
+    pub async fn start(self) -> Result<Gateway, StartError> {
+        let (wheel, arming) = Wheel::new();
+        let runtime = Arc::new(Runtime {
+            opening: self.store.opening(),
+            store: self.store,
+            clock: self.clock,
+            residents: Residents::new(self.settings.max_resident),
+            settings: self.settings,
+            directory: Directory::default(),
+            recovery: Recovery::default(),
+            wheel,
+            stage: watch::Sender::new(Stage::Starting),
+            shards: OnceLock::new(),
+        });
+        let open = |(name, open): (String, OpenTransport)| match open(Inbox::new(
+            Arc::clone(&runtime),
+            name.as_str().into(),
+        )) {
+            Ok(transport) => Ok((name, transport)),
+            Err(reason) => Err(StartError::Channel { name, reason }),
+        };
+        let channels = self.channels.into_iter().map(open).collect::<Result<BTreeMap<_, _>, _>>()?;
+        runtime.directory.replace(wire(self.tenants, &channels, &self.assistants)?);
+        let shards: Vec<Shard> = (0..SHARDS).map(Shard).collect();
+        let claims = runtime.store.claim(&shards).await?;
+        let start = (Arc::clone(&runtime), claims.clone());
+        let (actor, _) = GatewayActor::spawn(None, GatewayActor, start)
+            .await
+            .map_err(|error| StartError::Spawn(error.to_string()))?;
+        runtime.stage.send_replace(Stage::Running);
+        let upkeep = vec![
+            tokio::spawn(wheel::run(Arc::clone(&runtime), arming)),
+            tokio::spawn(upkeep::sweep(Arc::clone(&runtime))),
+            tokio::spawn(upkeep::passivate(Arc::clone(&runtime))),
+            tokio::spawn(upkeep::watch_store(Arc::clone(&runtime))),
+        ];
+        Ok(Gateway { runtime, actor, claims, upkeep })
+    }
+}
+
+/// Wires each tenant to its channel and its assistant.
+fn wire(
+    specs: Vec<TenantSpec>,
+    channels: &BTreeMap<String, Arc<dyn Transport>>,
+    assistants: &BTreeMap<String, Arc<dyn Assistant>>,
+) -> Result<Vec<Tenant>, StartError> {
+    let mut numbers: Vec<Address> = Vec::new();
+    let mut tenants = Vec::new();
+    for TenantSpec { number, channel, assistant, mut policy, lane } in specs {
+        if numbers.contains(&number) {
+            return Err(StartError::SameNumber(number));
+        }
+        numbers.push(number.clone());
+        let Some(transport) = channels.get(&channel).cloned() else {
+            return Err(StartError::NoChannel { number, channel });
+        };
+        let Some(port) = assistants.get(&assistant).cloned() else {
+            return Err(StartError::NoAssistant { number, assistant });
+        };
+        policy.assistant = assistant;
+        policy.send.repeat = transport.repeat();
+        policy.send.text_max = transport.text_max();
+        policy.send.media_max = transport.media_max();
+        let (channel, lane) = (channel.as_str().into(), Lane::new(&lane));
+        tenants.push(Tenant { number, channel, policy, transport, assistant: port, lane });
+    }
+    Ok(tenants)
+}

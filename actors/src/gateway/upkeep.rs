@@ -1,0 +1,81 @@
+//! What a gateway does besides: it sweeps the store for work whose hint was lost, sends idle conversations back to disk,
+//! forgets old duplicate marks, and watches that the store is alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use raconteur_storage::WorkCursor;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Fatal;
+use crate::runtime::{Runtime, Stage};
+use crate::shard::ShardMsg;
+
+/// How many conversations one page of the sweep names.
+const PAGE: usize = 1_000;
+/// How many duplicate marks are looked at with each sweep.
+const MARKS: usize = 500;
+/// How often idle conversations are looked for; when memory is full, how often room is made.
+const PASSIVATE_EVERY: Duration = Duration::from_secs(5);
+const SQUEEZE_EVERY: Duration = Duration::from_millis(100);
+
+/// Finds what needs doing: everything once at the start, then one page after another. The store is the truth; a hint that was
+/// lost costs no more than one round of this.
+pub(super) async fn sweep(runtime: Arc<Runtime>) {
+    let mut every = tokio::time::interval(runtime.settings.sweep_every.max(Duration::from_millis(10)));
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut cursor = None;
+    while runtime.stage() == Stage::Running {
+        if cursor.is_none() {
+            every.tick().await;
+        }
+        match sweep_page(&runtime, cursor.take()).await {
+            Ok(next) => cursor = next,
+            Err(error) => return runtime.fail(Fatal::Store(error)),
+        }
+    }
+}
+
+async fn sweep_page(
+    runtime: &Runtime,
+    cursor: Option<WorkCursor>,
+) -> Result<Option<WorkCursor>, raconteur_storage::StoreError> {
+    let now = runtime.now();
+    let first = cursor.is_none();
+    let page = runtime.store.work(now, cursor, PAGE).await?;
+    for key in page.keys {
+        runtime.tell(&key.clone(), ShardMsg::Found(key));
+    }
+    if first {
+        runtime.store.forget_duplicates(now.minus(runtime.settings.remember_duplicates), MARKS).await?;
+    }
+    // Pages follow each other without a pause only as fast as the shards are told: let them run.
+    tokio::task::yield_now().await;
+    Ok(page.next)
+}
+
+/// Sends idle conversations back to disk; all idle ones at once when somebody waits to get in.
+pub(super) async fn passivate(runtime: Arc<Runtime>) {
+    let idle_after = runtime.settings.idle_after;
+    let mut last = Instant::now();
+    while matches!(runtime.stage(), Stage::Starting | Stage::Running) {
+        tokio::time::sleep(SQUEEZE_EVERY).await;
+        let span = if runtime.residents.is_crowded() {
+            Duration::ZERO
+        } else if last.elapsed() >= PASSIVATE_EVERY.min(idle_after.max(SQUEEZE_EVERY)) {
+            idle_after
+        } else {
+            continue;
+        };
+        last = Instant::now();
+        for shard in runtime.shards.get().into_iter().flatten() {
+            let _ = shard.cast(ShardMsg::Passivate(span));
+        }
+    }
+}
+
+/// Ends the gateway when the store does.
+pub(super) async fn watch_store(runtime: Arc<Runtime>) {
+    let error = runtime.store.failed().await;
+    runtime.fail(Fatal::Store(error));
+}

@@ -1,0 +1,40 @@
+//! The core's notes as log lines. No number and no word of a text is written above debug.
+
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::effect::Notice;
+
+use crate::runtime::Runtime;
+
+/// Writes one note.
+pub(crate) fn notice(runtime: &Runtime, key: &ConversationKey, notice: &Notice) {
+    let conversation = runtime.log_id(key);
+    match notice {
+        Notice::UnknownCommand { name } => {
+            tracing::warn!(%conversation, command = name.as_str(), "the assistant ordered an unknown command");
+        }
+        Notice::MalformedCommand { name, reason } => {
+            tracing::warn!(%conversation, command = name.as_str(), reason = reason.as_str(), "a command makes no sense");
+        }
+        Notice::BadResponseTimeout { value } => tracing::warn!(
+            %conversation, value = value.as_str(),
+            "smsConversationResponseTimeout must be 100 to 120000 milliseconds; it is ignored"
+        ),
+        Notice::UnsupportedItem { response_type } => {
+            tracing::warn!(%conversation, response_type = response_type.as_str(), "a text message cannot show this item");
+        }
+        Notice::LateAnswer { token } => tracing::info!(%conversation, turn = %token, "a late answer was dropped"),
+        Notice::AskAgain { token, reason } => {
+            tracing::warn!(%conversation, turn = %token, reason = reason.as_str(), "the assistant is asked again");
+        }
+        Notice::TurnFailed { token, reason } => {
+            tracing::error!(%conversation, turn = %token, reason = reason.as_str(), "the turn failed");
+        }
+        Notice::TextFailed { id, code, reason } => {
+            tracing::warn!(%conversation, text = %id, code = code.as_str(), reason = reason.as_str(), "a text failed");
+        }
+        Notice::TextInDoubt { id, reason } => {
+            tracing::warn!(%conversation, text = %id, reason = reason.as_str(), "it is unknown whether a text was sent");
+        }
+        Notice::SessionStarted { session, by } => tracing::debug!(%conversation, %session, ?by, "a session started"),
+    }
+}

@@ -1,0 +1,149 @@
+//! What the gateway's parts share: store, clock, tenants, shards, wheel, and the limits. Made by the gateway, owned by nobody.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use raconteur_conversation::address::{ConversationId, ConversationKey};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_storage::{Opening, Store};
+use ractor::ActorRef;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::gateway::Fatal;
+use crate::port::Clock;
+use crate::recovery::Recovery;
+use crate::shard::ShardMsg;
+use crate::tenant::Directory;
+use crate::wheel::Wheel;
+
+/// The limits of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// A conversation that has been idle for this long leaves memory.
+    pub idle_after: Duration,
+    /// How many conversations may be in memory at once.
+    pub max_resident: usize,
+    /// How often the store is swept for work whose hint was lost.
+    pub sweep_every: Duration,
+    /// How many unread texts of one conversation are taken into memory at once.
+    pub unread_max: usize,
+    /// The first wait before a failed conversation is started again; doubled each time up to `restart_longest`.
+    pub restart_first: Duration,
+    /// The longest such wait.
+    pub restart_longest: Duration,
+    /// How long the marks that recognise a repeated text are kept.
+    pub remember_duplicates: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            idle_after: Duration::from_secs(30),
+            max_resident: 100_000,
+            sweep_every: Duration::from_secs(1),
+            unread_max: 100,
+            restart_first: Duration::from_millis(100),
+            restart_longest: Duration::from_secs(30),
+            remember_duplicates: Duration::from_secs(72 * 3_600),
+        }
+    }
+}
+
+pub(crate) struct Runtime {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) opening: Opening,
+    pub(crate) directory: Directory,
+    pub(crate) residents: Residents,
+    pub(crate) recovery: Recovery,
+    pub(crate) wheel: Wheel,
+    pub(crate) stage: watch::Sender<Stage>,
+    pub(crate) shards: OnceLock<Vec<ActorRef<ShardMsg>>>,
+}
+
+/// How far the gateway has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Starting,
+    Running,
+    Draining,
+    Stopped,
+    Failed(Fatal),
+}
+
+impl Runtime {
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// A conversation's name for logs.
+    pub(crate) fn log_id(&self, key: &ConversationKey) -> ConversationId {
+        key.log_id(self.opening.salt)
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage.borrow().clone()
+    }
+
+    /// The gateway cannot go on: everybody who waits for it is told. The first reason stays.
+    pub(crate) fn fail(&self, fatal: Fatal) {
+        self.stage.send_if_modified(|stage| match stage {
+            Stage::Starting | Stage::Running | Stage::Draining => {
+                *stage = Stage::Failed(fatal);
+                true
+            }
+            Stage::Stopped | Stage::Failed(_) => false,
+        });
+    }
+
+    /// Tells the shard of a conversation something. Lost before the shards run and after they stopped: the store is the truth.
+    pub(crate) fn tell(&self, key: &ConversationKey, message: ShardMsg) {
+        let shard = self.shards.get().and_then(|shards| shards.get(usize::from(key.shard().0)));
+        if let Some(shard) = shard {
+            let _ = shard.cast(message);
+        }
+    }
+}
+
+/// How many conversations are in memory, and who waits to get in.
+pub(crate) struct Residents {
+    room: Arc<Semaphore>,
+    waiting: Mutex<VecDeque<ConversationKey>>,
+}
+
+/// How many wait at most; the sweep finds the rest again.
+const WAITING_MAX: usize = 10_000;
+
+impl Residents {
+    pub(crate) fn new(most: usize) -> Self {
+        let room = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { room, waiting: Mutex::default() }
+    }
+
+    /// Room for one more, or a place in the line.
+    pub(crate) fn enter(&self, key: &ConversationKey) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.room).try_acquire_owned().ok();
+        if permit.is_none() {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.len() < WAITING_MAX {
+                waiting.push_back(key.clone());
+            }
+        }
+        permit
+    }
+
+    /// Who is next, now that there is room.
+    pub(crate) fn next(&self) -> Option<ConversationKey> {
+        if self.room.available_permits() == 0 {
+            return None;
+        }
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Somebody waits.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.room.available_permits() == 0
+    }
+}

@@ -1,0 +1,303 @@
+//! A shard: one claim, and the supervisor of its conversations. It brings a conversation into memory when there is something
+//! to do, sends it back to disk when it is idle, and starts it again, after a pause, when it failed.
+//!
+//! It never waits: loading runs in a task and comes back as a message. It parks nothing: what a conversation misses while it
+//! loads, leaves or restarts is in the store, and the entry remembers that it was woken.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::words::{OutboundId, ProviderId};
+use raconteur_storage::{Claim, Loaded, StoreError};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::conversation::{Activation, ConversationActor, ConversationMsg, Reason};
+use crate::gateway::Fatal;
+use crate::runtime::{Runtime, Stage};
+use crate::wheel::Origin;
+
+/// After this long without a failure a conversation's failures are forgotten.
+const FORGET_FAILURES: Duration = Duration::from_secs(60);
+
+/// What a shard is told.
+#[derive(Debug)]
+pub(crate) enum ShardMsg {
+    /// Something was accepted for this conversation. A hint.
+    Wake(ConversationKey),
+    /// The store's sweep found work for it. Of interest only if it is not in memory.
+    Found(ConversationKey),
+    /// One of its deadlines has come.
+    Due(ConversationKey, Origin),
+    /// A receipt proves that one of its texts was taken.
+    Taken(ConversationKey, OutboundId, ProviderId),
+    /// What the store has of it.
+    Loaded(ConversationKey, Result<Box<Loaded>, StoreError>),
+    /// The pause after a failure is over.
+    Restart(ConversationKey),
+    /// Send back to disk what has been idle for this long.
+    Passivate(Duration),
+    /// Let every conversation finish its turn and go; answer when none is left.
+    Drain(RpcReplyPort<()>),
+}
+
+/// See the module.
+pub(crate) struct ShardActor;
+
+/// A shard's memory.
+pub(crate) struct Shard {
+    runtime: Arc<Runtime>,
+    claim: Claim,
+    entries: BTreeMap<ConversationKey, Entry>,
+    by_actor: BTreeMap<ActorId, ConversationKey>,
+    draining: Option<RpcReplyPort<()>>,
+}
+
+struct Entry {
+    phase: Phase,
+    /// Something happened since it was last told.
+    woken: Arc<AtomicBool>,
+    failures: u32,
+    failed_at: Instant,
+    /// Why it is being started again; `None` for an ordinary activation.
+    reason: Option<String>,
+    active_at: Instant,
+    _room: OwnedSemaphorePermit,
+}
+
+enum Phase {
+    Loading,
+    Live(ActorRef<ConversationMsg>),
+    Pausing,
+}
+
+impl Actor for ShardActor {
+    type Msg = ShardMsg;
+    type State = Shard;
+    type Arguments = (Arc<Runtime>, Claim);
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<ShardMsg>,
+        (runtime, claim): (Arc<Runtime>, Claim),
+    ) -> Result<Shard, ActorProcessingErr> {
+        let (entries, by_actor) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Shard { runtime, claim, entries, by_actor, draining: None })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ShardMsg>,
+        message: ShardMsg,
+        shard: &mut Shard,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ShardMsg::Wake(key) => shard.wake(&myself, key),
+            ShardMsg::Found(key) => {
+                if !shard.entries.contains_key(&key) {
+                    shard.wake(&myself, key);
+                }
+            }
+            ShardMsg::Due(key, origin) => shard.due(&myself, key, origin),
+            ShardMsg::Taken(key, id, provider_id) => shard.tell(&key, ConversationMsg::Taken(id, provider_id)),
+            ShardMsg::Loaded(key, Ok(loaded)) => shard.activate(&myself, key, *loaded).await,
+            ShardMsg::Loaded(key, Err(error)) => shard.load_failed(&key, error),
+            ShardMsg::Restart(key) => shard.restart(&myself, key),
+            ShardMsg::Passivate(idle_after) => shard.passivate(idle_after),
+            ShardMsg::Drain(reply) => shard.drain(reply),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<ShardMsg>,
+        event: SupervisionEvent,
+        shard: &mut Shard,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorTerminated(who, _, _) => shard.left(&myself, who.get_id()),
+            SupervisionEvent::ActorFailed(who, error) => shard.failed(&myself, who.get_id(), &error.to_string()),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Shard {
+    fn wake(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
+        let Some(entry) = self.entries.get_mut(&key) else { return self.enter(myself, key) };
+        entry.active_at = Instant::now();
+        let already = entry.woken.swap(true, Ordering::AcqRel);
+        if let Phase::Live(actor) = &entry.phase
+            && !already
+        {
+            // A failing cast means that it is leaving: the exit event finds it woken.
+            let _ = actor.cast(ConversationMsg::Wake);
+        }
+    }
+
+    fn due(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, origin: Origin) {
+        match self.entries.get_mut(&key) {
+            Some(Entry { phase: Phase::Live(actor), .. }) => {
+                let _ = actor.cast(ConversationMsg::Due(origin));
+            }
+            Some(_) => {}
+            None => self.enter(myself, key),
+        }
+    }
+
+    fn tell(&self, key: &ConversationKey, message: ConversationMsg) {
+        if let Some(Entry { phase: Phase::Live(actor), .. }) = self.entries.get(key) {
+            let _ = actor.cast(message);
+        }
+    }
+
+    /// Brings a conversation into memory, if there is room; otherwise it stands in line or is found by the sweep.
+    fn enter(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
+        if self.draining.is_some() {
+            return;
+        }
+        let Some(room) = self.runtime.residents.enter(&key) else { return };
+        let entry = Entry {
+            phase: Phase::Loading,
+            woken: Arc::default(),
+            failures: 0,
+            failed_at: Instant::now(),
+            reason: None,
+            active_at: Instant::now(),
+            _room: room,
+        };
+        self.entries.insert(key.clone(), entry);
+        self.load(myself, key);
+    }
+
+    fn load(&self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
+        let (runtime, claim, shard) = (Arc::clone(&self.runtime), self.claim, myself.clone());
+        tokio::spawn(async move {
+            let loaded = runtime.store.load(claim, &key, runtime.settings.unread_max).await;
+            let _ = shard.cast(ShardMsg::Loaded(key, loaded.map(Box::new)));
+        });
+    }
+
+    async fn activate(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, loaded: Loaded) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(tenant) = self.runtime.directory.find(&key.tenant) else {
+            tracing::debug!(conversation = %self.runtime.log_id(&key), "its tenant is not configured");
+            self.forget(&key);
+            return;
+        };
+        let reason = entry.reason.take().map_or(Reason::Woken, Reason::Failed);
+        let activation = Activation {
+            runtime: Arc::clone(&self.runtime),
+            claim: self.claim,
+            key: key.clone(),
+            tenant,
+            loaded,
+            reason,
+            woken: Arc::clone(&entry.woken),
+        };
+        let missed = entry.woken.swap(false, Ordering::AcqRel);
+        match ConversationActor::spawn_linked(None, ConversationActor, Box::new(activation), myself.get_cell()).await {
+            Ok((actor, _)) => {
+                self.by_actor.insert(actor.get_id(), key);
+                entry.phase = Phase::Live(actor.clone());
+                if missed && !entry.woken.swap(true, Ordering::AcqRel) {
+                    let _ = actor.cast(ConversationMsg::Wake);
+                }
+            }
+            Err(error) => self.pause(myself, &key, &error.to_string()),
+        }
+    }
+
+    fn load_failed(&mut self, key: &ConversationKey, error: StoreError) {
+        self.forget(key);
+        self.runtime.fail(Fatal::Store(error));
+    }
+
+    /// A conversation left by itself.
+    fn left(&mut self, myself: &ActorRef<ShardMsg>, id: ActorId) {
+        let Some(key) = self.by_actor.remove(&id) else { return };
+        let woken = self.entries.get(&key).is_some_and(|entry| entry.woken.load(Ordering::Acquire));
+        self.forget(&key);
+        if woken {
+            self.enter(myself, key);
+        }
+    }
+
+    fn failed(&mut self, myself: &ActorRef<ShardMsg>, id: ActorId, error: &str) {
+        let Some(key) = self.by_actor.remove(&id) else { return };
+        tracing::error!(conversation = %self.runtime.log_id(&key), error, "a conversation failed and is started again");
+        self.pause(myself, &key, error);
+    }
+
+    fn pause(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, error: &str) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let lately = entry.failed_at.elapsed() < FORGET_FAILURES;
+        entry.failures = if lately { entry.failures.saturating_add(1) } else { 1 };
+        entry.failed_at = Instant::now();
+        entry.reason = Some(error.to_owned());
+        entry.phase = Phase::Pausing;
+        let settings = &self.runtime.settings;
+        let doubled = settings.restart_first.saturating_mul(1_u32.checked_shl(entry.failures - 1).unwrap_or(u32::MAX));
+        let (wait, shard, key) = (doubled.min(settings.restart_longest), myself.clone(), key.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = shard.cast(ShardMsg::Restart(key));
+        });
+    }
+
+    fn restart(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
+        if self.draining.is_some() {
+            return self.forget(&key);
+        }
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.phase = Phase::Loading;
+            self.load(myself, key);
+        }
+    }
+
+    fn passivate(&mut self, idle_after: Duration) {
+        for entry in self.entries.values() {
+            if let Phase::Live(actor) = &entry.phase
+                && entry.active_at.elapsed() >= idle_after
+                && !entry.woken.load(Ordering::Acquire)
+            {
+                let _ = actor.cast(ConversationMsg::Passivate);
+            }
+        }
+    }
+
+    fn drain(&mut self, reply: RpcReplyPort<()>) {
+        for entry in self.entries.values() {
+            if let Phase::Live(actor) = &entry.phase {
+                let _ = actor.cast(ConversationMsg::Leave);
+            }
+        }
+        self.entries.retain(|_, entry| matches!(entry.phase, Phase::Live(_)));
+        self.draining = Some(reply);
+        self.report_drained();
+    }
+
+    fn forget(&mut self, key: &ConversationKey) {
+        self.entries.remove(key);
+        if let Some(next) = self.runtime.residents.next() {
+            self.runtime.tell(&next.clone(), ShardMsg::Wake(next));
+        }
+        self.report_drained();
+    }
+
+    fn report_drained(&mut self) {
+        if self.entries.is_empty()
+            && let Some(reply) = self.draining.take()
+        {
+            let _ = reply.send(());
+            // From here on nothing is brought into memory again.
+            debug_assert!(!matches!(self.runtime.stage(), Stage::Running));
+        }
+    }
+}

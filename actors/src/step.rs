@@ -1,0 +1,148 @@
+//! From the core's effects to the store's step.
+
+use raconteur_conversation::Effect;
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::effect::{Consumed, Kind};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{ProviderId, RowState};
+use raconteur_storage::record::TranscriptRow;
+use raconteur_storage::{Answered, DeadLetter, Mark, Step, TranscriptTurn};
+
+/// How many turns back a provider's log is compared with what we know: more than fit into the time it is read back.
+pub(crate) const KNOWN_TURNS: usize = 200;
+
+/// What is to be written for some effects.
+pub(crate) struct Changes {
+    /// The step, without version and snapshot.
+    pub(crate) step: Step,
+    /// The snapshot changes.
+    pub(crate) snapshot: bool,
+    /// It must be durable before anything leaves; otherwise it may follow with the next batch.
+    pub(crate) awaited: bool,
+}
+
+/// Gathers the changes among some effects.
+pub(crate) fn changes(key: &ConversationKey, now: UnixMillis, effects: &[Effect]) -> Changes {
+    let mut changes = Changes { step: Step::default(), snapshot: false, awaited: false };
+    for effect in effects {
+        changes.awaited |= effect.kind() == Kind::Act;
+        match effect {
+            Effect::Consume(consumed) => {
+                changes.step.answered.push(answered(consumed));
+                (changes.snapshot, changes.awaited) = (true, true);
+            }
+            Effect::Save => (changes.snapshot, changes.awaited) = (true, true),
+            Effect::SetAside { record, reason } => {
+                let (key, work) = (Some(key.clone()), Some(record.work.clone()));
+                let reason = reason.clone();
+                let letter = DeadLetter { sequence: record.sequence, key, at: now, reason, work, bytes: None };
+                changes.step.dead_letters.push(letter);
+            }
+            Effect::Mark { id, state } => mark(&mut changes.step, Mark { id: *id, state: state.clone() }),
+            Effect::AskAssistant(_)
+            | Effect::RequestSlot { .. }
+            | Effect::ReadLog(_)
+            | Effect::Send(_)
+            | Effect::EndSession(_)
+            | Effect::Report(_) => {}
+        }
+    }
+    changes
+}
+
+/// The provider's id of a text that it took.
+pub(crate) fn provider_id(row: &TranscriptRow) -> Option<ProviderId> {
+    if let RowState::Sent { provider_id } = &row.row.state { Some(provider_id.clone()) } else { None }
+}
+
+fn answered(consumed: &Consumed) -> Answered {
+    let Consumed { record, session, answered_at, asks, error, rows } = consumed;
+    let transcript = TranscriptTurn {
+        sequence: record.sequence,
+        session: *session,
+        work: record.work.clone(),
+        accepted_at: record.accepted_at,
+        answered_at: *answered_at,
+        asks: *asks,
+        error: error.clone(),
+        rows: Vec::new(),
+    };
+    Answered { sequence: record.sequence, rows: rows.clone(), transcript: Some(transcript) }
+}
+
+/// A row that is created and marked in the same step is written once, with its latest state.
+fn mark(step: &mut Step, mark: Mark) {
+    let created = step.answered.iter_mut().flat_map(|answered| &mut answered.rows).find(|row| row.id == mark.id);
+    match created {
+        Some(row) if !mark.state.is_settled() => row.state = mark.state,
+        _ => {
+            step.marks.retain(|earlier| earlier.id != mark.id);
+            step.marks.push(mark);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use raconteur_conversation::address::Address;
+    use raconteur_conversation::words::{InboundMessage, OutboundId, OutboundRow, Sequence, Work, WorkRecord};
+
+    use super::*;
+
+    fn key() -> ConversationKey {
+        let number = |text| Address::parse(text).unwrap();
+        ConversationKey { tenant: number("+15550100"), user: number("+15550199") }
+    }
+
+    fn id(part: u16) -> OutboundId {
+        OutboundId { turn: Sequence(1), part }
+    }
+
+    fn consumed(parts: u16) -> Effect {
+        let row = |part| OutboundRow {
+            id: id(part),
+            body: "hi".into(),
+            media: Vec::new(),
+            expires_at: UnixMillis(9),
+            state: RowState::Queued,
+        };
+        let work = Work::Message(InboundMessage::default());
+        let record =
+            WorkRecord { sequence: Sequence(1), accepted_at: UnixMillis(1), seed: 0, attempts: 0, alone: false, work };
+        let rows = (0..parts).map(row).collect();
+        Effect::Consume(Box::new(Consumed {
+            record,
+            session: None,
+            answered_at: UnixMillis(2),
+            asks: 1,
+            error: None,
+            rows,
+        }))
+    }
+
+    #[test]
+    fn a_text_that_leaves_with_its_turn_is_written_once_as_being_sent() {
+        let sending = RowState::Sending { since: UnixMillis(2) };
+        let effects = [consumed(2), Effect::Mark { id: id(0), state: sending.clone() }];
+        let changes = changes(&key(), UnixMillis(2), &effects);
+        assert!(changes.step.marks.is_empty() && changes.awaited && changes.snapshot);
+        let states: Vec<&RowState> = changes.step.answered[0].rows.iter().map(|row| &row.state).collect();
+        assert_eq!(states, [&sending, &RowState::Queued]);
+    }
+
+    #[test]
+    fn a_settled_mark_alone_may_follow_later() {
+        let sent = RowState::Sent { provider_id: ProviderId("SM1".into()) };
+        let changes = changes(&key(), UnixMillis(2), &[Effect::Mark { id: id(0), state: sent.clone() }]);
+        assert!(!changes.awaited && !changes.snapshot);
+        assert_eq!(changes.step.marks, [Mark { id: id(0), state: sent }]);
+    }
+
+    #[test]
+    fn of_two_marks_of_one_row_the_later_counts() {
+        let marks = [RowState::Queued, RowState::Sending { since: UnixMillis(2) }];
+        let effects = marks.map(|state| Effect::Mark { id: id(0), state });
+        let changes = changes(&key(), UnixMillis(2), &effects);
+        assert_eq!(changes.step.marks, [Mark { id: id(0), state: RowState::Sending { since: UnixMillis(2) } }]);
+    }
+}

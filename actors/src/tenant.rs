@@ -1,0 +1,57 @@
+//! Tenants: one of our numbers each, with its rules, its two ports and its lane; and the directory of them all.
+//!
+//! The directory is read on every arrival and every activation and replaced as a whole when the configuration changes. A
+//! conversation holds the tenant that it was activated with; a changed tenant takes effect at the next activation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use raconteur_conversation::address::Address;
+use raconteur_conversation::policy::Policy;
+
+use crate::lane::Lane;
+use crate::port::{Assistant, Transport};
+
+/// One of our numbers and everything that belongs to it.
+pub(crate) struct Tenant {
+    /// The number, as the provider writes it.
+    pub number: Address,
+    /// The channel that its texts come through; an arrival from another channel is refused.
+    pub channel: Arc<str>,
+    /// Its rules.
+    pub policy: Policy,
+    /// Who carries its texts.
+    pub transport: Arc<dyn Transport>,
+    /// Who answers.
+    pub assistant: Arc<dyn Assistant>,
+    /// What its calls share.
+    pub lane: Lane,
+}
+
+/// All tenants, by number.
+#[derive(Default)]
+pub(crate) struct Directory {
+    tenants: ArcSwap<BTreeMap<Address, Arc<Tenant>>>,
+}
+
+impl Directory {
+    pub(crate) fn replace(&self, tenants: impl IntoIterator<Item = Tenant>) {
+        let by_number = tenants.into_iter().map(|tenant| (tenant.number.clone(), Arc::new(tenant))).collect();
+        self.tenants.store(Arc::new(by_number));
+    }
+
+    pub(crate) fn find(&self, number: &Address) -> Option<Arc<Tenant>> {
+        self.tenants.load().get(number).cloned()
+    }
+
+    /// The last digits of every number of one channel, for a log line that helps without giving numbers away.
+    pub(crate) fn last_digits(&self, channel: &str) -> Vec<String> {
+        let tenants = self.tenants.load();
+        tenants
+            .values()
+            .filter(|tenant| &*tenant.channel == channel)
+            .map(|tenant| tenant.number.last_digits())
+            .collect()
+    }
+}

@@ -1,0 +1,173 @@
+//! Conversations that fail, and what becomes of the message that makes them.
+
+mod support {
+    #![allow(dead_code, reason = "each test file uses its own part")]
+    pub(crate) mod world;
+}
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{Receipt, Sequence, Work};
+use raconteur_storage::{
+    Accepted, Claim, DeadLetter, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn, Version,
+    WorkCursor, WorkPage,
+};
+use support::world::{Does, World, key};
+
+const ADA: &str = "+15550111";
+const BOB: &str = "+15550122";
+
+/// A store that panics when a turn is committed whose text says so: as a bug in the conversation would.
+struct Trapped(Arc<dyn Store>);
+
+impl Trapped {
+    fn spring(step: &Step) {
+        let works = step.answered.iter().filter_map(|answered| answered.transcript.as_ref());
+        for turn in works.filter(|turn| turn.error.is_none()) {
+            if let Work::Message(message) = &turn.work {
+                assert!(!message.body.contains("poison"), "sprung by a poisonous text");
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Trapped {
+    fn opening(&self) -> Opening {
+        self.0.opening()
+    }
+    async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError> {
+        self.0.accept(new).await
+    }
+    async fn claim(&self, shards: &[Shard]) -> Result<Vec<Claim>, StoreError> {
+        self.0.claim(shards).await
+    }
+    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
+        self.0.release(claims).await
+    }
+    async fn load(&self, claim: Claim, key: &ConversationKey, unread_max: usize) -> Result<Loaded, StoreError> {
+        self.0.load(claim, key, unread_max).await
+    }
+    async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
+        Self::spring(&step);
+        self.0.commit(claim, key, step).await
+    }
+    async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {
+        self.0.settle(claim, key, marks).await;
+    }
+    async fn receipt(&self, key: &ConversationKey, receipt: &Receipt, at: UnixMillis) -> Result<bool, StoreError> {
+        self.0.receipt(key, receipt, at).await
+    }
+    async fn work(&self, now: UnixMillis, after: Option<WorkCursor>, limit: usize) -> Result<WorkPage, StoreError> {
+        self.0.work(now, after, limit).await
+    }
+    async fn deadlines(
+        &self,
+        until: UnixMillis,
+        after: Option<(UnixMillis, ConversationKey)>,
+        limit: usize,
+    ) -> Result<Vec<(UnixMillis, ConversationKey)>, StoreError> {
+        self.0.deadlines(until, after, limit).await
+    }
+    async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
+        self.0.forget_duplicates(before, limit).await
+    }
+    async fn transcript(
+        &self,
+        key: &ConversationKey,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<TranscriptTurn>, StoreError> {
+        self.0.transcript(key, before, limit).await
+    }
+    async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.0.dead_letters(after, limit).await
+    }
+    async fn close(&self) -> Result<(), StoreError> {
+        self.0.close().await
+    }
+    async fn failed(&self) -> StoreError {
+        self.0.failed().await
+    }
+}
+
+async fn trapped() -> World {
+    let mut world = World::new();
+    world.wrap = Box::new(|store| Arc::new(Trapped(store)));
+    world.start().await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_makes_its_conversation_fail_is_set_aside_and_the_conversation_goes_on() {
+    let mut world = trapped().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    world.inbound(ADA, "this is poison").await;
+    world.inbound(ADA, "and after it").await;
+    world.inbound(BOB, "hi").await;
+    world.expects(BOB, &["1: hi"]).await;
+    world.expects(ADA, &["1: hi", "sorry", "2: and after it"]).await;
+    let letters = world.gateway().store().dead_letters(None, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert!(letters[0].reason.contains("failed 3 times"), "{}", letters[0].reason);
+    assert!(matches!(&letters[0].work, Some(Work::Message(message)) if message.body == "this is poison"));
+    let asked = world.bot.asked().iter().filter(|(_, _, text)| text == "this is poison").count();
+    assert_eq!(asked, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_are_remembered_across_a_clean_restart() {
+    let mut world = trapped().await;
+    world.inbound(ADA, "poison").await;
+    world.bot.was_asked(2).await;
+    world.drain(Duration::from_secs(1)).await;
+    world.start().await;
+    world.expects(ADA, &["sorry"]).await;
+    let asked = world.bot.asked().len();
+    assert!(asked <= 5, "{asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_there_whenever_the_process_dies_runs_alone_and_is_then_convicted() {
+    let mut world = World::started().await;
+    world.bot.does(|_| Does::NeverAnswers);
+    world.inbound(ADA, "killer").await;
+    for asks in 1..=3 {
+        world.bot.was_asked(asks).await;
+        world.crash().await;
+        world.start().await;
+    }
+    // Three deaths: it runs alone now, and dies once more.
+    world.bot.was_asked(4).await;
+    assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
+    world.crash().await;
+    world.bot.does(|_| Does::Says("fine".into()));
+    world.start().await;
+    world.expects(ADA, &["sorry"]).await;
+    let letters = world.gateway().store().dead_letters(None, 10).await.unwrap();
+    assert!(letters[0].reason.contains("alone"), "{}", letters[0].reason);
+    world.inbound(ADA, "next").await;
+    world.expects(ADA, &["sorry", "fine"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_innocent_message_that_was_there_at_many_deaths_is_answered() {
+    let mut world = World::started().await;
+    world.bot.does(|_| Does::NeverAnswers);
+    world.inbound(ADA, "innocent").await;
+    for asks in 1..=3 {
+        world.bot.was_asked(asks).await;
+        world.crash().await;
+        world.start().await;
+    }
+    world.bot.was_asked(4).await;
+    world.bot.does(|question| Does::Says(question.input.text().to_owned()));
+    world.expects(ADA, &["innocent"]).await;
+    assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
+    assert_eq!(world.gateway().store().transcript(&key(ADA), None, 9).await.unwrap().len(), 1);
+}

@@ -1,0 +1,352 @@
+//! A small world in virtual time: a store in memory that can crash, an assistant that does as it is told, a provider that
+//! writes down what it gets. Reads like a story: `inbound`, `expects`, `advance`, `crash`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use raconteur_actors::gateway::Gateway;
+use raconteur_actors::inbox::{Inbox, Outcome, Refused};
+use raconteur_actors::lane::LaneLimits;
+use raconteur_actors::port::{Assistant, Clock, Transport};
+use raconteur_actors::{Settings, TenantSpec};
+use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::policy::Policy;
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{
+    Answer, Arrival, AskError, AssistantState, InboundMessage, Item, LoggedMessage, Lookup, OutboundMessage,
+    ProviderId, Question, Repeat, SendError, SessionEnd, Work,
+};
+use raconteur_storage::engine::memory::MemoryEngine;
+use raconteur_storage::{KvStore, Options, Store};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub(crate) const TENANT: &str = "+15550100";
+/// No story takes longer, in virtual time.
+const PATIENCE: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// What the assistant does with a question.
+pub(crate) enum Does {
+    Says(String),
+    SaysAfter(Duration, String),
+    Answers(Box<Answer>),
+    Fails(AskError),
+    Panics,
+    NeverAnswers,
+}
+
+type Behaviour = Box<dyn Fn(&Question) -> Does + Send + Sync>;
+
+/// An assistant that echoes, until it is told something else. It counts turns in its state.
+pub(crate) struct Bot {
+    behaviour: Mutex<Behaviour>,
+    asked: Mutex<Vec<(String, u32, String)>>,
+    ended: Mutex<Vec<SessionEnd>>,
+    changed: Notify,
+}
+
+impl Bot {
+    pub(crate) fn does(&self, behaviour: impl Fn(&Question) -> Does + Send + Sync + 'static) {
+        *self.behaviour.lock().unwrap() = Box::new(behaviour);
+    }
+
+    /// Whom it was asked by, which attempt, and what.
+    pub(crate) fn asked(&self) -> Vec<(String, u32, String)> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub(crate) fn ended(&self) -> usize {
+        self.ended.lock().unwrap().len()
+    }
+
+    pub(crate) async fn was_asked(&self, times: usize) {
+        until(&self.changed, || self.asked.lock().unwrap().len() >= times).await;
+    }
+}
+
+fn answer(question: &Question, text: &str) -> Answer {
+    let before = question.state.as_ref().and_then(|state| state.data.get().parse::<u32>().ok()).unwrap_or(0);
+    let data = serde_json::value::RawValue::from_string((before + 1).to_string()).unwrap();
+    let state = Some(AssistantState { assistant: "bot".into(), data });
+    Answer { items: vec![Item::Text(text.replace("{n}", &(before + 1).to_string()))], state, ..Answer::default() }
+}
+
+#[async_trait]
+impl Assistant for Bot {
+    async fn ask(&self, question: &Question) -> Result<Answer, AskError> {
+        let entry = (question.key.user.to_string(), question.token.attempt, question.input.text().to_owned());
+        self.asked.lock().unwrap().push(entry);
+        self.changed.notify_waiters();
+        let does = (self.behaviour.lock().unwrap())(question);
+        match does {
+            Does::Says(text) => Ok(answer(question, &text)),
+            Does::SaysAfter(wait, text) => {
+                tokio::time::timeout(wait, std::future::pending::<()>()).await.unwrap_err();
+                Ok(answer(question, &text))
+            }
+            Does::Answers(answer) => Ok(*answer),
+            Does::Fails(error) => Err(error),
+            Does::Panics => panic!("the assistant was told to panic"),
+            Does::NeverAnswers => std::future::pending().await,
+        }
+    }
+
+    async fn end(&self, end: &SessionEnd) {
+        self.ended.lock().unwrap().push(end.clone());
+        self.changed.notify_waiters();
+    }
+}
+
+/// What the provider does with a text.
+pub(crate) enum Takes {
+    It,
+    /// Takes it, but the caller hears something else.
+    ItButSays(SendError),
+    ItAndPanics,
+    ItAndNeverAnswers,
+    Not(SendError),
+}
+
+type Reception = Box<dyn Fn(&OutboundMessage) -> Takes + Send + Sync>;
+
+/// A provider that writes down what it takes.
+pub(crate) struct Provider {
+    reception: Mutex<Reception>,
+    taken: Mutex<Vec<(String, String)>>,
+    changed: Notify,
+    pub(crate) repeat: Mutex<Repeat>,
+}
+
+impl Provider {
+    pub(crate) fn does(&self, reception: impl Fn(&OutboundMessage) -> Takes + Send + Sync + 'static) {
+        *self.reception.lock().unwrap() = Box::new(reception);
+    }
+
+    /// Everything that one user's phone has seen.
+    pub(crate) fn seen_by(&self, user: &str) -> Vec<String> {
+        self.taken.lock().unwrap().iter().filter(|(to, _)| to == user).map(|(_, body)| body.clone()).collect()
+    }
+
+    fn take(&self, message: &OutboundMessage) -> ProviderId {
+        let mut taken = self.taken.lock().unwrap();
+        taken.push((message.key.user.to_string(), message.body.clone()));
+        self.changed.notify_waiters();
+        ProviderId(format!("SM{}", taken.len()))
+    }
+}
+
+#[async_trait]
+impl Transport for Provider {
+    async fn send(&self, message: &OutboundMessage) -> Result<ProviderId, SendError> {
+        let takes = (self.reception.lock().unwrap())(message);
+        match takes {
+            Takes::It => Ok(self.take(message)),
+            Takes::ItButSays(error) => {
+                self.take(message);
+                Err(error)
+            }
+            Takes::ItAndPanics => {
+                self.take(message);
+                panic!("the transport was told to panic")
+            }
+            Takes::ItAndNeverAnswers => {
+                self.take(message);
+                std::future::pending().await
+            }
+            Takes::Not(error) => Err(error),
+        }
+    }
+
+    async fn find(&self, message: &OutboundMessage, _since: UnixMillis) -> Lookup {
+        let taken = self.taken.lock().unwrap();
+        let to_user = taken.iter().enumerate().filter(|(_, (to, _))| to == message.key.user.as_str());
+        let logged = |(index, (_, body)): (usize, &(String, String))| LoggedMessage {
+            provider_id: ProviderId(format!("SM{}", index + 1)),
+            body: body.clone(),
+        };
+        Lookup::Readable(to_user.map(logged).rev().collect())
+    }
+
+    fn repeat(&self) -> Repeat {
+        *self.repeat.lock().unwrap()
+    }
+}
+
+/// Virtual time, and seeds that count.
+pub(crate) struct VirtualClock {
+    began: Instant,
+    seeds: AtomicU64,
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(1_700_000_000_000).plus(self.began.elapsed())
+    }
+
+    fn seed(&self) -> u128 {
+        u128::from(self.seeds.fetch_add(1, Ordering::Relaxed)) << 64 | 7
+    }
+}
+
+/// Puts something between the gateway and its store.
+pub(crate) type Wrap = Box<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store>>;
+
+/// Everything together.
+pub(crate) struct World {
+    pub(crate) bot: Arc<Bot>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) policy: Policy,
+    pub(crate) lane: LaneLimits,
+    pub(crate) settings: Settings,
+    pub(crate) wrap: Wrap,
+    pub(crate) engine: MemoryEngine,
+    clock: Arc<VirtualClock>,
+    gateway: Option<Gateway>,
+    ids: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let echo: Behaviour = Box::new(|question| Does::Says(format!("{{n}}: {}", question.input.text())));
+        let bot = Bot {
+            behaviour: Mutex::new(echo),
+            asked: Mutex::default(),
+            ended: Mutex::default(),
+            changed: Notify::new(),
+        };
+        let provider = Provider {
+            reception: Mutex::new(Box::new(|_| Takes::It)),
+            taken: Mutex::default(),
+            changed: Notify::new(),
+            repeat: Mutex::new(Repeat::AskLog),
+        };
+        let policy = Policy { failure_message: "sorry".into(), ..Policy::default() };
+        Self {
+            bot: Arc::new(bot),
+            provider: Arc::new(provider),
+            policy,
+            lane: LaneLimits::default(),
+            settings: Settings::default(),
+            wrap: Box::new(|store| store),
+            engine: MemoryEngine::new(),
+            clock: Arc::new(VirtualClock { began: Instant::now(), seeds: AtomicU64::new(1) }),
+            gateway: None,
+            ids: 0,
+        }
+    }
+
+    pub(crate) async fn started() -> Self {
+        let mut world = Self::new();
+        world.start().await;
+        world
+    }
+
+    pub(crate) async fn start(&mut self) {
+        let store = KvStore::open_in_task(self.engine.clone(), Options::default()).unwrap();
+        let provider = Arc::clone(&self.provider);
+        let spec = TenantSpec {
+            number: Address::parse(TENANT).unwrap(),
+            channel: "test".into(),
+            assistant: "bot".into(),
+            policy: self.policy.clone(),
+            lane: self.lane.clone(),
+        };
+        let gateway = Gateway::builder((self.wrap)(Arc::new(store)))
+            .clock(Arc::clone(&self.clock) as Arc<dyn Clock>)
+            .settings(self.settings.clone())
+            .try_channel("test", move |_inbox| Ok(provider))
+            .assistant("bot", Arc::clone(&self.bot) as Arc<dyn Assistant>)
+            .tenant(spec)
+            .start()
+            .await
+            .unwrap();
+        self.gateway = Some(gateway);
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().unwrap()
+    }
+
+    pub(crate) fn inbox(&self) -> Inbox {
+        self.gateway().inbox("test")
+    }
+
+    /// The user texts, with a fresh provider id.
+    pub(crate) async fn inbound(&mut self, user: &str, body: &str) -> Outcome {
+        self.ids += 1;
+        let id = format!("id{}", self.ids);
+        text(&self.inbox(), user, body, &id).await.unwrap()
+    }
+
+    /// Something else arrives.
+    pub(crate) async fn arrives(&mut self, user: &str, work: Work) -> Outcome {
+        self.ids += 1;
+        let arrival = Arrival::Work { key: key(user), id: format!("id{}", self.ids), work };
+        self.inbox().accept(arrival).await.unwrap()
+    }
+
+    /// Waits, in virtual time, until the user's phone has seen exactly these texts.
+    pub(crate) async fn expects(&self, user: &str, texts: &[&str]) {
+        until(&self.provider.changed, || self.provider.seen_by(user).len() >= texts.len()).await;
+        assert_eq!(self.provider.seen_by(user), texts);
+    }
+
+    /// Waits until the assistant was told of so many ended sessions.
+    pub(crate) async fn ends(&self, sessions: usize) {
+        until(&self.bot.changed, || self.bot.ended() >= sessions).await;
+    }
+
+    pub(crate) async fn advance(&self, span: Duration) {
+        // Not at once: whoever wakes in between must see its own time.
+        tokio::time::timeout(span, std::future::pending::<()>()).await.unwrap_err();
+    }
+
+    /// The process dies: what was not synced is gone.
+    pub(crate) async fn crash(&mut self) {
+        drop(self.gateway.take());
+        // Tasks of the dead process must not run on in the next one: let those that were killed end.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        self.engine = self.engine.crash();
+    }
+
+    pub(crate) async fn drain(&mut self, timeout: Duration) {
+        self.gateway.take().unwrap().drain(timeout).await.unwrap();
+    }
+}
+
+pub(crate) fn key(user: &str) -> ConversationKey {
+    ConversationKey { tenant: Address::parse(TENANT).unwrap(), user: Address::parse(user).unwrap() }
+}
+
+pub(crate) async fn text(inbox: &Inbox, user: &str, body: &str, id: &str) -> Result<Outcome, Refused> {
+    let work = Work::Message(InboundMessage { body: body.into(), media: Vec::new() });
+    inbox.accept(Arrival::Work { key: key(user), id: id.into(), work }).await
+}
+
+/// Waits, in virtual time, until something is so; it is looked at whenever the bell rings.
+pub(crate) async fn until(bell: &Notify, is_so: impl Fn() -> bool) {
+    let wait = async {
+        loop {
+            let rings = bell.notified();
+            if is_so() {
+                return;
+            }
+            rings.await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("what was waited for never came");
+}
+
+/// How many texts each user got, for a quick look at many.
+pub(crate) fn counts(provider: &Provider) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for (to, _) in provider.taken.lock().unwrap().iter() {
+        *counts.entry(to.clone()).or_default() += 1;
+    }
+    counts
+}
