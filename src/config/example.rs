@@ -1,0 +1,294 @@
+//! The example configuration, written from the defaults, so that it can never say anything else.
+//!
+//! Lines that begin with `# ` are explanations; lines that begin with `#` alone are keys at their defaults, to be uncommented.
+//! Every struct is taken apart completely: a new key does not compile until it is explained here.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use raconteur_actors::lane::LaneLimits;
+use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Policy, SendPolicy};
+use raconteur_conversation::retry::Backoff;
+
+use super::settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
+use super::{Config, message};
+
+/// What holds where a configuration names no channel, no assistant and no tenant: enough to try everything without an account.
+pub(super) const DEMO: &str = r#"[channels.phone]
+kind = "phone"
+
+[assistants.demo]
+kind = "script"
+
+[[tenants]]
+number = "+15550100"
+channel = "phone"
+assistant = "demo"
+"#;
+
+const HEAD: &str = "\
+# Raconteur's configuration, with every key at its default. Keys behind a # hold as they are; uncomment one to change it.
+# Any key can be set from the environment as well: RACONTEUR_SERVER__LISTEN=0.0.0.0:80 goes before what stands here.
+# `raconteur check` tells everything that is wrong with a configuration, and where.
+";
+
+const CHANNELS: &str = "\
+# Who carries texts. The name is yours; tenants refer to it. The kind says which other keys there are.
+";
+
+/// Samples of the kinds that need an account. All lines are explanations, so that uncommenting every key still gives the defaults.
+const TWILIO: &str = "\
+# Twilio: set the number's webhook to POST https://sms.example.com/channels/twilio/inbound#rc=5&rp=all
+# [channels.twilio]
+# kind = \"twilio\"
+# account_sid = \"AC00000000000000000000000000000000\"
+# auth_token = { env = \"TWILIO_AUTH_TOKEN\" }
+# The URL under which Twilio reaches this gateway; signatures are checked against it, never against headers.
+# public_url = \"https://sms.example.com\"
+# A second token that is accepted while the first is rotated.
+# previous_auth_token = { file = \"/run/secrets/twilio_previous\" }
+# A key for sending, in place of the account's token.
+# api_key_sid = \"SK00000000000000000000000000000000\"
+# api_key_secret = { env = \"TWILIO_API_KEY_SECRET\" }
+# Where Twilio's REST API is, and how long a connection to it may take.
+# base_url = \"https://api.twilio.com\"
+# connect_timeout = \"5s\"
+";
+
+const WATSON: &str = "\
+# A script of your own: see docs/scripting.md.
+# [assistants.pizza]
+# kind = \"script\"
+# file = \"examples/scripts/pizza.rhai\"
+
+# watsonx Assistant, v2 with sessions.
+# [assistants.watson]
+# kind = \"watson\"
+# url = \"https://api.us-south.assistant.watson.cloud.ibm.com/instances/00000000-0000-0000-0000-000000000000\"
+# assistant_id = \"00000000-0000-0000-0000-000000000000\"
+# Left out where assistant_id is itself the id of an environment, as in IBM's older software kits.
+# environment_id = \"00000000-0000-0000-0000-000000000000\"
+# version = \"2024-08-25\"
+# apikey = { env = \"WATSON_APIKEY\" }
+# connect_timeout = \"5s\"
+";
+
+const ASSISTANTS: &str = "\
+# Who answers. The name is yours; tenants refer to it. The kind says which other keys there are.
+";
+
+const TENANTS: &str = "\
+# One of your numbers, the channel that carries its texts and the assistant that answers. Repeat the section for each number.
+";
+
+/// The text of `raconteur.example.toml`.
+#[must_use]
+pub fn example() -> String {
+    let Config { server, store, log, engine, channels: _, assistants: _, tenants: _ } = Config::defaults();
+    let [channels, assistants, tenants] = demo_sections();
+    let mut text = format!("{HEAD}\n");
+    write_server(&mut text, &server);
+    write_store(&mut text, &store);
+    write_log(&mut text, &log);
+    write_engine(&mut text, &engine);
+    let sections = [(CHANNELS, channels, TWILIO), (ASSISTANTS, assistants, WATSON), (TENANTS, tenants, "")];
+    for (explanation, section, samples) in sections {
+        let gap = if samples.is_empty() { "" } else { "\n" };
+        let _ = write!(text, "\n{explanation}{section}{gap}{samples}");
+    }
+    write_policy(&mut text, &Policy::default());
+    write_lane(&mut text, &LaneLimits::default());
+    text
+}
+
+/// The demo's three sections, each with a newline at its end.
+fn demo_sections() -> [String; 3] {
+    let mut sections = DEMO.split("\n\n").map(|section| format!("{}\n", section.trim_end()));
+    std::array::from_fn(|_| sections.next().expect("the demo has a channel, an assistant and a tenant"))
+}
+
+fn key(text: &mut String, name: &str, value: impl std::fmt::Display, explanation: &str) {
+    let _ = write!(text, "# {explanation}\n#{name} = {value}\n");
+}
+
+fn quoted(value: &str) -> String {
+    toml::Value::from(value).to_string()
+}
+
+fn span(value: Duration) -> String {
+    quoted(&message::duration(value))
+}
+
+fn write_server(text: &mut String, config: &ServerConfig) {
+    let ServerConfig { listen, body_max_bytes, request_timeout, requests_max } = config;
+    text.push_str("[server]\n");
+    key(text, "listen", quoted(&listen.to_string()), "The address and port to listen on; port 0 takes any free one.");
+    key(text, "body_max_bytes", body_max_bytes, "The largest request body that is read; a larger one gets 413.");
+    key(text, "request_timeout", span(*request_timeout), "A request that is not answered after this long gets 503.");
+    key(text, "requests_max", requests_max, "How many requests are worked on at once; one more gets 503.");
+}
+
+fn write_store(text: &mut String, config: &StoreConfig) {
+    let StoreConfig { kind, path, cache_bytes, inbox_max, backlog_max, min_free_bytes, duplicates_kept } = config;
+    let kind = match kind {
+        StoreKind::Sled => "sled",
+        StoreKind::Memory => "memory",
+    };
+    text.push_str("\n[store]\n");
+    key(
+        text,
+        "kind",
+        quoted(kind),
+        "\"sled\" keeps conversations on disk, \"memory\" loses all at the end of the process.",
+    );
+    key(text, "path", quoted(&path.to_string_lossy()), "The directory of the store, from the working directory.");
+    key(text, "cache_bytes", cache_bytes, "How much of the store is held in memory.");
+    key(text, "inbox_max", inbox_max, "How many unread texts one conversation may have; one more gets 503.");
+    key(
+        text,
+        "backlog_max",
+        backlog_max,
+        "How many unread texts all conversations may have together; one more gets 503.",
+    );
+    key(text, "min_free_bytes", min_free_bytes, "With less disk space than this left, texts get 503; 0 never looks.");
+    let explanation = "How long a text is remembered, so that a repetition is known as one.";
+    key(text, "duplicates_kept", span(*duplicates_kept), explanation);
+}
+
+fn write_log(text: &mut String, config: &LogConfig) {
+    let LogConfig { level, format } = config;
+    let format = match format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
+    text.push_str("\n[log]\n");
+    let explanation = "off, error, warn, info, debug or trace; also by module, as in \"info,raconteur=debug\".";
+    key(text, "level", quoted(level), explanation);
+    key(text, "format", quoted(format), "\"text\" for people, \"json\" for machines. Lines go to standard error.");
+}
+
+fn write_engine(text: &mut String, config: &EngineConfig) {
+    let EngineConfig { idle_after, max_resident, drain_timeout, sweep_every } = config;
+    text.push_str("\n[engine]\n");
+    let explanation = "A conversation with nothing to do for this long leaves memory; it stays in the store.";
+    key(text, "idle_after", span(*idle_after), explanation);
+    key(
+        text,
+        "max_resident",
+        max_resident,
+        "How many conversations are in memory at once; further ones wait in the store.",
+    );
+    key(text, "drain_timeout", span(*drain_timeout), "How long turns under way may take to finish at shutdown.");
+    key(text, "sweep_every", span(*sweep_every), "How often the store is searched for work that nobody was told of.");
+}
+
+fn write_policy(text: &mut String, policy: &Policy) {
+    let Policy {
+        assistant: _,
+        session_timeout,
+        failure_message,
+        options_prefix,
+        ask,
+        send,
+        answer_within,
+        max_context,
+        outbox_max,
+        poison_attempts,
+    } = policy;
+    key(text, "session_timeout", span(*session_timeout), "How long the user may be silent before the session ends.");
+    key(text, "failure_message", quoted(failure_message), "What the user gets when a turn fails.");
+    let explanation = "What stands before each entry of a list; %s becomes its number.";
+    key(text, "options_prefix", quoted(options_prefix), explanation);
+    let explanation = "An unread text older than this gets the failure message without the assistant being asked.";
+    key(text, "answer_within", span(*answer_within), explanation);
+    let explanation = "An assistant's state larger than this fails the turn; the old state stays.";
+    key(text, "max_context_bytes", max_context, explanation);
+    let explanation = "At this many unsent texts a conversation asks no more questions until some have gone.";
+    key(text, "outbox_max", outbox_max, explanation);
+    key(text, "poison_attempts", poison_attempts, "At this many failed attempts a message is set aside.");
+    write_ask(text, ask);
+    write_send(text, send);
+}
+
+fn write_ask(text: &mut String, policy: &AskPolicy) {
+    let AskPolicy { timeout, retries, interval } = policy;
+    text.push_str("\n# How the assistant is asked.\n[tenants.ask]\n");
+    let explanation = "How long one attempt may take, where the session has no smsConversationResponseTimeout.";
+    key(text, "timeout", span(*timeout), explanation);
+    key(text, "retries", retries, "How many more attempts follow a failed one.");
+    key(text, "interval", span(*interval), "The wait between two attempts.");
+}
+
+fn write_send(text: &mut String, policy: &SendPolicy) {
+    let SendPolicy {
+        timeout,
+        valid_for,
+        backoff,
+        reconcile_after,
+        reconcile_for,
+        doubt,
+        text_max: _,
+        media_max: _,
+        repeat: _,
+    } = policy;
+    let Backoff { first, longest } = backoff;
+    let doubt = match doubt {
+        DoubtPolicy::GiveUp => "give_up",
+        DoubtPolicy::Resend => "resend",
+    };
+    text.push_str("\n# How texts are sent.\n[tenants.send]\n");
+    let explanation =
+        "How long one call to the provider may take; after that its outcome is unknown and its log is asked.";
+    key(text, "timeout", span(*timeout), explanation);
+    key(text, "valid_for", span(*valid_for), "How long a text is worth delivering.");
+    let explanation = "The wait after the first attempt that surely was not taken; it doubles with each further one.";
+    key(text, "backoff_first", span(*first), explanation);
+    key(text, "backoff_longest", span(*longest), "No wait between attempts is longer than this.");
+    let explanation = "How long after a call of unknown outcome began the provider's log is read.";
+    key(text, "reconcile_after", span(*reconcile_after), explanation);
+    key(text, "reconcile_for", span(*reconcile_for), "How long an unreadable log is tried before `doubt` decides.");
+    let explanation = "Then: \"give_up\" shows the text as unknown, \"resend\" risks that the user gets it twice.";
+    key(text, "doubt", quoted(doubt), explanation);
+}
+
+fn write_lane(text: &mut String, lane: &LaneLimits) {
+    let LaneLimits { asks_max, sends_max, segments_per_second: _, burst_segments } = lane;
+    text.push_str("\n# What all conversations of the number share.\n[tenants.lane]\n");
+    key(text, "asks_max", asks_max, "How many questions may be with the assistant at once.");
+    key(text, "sends_max", sends_max, "How many texts may be on their way to the provider at once.");
+    text.push_str("# How many message segments a second are sent, for example 1.0; left out, as many as go.\n");
+    text.push_str("# segments_per_second = 1.0\n");
+    let _ = writeln!(text, "# How many segments may go at once after a pause; {burst_segments} where there is a pace.");
+    let _ = writeln!(text, "# burst_segments = {burst_segments}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{read_text, tests::same};
+    use super::*;
+
+    #[test]
+    fn the_file_in_the_repository_is_the_generated_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/raconteur.example.toml");
+        if std::env::var_os("UPDATE_EXAMPLE").is_some() {
+            std::fs::write(path, example()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap();
+        assert!(written == example(), "run the tests once with UPDATE_EXAMPLE=1 and commit raconteur.example.toml");
+    }
+
+    #[test]
+    fn the_example_loads_and_equals_the_defaults_as_it_is_and_with_every_key_uncommented() {
+        let uncommented: String = example()
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|l| !l.starts_with(' ')).unwrap_or(line))
+            .fold(String::new(), |text, line| text + line + "\n");
+        assert!(uncommented.contains("\nlisten = \"127.0.0.1:8080\"\n"), "{uncommented}");
+        assert!(uncommented.contains("\ndoubt = \"give_up\"\n"), "{uncommented}");
+        for text in [example(), uncommented] {
+            let reading = read_text("example", &text, []);
+            assert_eq!(reading.problems, []);
+            same(&reading.config, &Config::defaults());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The sections of the process itself: server, store, log and engine, with their defaults and their limits.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::checks::{Checks, days, millis, secs};
+
+/// `[server]`: where HTTP is listened to, and how much of it at once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address and port to listen on; port 0 takes any free one.
+    #[serde(deserialize_with = "socket_address")]
+    pub listen: SocketAddr,
+    /// The largest request body that is read, in bytes; a larger one gets 413.
+    pub body_max_bytes: usize,
+    /// A request that is not answered after this long gets 503.
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+    /// How many requests are worked on at once; one more gets 503.
+    pub requests_max: usize,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            body_max_bytes: 64 * 1_024,
+            request_timeout: secs(10),
+            requests_max: 4_096,
+        }
+    }
+}
+
+impl ServerConfig {
+    pub(super) fn check(&self, checks: &mut Checks<'_>) {
+        checks.number("body_max_bytes", self.body_max_bytes, 1_024..=16 * 1_024 * 1_024);
+        checks.duration("request_timeout", self.request_timeout, millis(100)..=secs(300));
+        checks.number("requests_max", self.requests_max, 1..=1_000_000);
+    }
+}
+
+fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(|_| {
+        de::Error::custom(
+            "expected an IP address and a port from 0 to 65535, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+        )
+    })
+}
+
+/// Where conversations are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// On this machine's disk.
+    Sled,
+    /// In memory: all is lost at the end of the process.
+    Memory,
+}
+
+/// `[store]`: where conversations are kept, and how much may pile up.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `sled` keeps them on disk, `memory` loses all at the end.
+    pub kind: StoreKind,
+    /// The directory of the store, from the working directory; one process at a time.
+    pub path: PathBuf,
+    /// How much of the store is held in memory, in bytes.
+    pub cache_bytes: u64,
+    /// How many unread texts one conversation may have; one more gets 503.
+    pub inbox_max: usize,
+    /// How many unread texts all conversations may have together; one more gets 503.
+    pub backlog_max: usize,
+    /// With less disk space than this left, in bytes, texts get 503; 0 never looks.
+    pub min_free_bytes: u64,
+    /// How long a text is remembered so that a repetition is known as one.
+    #[serde(with = "humantime_serde")]
+    pub duplicates_kept: Duration,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::Sled,
+            path: PathBuf::from("./data"),
+            cache_bytes: 64 * 1_024 * 1_024,
+            inbox_max: 100,
+            backlog_max: 100_000,
+            min_free_bytes: 256 * 1_024 * 1_024,
+            duplicates_kept: days(3),
+        }
+    }
+}
+
+impl StoreConfig {
+    pub(super) fn check(&self, checks: &mut Checks<'_>) {
+        if self.path.as_os_str().is_empty() {
+            checks.fail("path", "`path` is empty: name a directory such as \"./data\"");
+        }
+        checks.number("cache_bytes", self.cache_bytes, 1_024 * 1_024..=1 << 40);
+        checks.number("inbox_max", self.inbox_max, 1..=100_000);
+        checks.number("backlog_max", self.backlog_max, 1..=100_000_000);
+        if self.backlog_max >= 1 && self.inbox_max > self.backlog_max {
+            let message = "`inbox_max` of one conversation is more than `backlog_max` of all: make it at most that";
+            checks.fail("inbox_max", message);
+        }
+        checks.number("min_free_bytes", self.min_free_bytes, 0..=1 << 50);
+        checks.duration("duplicates_kept", self.duplicates_kept, secs(60)..=days(30));
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One line each, for people.
+    Text,
+    /// One JSON object each, for machines.
+    Json,
+}
+
+/// `[log]`: what is logged, to standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// off, error, warn, info, debug or trace; also by module, as in "info,raconteur=debug".
+    pub level: String,
+    /// `text` for people, `json` for machines.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+impl LogConfig {
+    pub(super) fn check(&self, checks: &mut Checks<'_>) {
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        let known = |word: &str| levels.iter().any(|level| level.eq_ignore_ascii_case(word.trim()));
+        // A bare word that is no level would be taken for a module's name, and a slip such as `inof` would pass.
+        let mut directives = self.level.split(',');
+        if !directives.all(|directive| directive.contains(['=', '[']) || known(directive)) {
+            checks.fail(
+                "level",
+                format!("expected one of {}, or a list such as \"info,raconteur=debug\"", levels.join(", ")),
+            );
+            return;
+        }
+        #[cfg(feature = "cli")]
+        if let Err(error) = crate::telemetry::filter(self) {
+            checks.fail("level", error.to_string());
+        }
+    }
+}
+
+/// `[engine]`: how conversations come and go.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// A conversation with nothing to do for this long leaves memory; it stays in the store.
+    #[serde(with = "humantime_serde")]
+    pub idle_after: Duration,
+    /// How many conversations are in memory at once; further ones wait in the store.
+    pub max_resident: usize,
+    /// How long turns under way may take to finish at shutdown.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+    /// How often the store is searched for work that nobody was told of.
+    #[serde(with = "humantime_serde")]
+    pub sweep_every: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { idle_after: secs(30), max_resident: 100_000, drain_timeout: secs(30), sweep_every: secs(1) }
+    }
+}
+
+impl EngineConfig {
+    pub(super) fn check(&self, checks: &mut Checks<'_>) {
+        checks.duration("idle_after", self.idle_after, millis(100)..=days(1));
+        checks.number("max_resident", self.max_resident, 1..=10_000_000);
+        checks.duration("drain_timeout", self.drain_timeout, millis(100)..=secs(3_600));
+        checks.duration("sweep_every", self.sweep_every, millis(10)..=secs(3_600));
+    }
+}

@@ -1,0 +1,261 @@
+//! `[[tenants]]`: one of our numbers, who carries its texts, who answers them, and by which rules.
+
+use std::time::Duration;
+
+use raconteur_actors::lane::LaneLimits;
+use raconteur_conversation::address::Address;
+use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Policy, SendPolicy};
+use raconteur_conversation::retry::Backoff;
+use serde::Deserialize;
+
+use super::checks::{Checks, days, millis, secs};
+
+/// One tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TenantConfig {
+    /// Our number.
+    pub number: Address,
+    /// The name of the channel that carries its texts.
+    pub channel: String,
+    /// The name of the assistant that answers.
+    pub assistant: String,
+    /// The rules of its conversations. What depends on the transport (`text_max`, `media_max`, `repeat`) is still at its default.
+    pub policy: Policy,
+    /// How much is done for it at once.
+    pub lane: LaneLimits,
+    /// Where it begins in the configuration.
+    pub place: String,
+}
+
+/// The keys of one `[[tenants]]` section as they are written.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TenantKeys {
+    pub(super) number: Option<Address>,
+    pub(super) channel: Option<String>,
+    pub(super) assistant: Option<String>,
+    #[serde(with = "humantime_serde")]
+    session_timeout: Duration,
+    failure_message: String,
+    options_prefix: String,
+    #[serde(with = "humantime_serde")]
+    answer_within: Duration,
+    max_context_bytes: usize,
+    outbox_max: usize,
+    poison_attempts: u8,
+    ask: AskKeys,
+    send: SendKeys,
+    lane: LaneKeys,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AskKeys {
+    #[serde(with = "humantime_serde")]
+    timeout: Duration,
+    retries: u32,
+    #[serde(with = "humantime_serde")]
+    interval: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SendKeys {
+    #[serde(with = "humantime_serde")]
+    timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    valid_for: Duration,
+    #[serde(with = "humantime_serde")]
+    backoff_first: Duration,
+    #[serde(with = "humantime_serde")]
+    backoff_longest: Duration,
+    #[serde(with = "humantime_serde")]
+    reconcile_after: Duration,
+    #[serde(with = "humantime_serde")]
+    reconcile_for: Duration,
+    doubt: DoubtKey,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DoubtKey {
+    GiveUp,
+    Resend,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LaneKeys {
+    asks_max: usize,
+    sends_max: usize,
+    segments_per_second: Option<f64>,
+    burst_segments: Option<u32>,
+}
+
+impl Default for TenantKeys {
+    fn default() -> Self {
+        let Policy {
+            assistant: _,
+            session_timeout,
+            failure_message,
+            options_prefix,
+            ask: _,
+            send: _,
+            answer_within,
+            max_context,
+            outbox_max,
+            poison_attempts,
+        } = Policy::default();
+        Self {
+            number: None,
+            channel: None,
+            assistant: None,
+            session_timeout,
+            failure_message,
+            options_prefix,
+            answer_within,
+            max_context_bytes: max_context,
+            outbox_max,
+            poison_attempts,
+            ask: AskKeys::default(),
+            send: SendKeys::default(),
+            lane: LaneKeys::default(),
+        }
+    }
+}
+
+impl Default for AskKeys {
+    fn default() -> Self {
+        let AskPolicy { timeout, retries, interval } = Policy::default().ask;
+        Self { timeout, retries, interval }
+    }
+}
+
+impl Default for SendKeys {
+    fn default() -> Self {
+        let SendPolicy {
+            timeout,
+            valid_for,
+            backoff,
+            reconcile_after,
+            reconcile_for,
+            doubt,
+            text_max: _,
+            media_max: _,
+            repeat: _,
+        } = Policy::default().send;
+        let doubt = match doubt {
+            DoubtPolicy::GiveUp => DoubtKey::GiveUp,
+            DoubtPolicy::Resend => DoubtKey::Resend,
+        };
+        let Backoff { first: backoff_first, longest: backoff_longest } = backoff;
+        Self { timeout, valid_for, backoff_first, backoff_longest, reconcile_after, reconcile_for, doubt }
+    }
+}
+
+impl Default for LaneKeys {
+    fn default() -> Self {
+        let LaneLimits { asks_max, sends_max, segments_per_second, burst_segments: _ } = LaneLimits::default();
+        Self { asks_max, sends_max, segments_per_second, burst_segments: None }
+    }
+}
+
+impl TenantKeys {
+    /// Notes values out of range, and required keys that are not there.
+    pub(super) fn check(&self, checks: &mut Checks<'_>) {
+        checks.duration("session_timeout", self.session_timeout, secs(1)..=days(365));
+        if self.failure_message.trim().is_empty() {
+            checks.fail("failure_message", "`failure_message` is empty: say what the user gets when a turn fails");
+        }
+        checks.length("failure_message", &self.failure_message, 1_600);
+        checks.length("options_prefix", &self.options_prefix, 100);
+        checks.duration("answer_within", self.answer_within, secs(1)..=days(30));
+        checks.number("max_context_bytes", self.max_context_bytes, 1_024..=64 * 1_024 * 1_024);
+        checks.number("outbox_max", self.outbox_max, 1..=10_000);
+        checks.number("poison_attempts", self.poison_attempts, 1..=100);
+        self.ask.check(checks);
+        self.send.check(checks);
+        self.lane.check(checks);
+    }
+
+    /// The tenant, unless it lacks a number, a channel or an assistant.
+    pub(super) fn into_tenant(self, place: String) -> Option<TenantConfig> {
+        let (number, channel, assistant) = (self.number?, self.channel?, self.assistant?);
+        let policy = Policy {
+            assistant: assistant.clone(),
+            session_timeout: self.session_timeout,
+            failure_message: self.failure_message,
+            options_prefix: self.options_prefix,
+            ask: AskPolicy { timeout: self.ask.timeout, retries: self.ask.retries, interval: self.ask.interval },
+            send: self.send.into_policy(),
+            answer_within: self.answer_within,
+            max_context: self.max_context_bytes,
+            outbox_max: self.outbox_max,
+            poison_attempts: self.poison_attempts,
+        };
+        Some(TenantConfig { number, channel, assistant, policy, lane: self.lane.into_config(), place })
+    }
+}
+
+impl AskKeys {
+    fn check(&self, checks: &mut Checks<'_>) {
+        checks.duration("ask.timeout", self.timeout, millis(100)..=secs(600));
+        checks.number("ask.retries", self.retries, 0..=100);
+        checks.duration("ask.interval", self.interval, millis(1)..=secs(600));
+    }
+}
+
+impl SendKeys {
+    fn check(&self, checks: &mut Checks<'_>) {
+        checks.duration("send.timeout", self.timeout, millis(10)..=secs(600));
+        checks.duration("send.valid_for", self.valid_for, secs(1)..=days(7));
+        checks.duration("send.backoff_first", self.backoff_first, millis(10)..=secs(3_600));
+        checks.duration("send.backoff_longest", self.backoff_longest, millis(10)..=days(1));
+        let (first, longest) = (self.backoff_first, self.backoff_longest);
+        checks.ordered(("send.backoff_first", first), ("send.backoff_longest", longest));
+        checks.duration("send.reconcile_after", self.reconcile_after, millis(10)..=secs(3_600));
+        checks.duration("send.reconcile_for", self.reconcile_for, secs(1)..=days(1));
+    }
+
+    fn into_policy(self) -> SendPolicy {
+        SendPolicy {
+            timeout: self.timeout,
+            valid_for: self.valid_for,
+            backoff: Backoff { first: self.backoff_first, longest: self.backoff_longest },
+            reconcile_after: self.reconcile_after,
+            reconcile_for: self.reconcile_for,
+            doubt: match self.doubt {
+                DoubtKey::GiveUp => DoubtPolicy::GiveUp,
+                DoubtKey::Resend => DoubtPolicy::Resend,
+            },
+            ..Policy::default().send
+        }
+    }
+}
+
+impl LaneKeys {
+    fn check(&self, checks: &mut Checks<'_>) {
+        checks.number("lane.asks_max", self.asks_max, 1..=100_000);
+        checks.number("lane.sends_max", self.sends_max, 1..=10_000);
+        match (self.segments_per_second, self.burst_segments) {
+            (Some(pace), _) => checks.number("lane.segments_per_second", pace, 0.01..=10_000.0),
+            (None, Some(_)) => checks.fail(
+                "lane.burst_segments",
+                "`lane.burst_segments` means nothing without `lane.segments_per_second`: set that too, or take this out",
+            ),
+            (None, None) => {}
+        }
+        if let Some(burst) = self.burst_segments {
+            checks.number("lane.burst_segments", burst, 1..=100_000);
+        }
+    }
+
+    fn into_config(self) -> LaneLimits {
+        LaneLimits {
+            asks_max: self.asks_max,
+            sends_max: self.sends_max,
+            segments_per_second: self.segments_per_second,
+            burst_segments: self.burst_segments.unwrap_or(LaneLimits::default().burst_segments),
+        }
+    }
+}
