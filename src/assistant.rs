@@ -1,1 +1,48 @@
-//! Assistants.
+//! Assistants: the registry of the kinds that are built in.
+//!
+//! To add one: write `assistant/<name>.rs` with its `Settings`, add its line to [`KINDS`], and give the example configuration a
+//! section. Where items, commands and variables stand in its wire format is its own business; what they mean is the core's.
+
+#[cfg(feature = "script")]
+pub mod script;
+pub mod watson;
+
+use std::sync::Arc;
+
+use raconteur_actors::port::Assistant;
+
+use serde::de::DeserializeOwned;
+
+use crate::config::{Problem, Section};
+
+/// A kind of assistant that is built in.
+pub struct Kind {
+    /// What `kind` says in the configuration.
+    pub name: &'static str,
+    /// Opens the assistant of a section.
+    pub open: fn(&Section) -> Result<Arc<dyn Assistant>, Vec<Problem>>,
+}
+
+/// Every kind of assistant that is built in.
+pub const KINDS: &[Kind] = &[
+    #[cfg(feature = "script")]
+    Kind { name: "script", open: |section| open(section, script::open) },
+    Kind { name: "watson", open: |section| open(section, watson::v2::open) },
+];
+
+/// The kind of a section.
+///
+/// # Errors
+/// When there is no such kind.
+pub fn kind(section: &Section) -> Result<&'static Kind, Problem> {
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    KINDS.iter().find(|kind| kind.name == section.kind).ok_or_else(|| section.unknown_kind(&names))
+}
+
+/// Reads the settings of a kind and opens it; what it finds wrong gets its place.
+fn open<S: DeserializeOwned>(
+    section: &Section,
+    open: fn(&str, &S) -> Result<Arc<dyn Assistant>, Vec<String>>,
+) -> Result<Arc<dyn Assistant>, Vec<Problem>> {
+    open(&section.name, &section.read()?).map_err(|messages| section.problems(messages))
+}

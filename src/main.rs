@@ -1,1 +1,159 @@
-fn main() {}
+//! The `raconteur` binary: reads the command line, sets up logging, and runs what was asked for. The only place that prints,
+//! installs a signal handler and chooses how the process ends.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use raconteur::chat::{self, ChatOptions};
+use raconteur::check::{self, Kind, Kinds};
+use raconteur::cli::{Cli, Command, ServeArgs};
+use raconteur::config::{self, Config, Problem, StoreKind};
+use raconteur::{Server, ServerError, assistant, telemetry, transport};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format_args!("cannot start the runtime: {error}")),
+    };
+    runtime.block_on(async {
+        match cli.command_or_serve() {
+            Command::Serve(args) => serve(&cli, &args).await,
+            Command::Check => checked(&cli),
+            Command::Chat(args) => {
+                let options = ChatOptions {
+                    url: args.url,
+                    channel: args.channel,
+                    tenant: args.to,
+                    user: args.from,
+                    patience: args.patience,
+                };
+                match chat::run(options).await {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => fail(format_args!("{error:#}")),
+                }
+            }
+        }
+    })
+}
+
+async fn serve(cli: &Cli, args: &ServeArgs) -> ExitCode {
+    let mut config = match config::load(cli.config.as_deref(), config::environment()) {
+        Ok(config) => config,
+        Err(problems) => return refuse(&problems),
+    };
+    args.apply(&mut config);
+    if let Err(error) = telemetry::init(&config.log) {
+        return fail(error);
+    }
+    let summary = config.clone();
+    match Server::start(config).await {
+        Ok(server) => run(server, &summary).await,
+        Err(ServerError::Config(problems)) => refuse(&problems),
+        Err(error) => fail(error),
+    }
+}
+
+async fn run(server: Server, config: &Config) -> ExitCode {
+    say(&welcome(config, &server));
+    let timeout = config.engine.drain_timeout;
+    let stop = async move {
+        stop_signal().await;
+        let seconds = timeout.as_secs();
+        say(&format!("Stopping: open turns have {seconds} s to finish; press Ctrl-C again to leave at once.\n"));
+        tokio::spawn(async {
+            stop_signal().await;
+            // Nothing is lost: what was accepted is in the store, and the next start goes on with it.
+            std::process::exit(130);
+        });
+    };
+    match server.run(stop).await {
+        Ok(()) => {
+            say("Stopped. Every conversation is in the store.\n");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(format_args!("the gateway cannot go on: {error}")),
+    }
+}
+
+fn welcome(config: &Config, server: &Server) -> String {
+    let address = server.address();
+    let mut text = format!("Raconteur {} is running on http://{address}\n", env!("CARGO_PKG_VERSION"));
+    for tenant in &config.tenants {
+        text += &format!("  {} by {}, answered by {}\n", tenant.number, tenant.channel, tenant.assistant);
+    }
+    text += &match config.store.kind {
+        StoreKind::Sled => format!("  conversations are kept in {}\n", config.store.path.display()),
+        StoreKind::Memory => "  conversations are kept in memory and lost at the end\n".into(),
+    };
+    let phone = config.channels.iter().find(|section| section.kind == "phone");
+    let tenant = phone.and_then(|phone| config.tenants.iter().find(|tenant| tenant.channel == phone.name));
+    if let (Some(phone), Some(tenant)) = (phone, tenant) {
+        let mut command = "raconteur chat".to_owned();
+        if address.port() != 8080 {
+            command += &format!(" --url http://{address}");
+        }
+        if phone.name != "phone" {
+            command += &format!(" --channel {}", phone.name);
+        }
+        if tenant.number.as_str() != "+15550100" {
+            command += &format!(" --to {}", tenant.number);
+        }
+        text += &format!("Text it from another terminal:  {command}\n");
+        text += &format!(
+            "or:  curl http://{address}/channels/{}/inbound -d '{{\"from\":\"+15550199\",\"to\":\"{}\",\"text\":\"hi\"}}'\n",
+            phone.name, tenant.number
+        );
+    }
+    text + "Stop it with Ctrl-C.\n"
+}
+
+fn checked(cli: &Cli) -> ExitCode {
+    let reading = config::read(cli.config.as_deref(), config::environment());
+    let assistants: Vec<_> = assistant::KINDS
+        .iter()
+        .map(|kind| (kind.name, |section: &config::Section| (kind.open)(section).map(|_| Vec::new())))
+        .collect();
+    let assistants: Vec<Kind<'_>> = assistants.iter().map(|(name, check)| Kind { name, check }).collect();
+    let channels: Vec<Kind<'_>> =
+        transport::KINDS.iter().map(|kind| Kind { name: kind.name, check: &kind.check }).collect();
+    let report = check::report(&reading, Kinds { channels: &channels, assistants: &assistants });
+    say(&report.text);
+    if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Resolves at the next Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn refuse(problems: &[Problem]) -> ExitCode {
+    let listed: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+    fail(format_args!("{listed}{} problem(s) in the configuration; nothing was started", problems.len()))
+}
+
+fn fail(error: impl Display) -> ExitCode {
+    let _ = writeln!(io::stderr(), "raconteur: {error}");
+    ExitCode::FAILURE
+}
+
+fn say(text: &str) {
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

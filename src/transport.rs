@@ -1,6 +1,10 @@
 //! Transports: what a channel is made of, and the registry of the kinds that are built in.
 //!
-//! To add one: write `transport/<name>.rs`, add its line to [`KINDS`], and give the example configuration a section.
+//! To add one: write `transport/<name>.rs` with its `Settings`, add its line to [`KINDS`], and give the example configuration a
+//! section. Nothing else changes.
+
+pub mod phone;
+pub mod twilio;
 
 use std::sync::Arc;
 
@@ -8,6 +12,9 @@ use bytes::Bytes;
 use raconteur_actors::inbox::Inbox;
 use raconteur_actors::port::Transport;
 use raconteur_conversation::words::Arrival;
+
+use crate::check::Verdict;
+use crate::config::{Problem, Section};
 
 /// What a provider is told when its request was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +52,34 @@ pub enum WebhookError {
 pub struct Channel {
     /// Sends.
     pub transport: Arc<dyn Transport>,
-    /// Receives; `None` for a transport that receives by itself.
+    /// Receives, at any path below `/channels/{name}/` that is not one of `routes`; `None` for a transport that receives by
+    /// itself.
     pub webhook: Option<Arc<dyn Webhook>>,
     /// Further routes of its own, mounted below `/channels/{name}`.
     pub routes: Option<axum::Router>,
 }
 
-/// Makes a channel of one kind from its section of the configuration.
-pub type Open = fn(&str, Inbox) -> Channel;
+/// A kind of channel that is built in.
+pub struct Kind {
+    /// What `kind` says in the configuration.
+    pub name: &'static str,
+    /// Says what is wrong with a section, or what its operator should know.
+    pub check: fn(&Section) -> Verdict,
+    /// Opens the channel of a section.
+    pub open: fn(&Section, Inbox) -> Result<Channel, Vec<Problem>>,
+}
+
+/// Every kind of channel that is built in.
+pub const KINDS: &[Kind] = &[
+    Kind { name: "phone", check: phone::check, open: phone::open_section },
+    Kind { name: "twilio", check: twilio::check, open: |section, _| twilio::open_section(section) },
+];
+
+/// The kind of a section.
+///
+/// # Errors
+/// When there is no such kind.
+pub fn kind(section: &Section) -> Result<&'static Kind, Problem> {
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    KINDS.iter().find(|kind| kind.name == section.kind).ok_or_else(|| section.unknown_kind(&names))
+}

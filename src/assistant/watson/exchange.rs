@@ -1,0 +1,191 @@
+//! One HTTP exchange with Watson: the key goes out, a body of bounded size comes back, and every failure becomes what the caller
+//! can do about it.
+//!
+//! It neither retries nor watches the time: its callers do. It logs statuses and IBM's transaction ids, which their support asks for,
+//! and never a body, a number or the key.
+
+use std::error::Error;
+use std::time::Duration;
+
+use base64::Engine;
+use bytes::Bytes;
+use raconteur_conversation::words::AskError;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, Response, StatusCode, Url};
+
+use super::{json, text};
+use crate::client;
+use crate::config::secret::Secret;
+
+/// The largest body that is read. Watson's context is at most 100 kB and an answer a few kB.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// The longest wait that a `Retry-After` may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// A Watson service as one API key sees it.
+pub(super) struct Service {
+    client: Client,
+    authorization: HeaderValue,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// How.
+    pub(super) method: Method,
+    /// Where.
+    pub(super) url: Url,
+    /// A JSON body, or nothing.
+    pub(super) body: Bytes,
+}
+
+/// Why an exchange brought no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The assistant session expired, was deleted, or never was.
+    SessionGone,
+    /// Anything else.
+    Ask(AskError),
+}
+
+impl Service {
+    /// A service with a connection pool of its own.
+    ///
+    /// # Errors
+    /// In words, when TLS cannot be set up.
+    pub(super) fn new(apikey: &Secret, connect_timeout: Duration) -> Result<Self, String> {
+        let client = client::client(connect_timeout).map_err(|error| error.to_string())?;
+        let credentials = base64::engine::general_purpose::STANDARD.encode(format!("apikey:{}", apikey.expose()));
+        let mut authorization =
+            HeaderValue::try_from(format!("Basic {credentials}")).expect("base64 is made of header characters");
+        authorization.set_sensitive(true);
+        Ok(Self { client, authorization })
+    }
+
+    /// Makes one call and reads its body.
+    pub(super) async fn call(&self, call: Call) -> Result<Vec<u8>, Failure> {
+        let request = self
+            .client
+            .request(call.method.clone(), call.url)
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(call.body);
+        let response = request.send().await.map_err(|error| Failure::Ask(unreachable(error)))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let transaction = headers.get("x-global-transaction-id").and_then(|id| id.to_str().ok());
+        tracing::debug!(method = %call.method, %status, transaction, "watson answered");
+        let body = bounded(response).await;
+        if status.is_success() {
+            return body.map_err(Failure::Ask);
+        }
+        // The status says enough where its body cannot be read.
+        Err(failure(status, &headers, &body.unwrap_or_default()))
+    }
+}
+
+/// Reads at most [`BODY_MAX`] bytes.
+async fn bounded(mut response: Response) -> Result<Vec<u8>, AskError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > BODY_MAX {
+            return Err(AskError::Malformed { reason: format!("the body has more than {BODY_MAX} bytes") });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The causes tell a wrong host name from a bad certificate; the address is left out, since it holds the session.
+fn unreachable(error: reqwest::Error) -> AskError {
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        reason = format!("{reason}: {error}");
+        cause = error.source();
+    }
+    AskError::Unavailable { after: None, reason }
+}
+
+/// What an error status means. What Watson said is passed on only where it is about the question; about anything else our own words are
+/// clearer and quote nobody.
+fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
+    let said = said(body).unwrap_or_default();
+    let code = status.as_u16();
+    let misconfigured = |reason| Failure::Ask(AskError::Misconfigured { reason });
+    match code {
+        401 | 403 => misconfigured(format!("watson refused the API key ({code}): check apikey and url")),
+        404 if said.to_ascii_lowercase().contains("invalid session") => Failure::SessionGone,
+        404 => misconfigured("watson knows no such assistant (404): check url, assistant_id and environment_id".into()),
+        300..=399 => misconfigured(format!("watson's address has moved ({code}): check url")),
+        408 | 429 => Failure::Ask(unavailable(code, headers)),
+        400..=499 => Failure::Ask(AskError::Rejected { reason: rejection(code, &said) }),
+        _ => Failure::Ask(unavailable(code, headers)),
+    }
+}
+
+fn rejection(code: u16, said: &str) -> String {
+    if said.is_empty() { format!("watson answered {code}") } else { format!("watson answered {code}: {said}") }
+}
+
+fn unavailable(code: u16, headers: &HeaderMap) -> AskError {
+    AskError::Unavailable { after: retry_after(headers), reason: format!("watson answered {code}") }
+}
+
+/// `Retry-After` in seconds. Its other form, a date, is of no use without trusting both clocks, and is passed over.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+/// The message in an error body, fit to be passed on. Watson writes `error`, the platform before it `errors[].message` or `message`.
+fn said(body: &[u8]) -> Option<String> {
+    let body = json::body(body).ok()?;
+    let listed = || body.get("errors")?.array().ok()?.into_iter().next()?.object().ok()?.get("message");
+    let place = body.get("error").or_else(listed).or_else(|| body.get("message"))?;
+    place.string().ok().map(|message| text::quote(&message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(code: u16, body: &str) -> String {
+        match failure(StatusCode::from_u16(code).unwrap(), &HeaderMap::new(), body.as_bytes()) {
+            Failure::SessionGone => "gone".into(),
+            Failure::Ask(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_status_becomes_what_the_caller_can_do_about_it() {
+        let table = [
+            (302, "", "the assistant is misconfigured: watson's address has moved (302): check url"),
+            (400, r#"{"error":"bad"}"#, "the assistant refused the question: watson answered 400: bad"),
+            (408, "", "the assistant is not available: watson answered 408"),
+            (409, "<html>", "the assistant refused the question: watson answered 409"),
+            (422, r#"{"errors":[{"message":"m"}]}"#, "the assistant refused the question: watson answered 422: m"),
+            (404, r#"{"error":"Invalid Session","code":404}"#, "gone"),
+            (500, r#"{"error":"Invalid Session"}"#, "the assistant is not available: watson answered 500"),
+        ];
+        for (code, body, expected) in table {
+            assert_eq!(shown(code, body), expected);
+        }
+        for code in [401, 403] {
+            assert!(!shown(code, r#"{"error":"key sesame"}"#).contains("sesame"));
+        }
+        assert!(shown(404, r#"{"error":"Resource not found"}"#).contains("check url, assistant_id"));
+    }
+
+    #[test]
+    fn a_wait_is_read_in_seconds_and_bounded() {
+        let after =
+            |value: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]));
+        assert_eq!(after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(after("18446744073709551615"), Some(RETRY_AFTER_MAX));
+        for unread in ["-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {
+            assert_eq!(after(unread), None);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Walks an answer whose shape nobody guarantees, and says where it stops making sense.
+//!
+//! Nothing is decoded before it is asked for, so that a large context costs little and what must go back unmodified (an
+//! option's `value.input`) keeps its very bytes. Reasons name the place and never quote what stands there: it may be a
+//! person's words. `serde`'s own messages do quote, so they are not passed on.
+
+use std::collections::BTreeMap;
+
+use raconteur_conversation::words::AskError;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The deepest nesting that is read. Below `serde_json`'s own limit of 128, so that any part of an answer can be wrapped and
+/// decoded again later; raw parts are skipped by it without recursion and without that limit, hence a check of our own.
+pub(super) const DEPTH_MAX: usize = 100;
+
+/// One place in an answer: what stands there, and the way to it.
+#[derive(Clone, Debug)]
+pub(super) struct Place<'a> {
+    path: String,
+    raw: &'a RawValue,
+}
+
+/// The members of an object, `null` ones included.
+#[derive(Clone, Debug)]
+pub(super) struct Object<'a> {
+    path: String,
+    members: BTreeMap<String, &'a RawValue>,
+}
+
+/// Reads a whole body that must be an object.
+///
+/// # Errors
+/// When it is not JSON, nested deeper than [`DEPTH_MAX`], or not an object.
+pub(super) fn body(bytes: &[u8]) -> Result<Object<'_>, AskError> {
+    if is_deeper_than(DEPTH_MAX, bytes) {
+        return Err(malformed("the body", &format!("is nested deeper than {DEPTH_MAX} levels")));
+    }
+    let raw = serde_json::from_slice(bytes).map_err(|error| {
+        malformed("the body", &format!("is not JSON (line {}, column {})", error.line(), error.column()))
+    })?;
+    Place { path: "the body".into(), raw }.object().map(|object| Object { path: String::new(), ..object })
+}
+
+/// Counts brackets outside of strings. Wrong JSON may confuse it; the parser refuses that afterwards.
+fn is_deeper_than(limit: usize, bytes: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
+}
+
+/// The error for a place that does not hold what it should.
+fn malformed(path: &str, fault: &str) -> AskError {
+    AskError::Malformed { reason: format!("{path} {fault}") }
+}
+
+impl<'a> Object<'a> {
+    /// A member; `None` when it is absent or `null`, which Watson does not tell apart.
+    pub(super) fn get(&self, name: &str) -> Option<Place<'a>> {
+        let raw = *self.members.get(name)?;
+        let path = match (self.path.is_empty(), name.contains(' ')) {
+            (true, _) => name.to_owned(),
+            (false, false) => format!("{}.{name}", self.path),
+            (false, true) => format!("{}[\"{name}\"]", self.path),
+        };
+        (raw.get() != "null").then_some(Place { path, raw })
+    }
+
+    /// A member that must be there.
+    pub(super) fn need(&self, name: &str) -> Result<Place<'a>, AskError> {
+        let inside = if self.path.is_empty() { "the body" } else { &self.path };
+        self.get(name).ok_or_else(|| malformed(inside, &format!("has no {name}")))
+    }
+
+    /// The object at the end of a way of members; `None` when one of them is absent.
+    pub(super) fn descend(&self, way: &[&str]) -> Result<Option<Self>, AskError> {
+        let mut here = self.clone();
+        for name in way {
+            let Some(place) = here.get(name) else { return Ok(None) };
+            here = place.object()?;
+        }
+        Ok(Some(here))
+    }
+}
+
+impl<'a> Place<'a> {
+    /// The object here.
+    pub(super) fn object(self) -> Result<Object<'a>, AskError> {
+        match serde_json::from_str(self.raw.get()) {
+            Ok(members) => Ok(Object { path: self.path, members }),
+            Err(_) => Err(malformed(&self.path, "is not an object")),
+        }
+    }
+
+    /// The elements of the array here.
+    pub(super) fn array(&self) -> Result<Vec<Place<'a>>, AskError> {
+        let elements: Vec<&'a RawValue> =
+            serde_json::from_str(self.raw.get()).map_err(|_| malformed(&self.path, "is not an array"))?;
+        let place = |(n, raw)| Place { path: format!("{}[{n}]", self.path), raw };
+        Ok(elements.into_iter().enumerate().map(place).collect())
+    }
+
+    /// The string here.
+    pub(super) fn string(&self) -> Result<String, AskError> {
+        serde_json::from_str(self.raw.get()).map_err(|_| malformed(&self.path, "is not a string"))
+    }
+
+    /// Whatever is here, decoded.
+    pub(super) fn value(&self) -> Result<Value, AskError> {
+        serde_json::from_str(self.raw.get()).map_err(|_| malformed(&self.path, "cannot be decoded"))
+    }
+
+    /// The object here, byte for byte.
+    pub(super) fn raw_object(&self) -> Result<Box<RawValue>, AskError> {
+        if !self.raw.get().starts_with('{') {
+            return Err(malformed(&self.path, "is not an object"));
+        }
+        Ok(self.raw.to_owned())
+    }
+
+    /// Where this is.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason<T: std::fmt::Debug>(result: Result<T, AskError>) -> String {
+        let Err(AskError::Malformed { reason }) = result else { panic!("{result:?} is not a malformed answer") };
+        reason
+    }
+
+    #[test]
+    fn a_wrong_shape_is_named_by_its_place_and_never_quoted() {
+        let text = br#"{"a":{"main skill":{"b":["x",{"c":"secret words"}]}},"n":null}"#;
+        let top = body(text).unwrap();
+        let inner = top.descend(&["a", "main skill"]).unwrap().unwrap();
+        let elements = inner.need("b").unwrap().array().unwrap();
+        assert_eq!(reason(elements[0].clone().object()), r#"a["main skill"].b[0] is not an object"#);
+        let c = elements[1].clone().object().unwrap().need("c").unwrap();
+        assert_eq!(reason(c.array()), r#"a["main skill"].b[1].c is not an array"#);
+        assert_eq!(reason(top.need("n")), "the body has no n");
+        assert_eq!(reason(inner.need("z")), r#"a["main skill"] has no z"#);
+    }
+
+    #[test]
+    fn what_is_not_json_or_not_an_object_is_refused() {
+        assert_eq!(reason(body(b"<html>")), "the body is not JSON (line 1, column 1)");
+        assert_eq!(reason(body(b"{\"a\":1")), "the body is not JSON (line 1, column 6)");
+        assert_eq!(reason(body(b"{} {}")), "the body is not JSON (line 1, column 4)");
+        assert_eq!(reason(body(b"[]")), "the body is not an object");
+        assert_eq!(reason(body(b"{\"a\":\"\xff\"}")), "the body is not JSON (line 1, column 7)");
+    }
+
+    #[test]
+    fn depth_is_limited_also_in_parts_that_nobody_reads() {
+        let nested = |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert!(body(nested(100).as_bytes()).unwrap().get("a").unwrap().value().is_ok());
+        for depth in [101, 10_000] {
+            assert_eq!(reason(body(nested(depth).as_bytes())), "the body is nested deeper than 100 levels");
+        }
+        let brackets_in_a_string = format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(500));
+        assert!(body(brackets_in_a_string.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn raw_objects_keep_their_bytes() {
+        let top = br#"{ "input" : {"z":1e400, "a":12345678901234567890123} }"#;
+        let raw = body(top).unwrap().need("input").unwrap().raw_object().unwrap();
+        assert_eq!(raw.get(), r#"{"z":1e400, "a":12345678901234567890123}"#);
+    }
+}

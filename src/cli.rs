@@ -1,0 +1,140 @@
+//! The command line, as clap reads it. Definitions only: what the commands do is told in `main.rs`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use raconteur_conversation::address::Address;
+
+use crate::config::{Config, StoreKind};
+
+/// Raconteur: an SMS conversation engine between providers and an assistant.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "raconteur", version, about)]
+pub struct Cli {
+    /// The configuration file [default: the one RACONTEUR_CONFIG names, else ./raconteur.toml if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do [default: serve]
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+impl Cli {
+    /// What to do: `serve` where nothing else is said.
+    #[must_use]
+    pub fn command_or_serve(&self) -> Command {
+        self.command.clone().unwrap_or(Command::Serve(ServeArgs::default()))
+    }
+}
+
+/// What the binary can do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Run the gateway
+    Serve(ServeArgs),
+    /// Be a phone in the terminal, against a running gateway
+    Chat(ChatArgs),
+    /// Tell everything that is wrong with the configuration, and end with 1 if there is anything
+    Check,
+}
+
+/// What `serve` takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct ServeArgs {
+    /// Listen here, whatever the configuration says
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Keep conversations on disk in this directory, whatever the configuration says
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+}
+
+impl ServeArgs {
+    /// Puts these in place of what the configuration says.
+    pub fn apply(&self, config: &mut Config) {
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        if let Some(path) = &self.store {
+            config.store.kind = StoreKind::Sled;
+            config.store.path.clone_from(path);
+        }
+    }
+}
+
+/// What `chat` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ChatArgs {
+    /// Where the gateway is
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The channel to speak through, of kind "phone"
+    #[arg(long, value_name = "NAME", default_value = "phone")]
+    pub channel: String,
+    /// The number to text
+    #[arg(long, value_name = "NUMBER", default_value = "+15550100")]
+    pub to: Address,
+    /// The number to text from
+    #[arg(long, value_name = "NUMBER", default_value = "+15550199")]
+    pub from: Address,
+    /// Without a terminal: how long to wait for the last answers after the input has ended
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub patience: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_and_config_may_stand_on_either_side() {
+        assert_eq!(parse("raconteur").unwrap().command_or_serve(), Command::Serve(ServeArgs::default()));
+        for line in ["raconteur --config a.toml check", "raconteur check --config a.toml"] {
+            let cli = parse(line).unwrap();
+            assert_eq!((cli.config.as_deref(), cli.command_or_serve()), (Some("a.toml".as_ref()), Command::Check));
+        }
+    }
+
+    #[test]
+    fn chat_knows_the_demo_by_heart() {
+        let Command::Chat(args) = parse("raconteur chat --from +15550177").unwrap().command_or_serve() else {
+            panic!()
+        };
+        assert_eq!((args.url.as_str(), args.channel.as_str()), ("http://127.0.0.1:8080", "phone"));
+        assert_eq!((args.to.as_str(), args.from.as_str()), ("+15550100", "+15550177"));
+    }
+
+    #[test]
+    fn serve_goes_before_the_configuration() {
+        let Command::Serve(args) =
+            parse("raconteur serve --listen 0.0.0.0:80 --store /tmp/x").unwrap().command_or_serve()
+        else {
+            panic!()
+        };
+        let mut config = Config::defaults();
+        config.store.kind = StoreKind::Memory;
+        args.apply(&mut config);
+        assert_eq!(config.server.listen.to_string(), "0.0.0.0:80");
+        assert_eq!((config.store.kind, config.store.path), (StoreKind::Sled, "/tmp/x".into()));
+    }
+
+    #[test]
+    fn wrong_numbers_and_addresses_are_refused_with_what_to_do() {
+        let error = parse("raconteur chat --to hello!").unwrap_err().to_string();
+        assert!(error.contains("use +15550100"), "{error}");
+        assert!(parse("raconteur serve --listen nowhere").is_err());
+    }
+}

@@ -1,0 +1,80 @@
+//! The HTTP side: one router over everything that comes in by HTTP. `webhook.rs` alone owns the providers' routes, limits and
+//! status codes; a transport only reads requests.
+//!
+//! ```text
+//! ANY  /channels/{name}/...      a provider's webhook, or a route of the channel's own
+//! GET  /health/live              200 while the process runs
+//! GET  /health/ready             200 while texts are taken, else 503
+//! GET  /                         what this is
+//! ```
+
+mod health;
+mod webhook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use http::{StatusCode, header};
+use raconteur_actors::gateway::Readiness;
+use raconteur_actors::inbox::Inbox;
+use tokio::sync::Semaphore;
+
+use crate::transport::Webhook;
+
+/// A channel's HTTP side.
+pub struct Mount {
+    /// The channel's name, which is a part of its URLs.
+    pub name: String,
+    /// Reads the provider's requests; `None` where the channel takes none.
+    pub webhook: Option<Arc<dyn Webhook>>,
+    /// Further routes of the channel's own.
+    pub routes: Option<Router>,
+    /// Its door.
+    pub inbox: Inbox,
+}
+
+/// What one request may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body that is read, in bytes; a larger one gets 413.
+    pub body_max_bytes: usize,
+    /// A request that is not answered after this long gets 503.
+    pub request_timeout: Duration,
+    /// How many requests are worked on at once; one more gets 503.
+    pub requests_max: usize,
+}
+
+/// The whole HTTP side of a gateway.
+#[must_use]
+pub fn app(mounts: Vec<Mount>, readiness: Readiness, limits: Limits) -> Router {
+    let room = Arc::new(Semaphore::new(limits.requests_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let mut app = Router::new()
+        .route("/", get(welcome))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(move || health::ready(readiness.clone())));
+    for Mount { name, webhook, routes, inbox } in mounts {
+        let mut channel = routes.unwrap_or_default();
+        if let Some(webhook) = webhook {
+            let desk = webhook::Desk { webhook, inbox, limits, room: Arc::clone(&room) };
+            channel = channel.route("/{*path}", any(webhook::receive).with_state(Arc::new(desk)));
+        }
+        app = app.nest(&format!("/channels/{name}"), channel);
+    }
+    app.fallback(nothing_here)
+}
+
+async fn welcome() -> &'static str {
+    "Raconteur is running. Text it with `raconteur chat`; ask how it is at /health/ready.\n"
+}
+
+async fn nothing_here() -> Response {
+    text(StatusCode::NOT_FOUND, "there is nothing here: a webhook is at /channels/{name}/inbound")
+}
+
+/// A short answer for people. Never sent where a provider would pass it on as a text.
+fn text(status: StatusCode, words: &str) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{words}\n")).into_response()
+}

@@ -1,0 +1,126 @@
+//! A provider's request: read within limits, parsed by its transport, handed to the inbox, and acknowledged only when every
+//! arrival in it is durable.
+//!
+//! | what | status |
+//! |---|---|
+//! | taken, or taken before | 200 and the transport's own acknowledgement |
+//! | not proven to come from the provider; a number that is not ours | 403 |
+//! | makes no sense | 400 |
+//! | body too large | 413 |
+//! | a limit is reached, the store failed, the gateway stops, no answer in time | 503 with `Retry-After` |
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{OriginalUri, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use raconteur_actors::inbox::{Inbox, Outcome, Refused};
+use tokio::sync::Semaphore;
+
+use super::{Limits, text};
+use crate::transport::{Webhook, WebhookError};
+
+/// How many seconds a provider is asked to wait before it comes again.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// Where one channel's requests are received.
+pub(super) struct Desk {
+    pub(super) webhook: Arc<dyn Webhook>,
+    pub(super) inbox: Inbox,
+    pub(super) limits: Limits,
+    pub(super) room: Arc<Semaphore>,
+}
+
+/// Answers one request of a provider.
+pub(super) async fn receive(
+    State(desk): State<Arc<Desk>>,
+    OriginalUri(uri): OriginalUri,
+    mut request: Request<Body>,
+) -> Response {
+    *request.uri_mut() = uri;
+    let Ok(_room) = desk.room.try_acquire() else { return busy("too many requests at once") };
+    match tokio::time::timeout(desk.limits.request_timeout, desk.take(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => busy("the request took too long"),
+    }
+}
+
+impl Desk {
+    async fn take(&self, request: Request<Body>) -> Response {
+        let (parts, body) = request.into_parts();
+        let body = match read(body, self.limits.body_max_bytes).await {
+            Ok(body) => body,
+            Err(response) => return response,
+        };
+        let arrivals = match self.webhook.parse(&Request::from_parts(parts, body)) {
+            Ok(arrivals) => arrivals,
+            Err(error) => return self.refuse(&error),
+        };
+        for arrival in arrivals {
+            match self.inbox.accept(arrival).await {
+                Ok(Outcome::Accepted(_) | Outcome::Duplicate(_) | Outcome::Noted) => {}
+                Ok(Outcome::Unknown) => {
+                    tracing::info!(channel = self.inbox.channel(), "a receipt for a text that is not known");
+                }
+                Err(refused) => return self.turn_away(&refused),
+            }
+        }
+        let reply = self.webhook.acknowledge();
+        if reply.content_type.is_empty() {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        ([(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
+    }
+
+    fn refuse(&self, error: &WebhookError) -> Response {
+        let channel = self.inbox.channel();
+        match error {
+            WebhookError::Forbidden(why) => {
+                tracing::warn!(
+                    channel,
+                    why = why.as_str(),
+                    "a request was refused: it does not prove where it comes from"
+                );
+                text(StatusCode::FORBIDDEN, "Forbidden")
+            }
+            WebhookError::Malformed(why) => {
+                tracing::warn!(channel, why = why.as_str(), "a request makes no sense");
+                text(StatusCode::BAD_REQUEST, why)
+            }
+        }
+    }
+
+    fn turn_away(&self, refused: &Refused) -> Response {
+        match refused {
+            Refused::UnknownTenant { .. } => {
+                tracing::warn!(channel = self.inbox.channel(), "{refused}");
+                text(StatusCode::FORBIDDEN, "Forbidden")
+            }
+            Refused::Full(why) => busy(why),
+            Refused::NotRunning => busy("the gateway is starting or stopping"),
+            Refused::Store(error) => {
+                tracing::error!(channel = self.inbox.channel(), %error, "a text could not be kept");
+                busy("the text could not be kept")
+            }
+        }
+    }
+}
+
+async fn read(body: Body, most: usize) -> Result<Bytes, Response> {
+    axum::body::to_bytes(body, most).await.map_err(|error| {
+        let too_large = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
+        if too_large {
+            text(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than body_max_bytes ({most})"))
+        } else {
+            text(StatusCode::BAD_REQUEST, "the body could not be read")
+        }
+    })
+}
+
+fn busy(why: &str) -> Response {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, why);
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+    response
+}

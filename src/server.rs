@@ -1,0 +1,221 @@
+//! A whole configured gateway: store, channels, assistants and tenants from a [`Config`], with its HTTP side. What the binary
+//! runs, and what a program that embeds a configured gateway runs.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use raconteur_actors::gateway::{Builder, Readiness};
+use raconteur_actors::{Fatal, Gateway, Settings, StartError, TenantSpec};
+use raconteur_storage::{KvStore, Store, StoreError, engine};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Problem, Section, StoreConfig, StoreKind};
+use crate::http::{self, Limits, Mount};
+use crate::transport::{self, Channel};
+use crate::{Inbox, assistant};
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The configuration is wrong; every problem has its place.
+    #[error("the configuration has {} problem(s):\n{}", .0.len(), listed(.0))]
+    Config(Vec<Problem>),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The gateway cannot be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; is something else running there?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The store of this kind is not built in.
+    #[error("this build has no store of kind sled: build it with the feature `sled`, or set kind = \"memory\"")]
+    NoSled,
+}
+
+fn listed(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  {problem}\n")).collect()
+}
+
+/// A running gateway with its HTTP side.
+pub struct Server {
+    gateway: Gateway,
+    address: SocketAddr,
+    drain_timeout: Duration,
+    close: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    /// Starts everything that a configuration describes. When this returns, texts are taken.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration; a store that cannot be opened; an address that is taken.
+    pub async fn start(config: Config) -> Result<Self, ServerError> {
+        let address = config.server.listen;
+        let listener = TcpListener::bind(address).await.map_err(|error| ServerError::Listen { address, error })?;
+        let address = listener.local_addr().map_err(|error| ServerError::Listen { address, error })?;
+        let parts = Parts::of(&config)?;
+        let store = open_store(&config.store)?;
+        let (builder, mounts) = parts.build(&config, store);
+        let gateway = builder.start().await?;
+        let limits = Limits {
+            body_max_bytes: config.server.body_max_bytes,
+            request_timeout: config.server.request_timeout,
+            requests_max: config.server.requests_max,
+        };
+        let mounts = std::mem::take(&mut *mounts.lock().unwrap_or_else(PoisonError::into_inner));
+        let app = http::app(mounts, gateway.readiness(), limits);
+        let (close, closed) = oneshot::channel::<()>();
+        let closed = async move {
+            let _ = closed.await;
+        };
+        let serving = tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(closed).into_future());
+        Ok(Self { gateway, address, drain_timeout: config.engine.drain_timeout, close, serving })
+    }
+
+    /// Where it listens: the port that was taken, where port 0 was configured.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The gateway behind it.
+    #[must_use]
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Runs until `stop` resolves and then drains, or until the gateway can no longer go on.
+    ///
+    /// # Errors
+    /// Why it can no longer go on. What was accepted is in the store; the process should end with a failure and be started again.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Fatal> {
+        let readiness: Readiness = self.gateway.readiness();
+        tokio::select! {
+            () = stop => self.stop().await,
+            ended = readiness.ended() => {
+                self.serving.abort();
+                ended
+            }
+        }
+    }
+
+    /// Stops in good order.
+    ///
+    /// # Errors
+    /// When the store failed before or during it.
+    pub async fn stop(self) -> Result<(), Fatal> {
+        let _ = self.close.send(());
+        let drained = self.gateway.drain(self.drain_timeout).await;
+        // Streams to phones stay open for as long as anybody looks; they are of no use any more.
+        self.serving.abort();
+        drained
+    }
+}
+
+fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, ServerError> {
+    let options = raconteur_storage::Options {
+        inbox_max: config.inbox_max,
+        backlog_max: config.backlog_max,
+        min_free: config.min_free_bytes,
+        ..raconteur_storage::Options::default()
+    };
+    match config.kind {
+        StoreKind::Memory => Ok(Arc::new(KvStore::open(engine::memory::MemoryEngine::default(), options)?)),
+        #[cfg(feature = "sled")]
+        StoreKind::Sled => {
+            let engine = engine::sled::SledEngine::open(&config.path, config.cache_bytes)?;
+            Ok(Arc::new(KvStore::open(engine, options)?))
+        }
+        #[cfg(not(feature = "sled"))]
+        StoreKind::Sled => Err(ServerError::NoSled),
+    }
+}
+
+type Mounts = Arc<Mutex<Vec<Mount>>>;
+
+/// The opened parts of a configuration.
+struct Parts {
+    channels: Vec<(Section, &'static transport::Kind)>,
+    assistants: Vec<(String, Arc<dyn crate::Assistant>)>,
+}
+
+impl Parts {
+    /// Opens what can be opened before the gateway is there, and checks the rest, so that all problems are told together.
+    fn of(config: &Config) -> Result<Self, ServerError> {
+        let mut problems = Vec::new();
+        let mut channels = Vec::new();
+        for section in &config.channels {
+            match transport::kind(section) {
+                Ok(kind) => match (kind.check)(section) {
+                    Ok(_advice) => channels.push((section.clone(), kind)),
+                    Err(more) => problems.extend(more),
+                },
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let mut assistants = Vec::new();
+        for section in &config.assistants {
+            match assistant::kind(section).map_err(|problem| vec![problem]).and_then(|kind| (kind.open)(section)) {
+                Ok(assistant) => assistants.push((section.name.clone(), assistant)),
+                Err(more) => problems.extend(more),
+            }
+        }
+        if problems.is_empty() { Ok(Self { channels, assistants }) } else { Err(ServerError::Config(problems)) }
+    }
+
+    /// Puts the gateway together. The channels' HTTP sides are there once it has started.
+    fn build(self, config: &Config, store: Arc<dyn Store>) -> (Builder, Mounts) {
+        let mounts = Mounts::default();
+        let mut builder = Gateway::builder(store).settings(Settings {
+            idle_after: config.engine.idle_after,
+            max_resident: config.engine.max_resident,
+            sweep_every: config.engine.sweep_every,
+            unread_max: config.store.inbox_max,
+            remember_duplicates: config.store.duplicates_kept,
+            ..Settings::default()
+        });
+        for (section, kind) in self.channels {
+            let mounts = Arc::clone(&mounts);
+            let name = section.name.clone();
+            builder = builder.try_channel(&name, move |inbox| open_channel(&section, kind, inbox, &mounts));
+        }
+        for (name, assistant) in self.assistants {
+            builder = builder.assistant(&name, assistant);
+        }
+        for tenant in &config.tenants {
+            builder = builder.tenant(TenantSpec {
+                number: tenant.number.clone(),
+                channel: tenant.channel.clone(),
+                assistant: tenant.assistant.clone(),
+                policy: tenant.policy.clone(),
+                lane: tenant.lane.clone(),
+            });
+        }
+        (builder, mounts)
+    }
+}
+
+fn open_channel(
+    section: &Section,
+    kind: &transport::Kind,
+    inbox: Inbox,
+    mounts: &Mounts,
+) -> Result<Arc<dyn crate::Transport>, String> {
+    let Channel { transport, webhook, routes } =
+        (kind.open)(section, inbox.clone()).map_err(|problems| listed(&problems))?;
+    let mount = Mount { name: section.name.clone(), webhook, routes, inbox };
+    mounts.lock().unwrap_or_else(PoisonError::into_inner).push(mount);
+    Ok(transport)
+}

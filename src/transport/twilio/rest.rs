@@ -1,0 +1,161 @@
+//! One request to Twilio's REST API and what came back. No verdict here: [`super::verdict`] has it.
+//!
+//! Errors are put in words without their URL, which holds the account and, in a look-up, both numbers.
+
+use std::error::Error;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+
+use super::settings::Settings;
+
+/// No answer that we can use is longer: a page of the log has 100 messages of at most 1,600 characters.
+const ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// Twilio is not believed when it asks us to wait longer.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// The account's REST API.
+pub(super) struct Rest {
+    http: reqwest::Client,
+    base_url: String,
+    /// `/2010-04-01/Accounts/{sid}/Messages.json`.
+    path: String,
+    authorization: HeaderValue,
+}
+
+/// What Twilio answered.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    /// As much of the body as arrived: nobody may rely on its being whole.
+    pub(super) body: Vec<u8>,
+}
+
+/// Twilio did not answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// There was no connection, so it cannot have seen the request.
+    NotConnected(String),
+    /// It may have seen the request.
+    Lost(String),
+}
+
+impl Rest {
+    pub(super) fn new(http: reqwest::Client, settings: &Settings) -> Self {
+        let (user, password) = match (&settings.api_key_sid, &settings.api_key_secret) {
+            (Some(sid), Some(secret)) => (sid, secret),
+            (Some(_) | None, None) | (None, Some(_)) => (&settings.account_sid, &settings.auth_token),
+        };
+        let credentials = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
+        let mut authorization = HeaderValue::from_str(&format!("Basic {credentials}"))
+            .expect("base64 has no character that a header may not");
+        authorization.set_sensitive(true);
+        Self {
+            http,
+            base_url: settings.base_url.trim_end_matches('/').to_owned(),
+            path: format!("/2010-04-01/Accounts/{}/Messages.json", settings.account_sid),
+            authorization,
+        }
+    }
+
+    /// Where messages are created and listed, below the base URL.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Creates a message from a form.
+    pub(super) async fn create(&self, form: String) -> Result<Answered, NoAnswer> {
+        let request = self.http.post(format!("{}{}", self.base_url, self.path)).body(form);
+        self.run(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded")).await
+    }
+
+    /// Reads a page of the log. `path` begins with a slash, so the credentials go nowhere but to the base URL.
+    pub(super) async fn read(&self, path: &str) -> Result<Answered, NoAnswer> {
+        self.run(self.http.get(format!("{}{path}", self.base_url))).await
+    }
+
+    async fn run(&self, request: reqwest::RequestBuilder) -> Result<Answered, NoAnswer> {
+        let sent = request.header(AUTHORIZATION, self.authorization.clone()).send().await;
+        let mut response = sent.map_err(|error| {
+            if error.is_connect() { NoAnswer::NotConnected(words(error)) } else { NoAnswer::Lost(words(error)) }
+        })?;
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            if body.len() + chunk.len() > ANSWER_MAX {
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answered { status: response.status().as_u16(), retry_after: retry_after(response.headers()), body })
+    }
+}
+
+/// Seconds only: Twilio sends no dates here, and a date would need a clock.
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+/// The error and its causes, without the URL.
+fn words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::tests::{ACCOUNT, TOKEN, settings};
+    use super::*;
+    use crate::config::secret::Secret;
+
+    fn rest(settings: &Settings) -> Rest {
+        Rest::new(crate::client::client(settings.connect_timeout).unwrap(), settings)
+    }
+
+    fn decoded(rest: &Rest) -> String {
+        let header = rest.authorization.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        String::from_utf8(BASE64_STANDARD.decode(header).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_api_key_takes_the_auth_tokens_place_and_neither_is_printed() {
+        assert_eq!(decoded(&rest(&settings())), format!("{ACCOUNT}:{TOKEN}"));
+        let key = ACCOUNT.replace("AC", "SK");
+        let with_key =
+            Settings { api_key_sid: Some(key.clone()), api_key_secret: Some(Secret::new("hush")), ..settings() };
+        let rest = rest(&with_key);
+        assert_eq!(decoded(&rest), format!("{key}:hush"));
+        assert_eq!(format!("{:?}", rest.authorization), "Sensitive");
+        assert_eq!(rest.path(), format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json"));
+    }
+
+    #[test]
+    fn a_wait_is_read_in_seconds_and_bounded() {
+        let wait = |text: &str| retry_after(&http::HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("18446744073709551615"), Some(RETRY_AFTER_MAX));
+        assert_eq!(wait("Thu, 24 Aug 2023 05:01:45 GMT"), None);
+        assert_eq!(wait("-1"), None);
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_told_from_a_lost_answer_and_names_no_number() {
+        // Bound but not listening: the port stays ours, and every connection to it is refused.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let nowhere = Settings { base_url: format!("http://{}", socket.local_addr().unwrap()), ..settings() };
+        let Err(NoAnswer::NotConnected(words)) = rest(&nowhere).read("/x?To=%2B15550199").await else {
+            panic!("a closed port answered");
+        };
+        assert!(!words.contains("5550199") && !words.contains(ACCOUNT), "{words}");
+    }
+}
