@@ -1,0 +1,75 @@
+//! Settings that reach the Watson stand-in, and the questions that tests put to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use raconteur::assistant::watson::v2::{Settings, open};
+use raconteur::config::secret::Secret;
+use raconteur_actors::port::Assistant;
+use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::variable::Variables;
+use raconteur_conversation::words::{AskInput, AssistantState, EndReason, Question, Sequence, SessionEnd, Token};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::watson::{ASSISTANT, KEY, StandIn};
+
+pub(crate) const TENANT: &str = "+15550100";
+pub(crate) const USER: &str = "+15550199";
+pub(crate) const SESSION: Uuid = Uuid::from_u128(7);
+pub(crate) const TURN: Uuid = Uuid::from_u128(9);
+
+pub(crate) fn reaching(url: String) -> Settings {
+    Settings {
+        url,
+        assistant_id: ASSISTANT.into(),
+        environment_id: None,
+        version: "2024-08-25".into(),
+        apikey: Secret::new(KEY),
+        connect_timeout: Duration::from_secs(5),
+    }
+}
+
+pub(crate) fn assistant(watson: &StandIn) -> Arc<dyn Assistant> {
+    open("care", &reaching(watson.url())).expect("the settings are right")
+}
+
+pub(crate) fn question(input: AskInput, state: Option<AssistantState>) -> Question {
+    let (tenant, user) = (Address::parse(TENANT), Address::parse(USER));
+    let (tenant, user) = (tenant.expect("it is a number"), user.expect("it is a number"));
+    let variables = Variables {
+        tenant: tenant.clone(),
+        user: user.clone(),
+        session: SESSION,
+        user_data: None,
+        session_timeout: None,
+        error: None,
+        media: Vec::new(),
+    };
+    Question {
+        token: Token { turn: Sequence(3), attempt: 1 },
+        turn_id: TURN,
+        key: ConversationKey { tenant, user },
+        input,
+        variables,
+        state,
+        delay: Duration::ZERO,
+        timeout: Duration::from_secs(30),
+    }
+}
+
+pub(crate) fn says(text: &str, state: Option<&AssistantState>) -> Question {
+    question(AskInput::Text(text.into()), state.cloned())
+}
+
+pub(crate) fn raw(json: &str) -> Box<RawValue> {
+    RawValue::from_string(json.into()).expect("it is JSON")
+}
+
+pub(crate) fn state(data: &str) -> AssistantState {
+    AssistantState { assistant: "care".into(), data: raw(data) }
+}
+
+pub(crate) fn session_end(state: Option<AssistantState>) -> SessionEnd {
+    SessionEnd { key: says("", None).key, session: SESSION, reason: EndReason::Timeout, state }
+}

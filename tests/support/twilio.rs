@@ -1,0 +1,388 @@
+//! A stand-in for Twilio's REST API on 127.0.0.1: messages are created and listed, with Basic auth, paging and the real field
+//! shapes. It keeps a log of every create that reached it, and can be told how to answer the next ones. It delivers nothing
+//! and posts no receipts: a test signs those itself with [`signature`].
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha1::Sha1;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// The account that the stand-in serves.
+pub(crate) const ACCOUNT: &str = "AC11111111111111111111111111111111";
+
+/// That account's auth token.
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// One create, as it reached the stand-in.
+#[derive(Clone, Debug)]
+pub(crate) struct Create {
+    /// When it arrived.
+    pub(crate) time: SystemTime,
+    pub(crate) to: String,
+    pub(crate) from: String,
+    pub(crate) body: String,
+    pub(crate) media: Vec<String>,
+    pub(crate) status_callback: Option<String>,
+    pub(crate) validity_period: Option<String>,
+    /// The id it got; `None` if it was not taken.
+    pub(crate) sid: Option<String>,
+}
+
+/// One message in the log that `GET Messages.json` reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) sid: String,
+    pub(crate) to: String,
+    pub(crate) from: String,
+    pub(crate) body: String,
+    pub(crate) direction: &'static str,
+    /// Milliseconds since 1970.
+    pub(crate) created: u64,
+    /// `queued` ones have no `date_sent`, and a filter by `DateSent` does not find them.
+    pub(crate) status: &'static str,
+}
+
+/// Whether a create that is answered in a special way is taken all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Yes,
+    No,
+}
+
+/// How to answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// As Twilio does when all is well.
+    Usual,
+    /// As Twilio does when all is well, but only after this long.
+    Late(Duration),
+    /// With this status, these headers and this body.
+    Literally(u16, Vec<(&'static str, String)>, String),
+    /// Never.
+    Silence,
+    /// By closing the connection without a byte.
+    Close,
+    /// By closing the connection after the head and the beginning of the body.
+    Half,
+}
+
+/// An error answer as Twilio writes it; its message quotes a number, as Twilio's do.
+pub(crate) fn error(status: u16, code: u32) -> Answer {
+    Answer::Literally(status, Vec::new(), error_body(status, code))
+}
+
+/// What Twilio would put into `X-Twilio-Signature` for a POST of `fields` to `url`, if `token` is its auth token.
+pub(crate) fn signature(token: &str, url: &str, fields: &[(&str, &str)]) -> String {
+    let mut sorted = fields.to_vec();
+    sorted.sort_unstable();
+    let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(url.as_bytes());
+    sorted.iter().flat_map(|(name, value)| [name, value]).for_each(|part| mac.update(part.as_bytes()));
+    BASE64_STANDARD.encode(mac.finalize().into_bytes())
+}
+
+#[derive(Default)]
+struct Books {
+    creates: Vec<Create>,
+    log: Vec<Message>,
+    /// How to answer the next creates, and whether they are taken.
+    next_creates: VecDeque<(Answer, Taken)>,
+    next_lists: VecDeque<Answer>,
+    /// The query of every list.
+    lists: Vec<String>,
+    sids: u64,
+}
+
+struct Shared {
+    books: Mutex<Books>,
+    arrived: Notify,
+}
+
+impl Shared {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running stand-in. It ends when it is dropped.
+pub(crate) struct Twilio {
+    base_url: String,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Twilio {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Twilio {
+    /// Starts one on a free port.
+    pub(crate) async fn start() -> Self {
+        let shared = Arc::new(Shared { books: Mutex::default(), arrived: Notify::new() });
+        let app = Router::new()
+            .route("/2010-04-01/Accounts/{account}/Messages.json", get(list).post(create))
+            .with_state(Arc::clone(&shared));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let server = tokio::spawn(async move {
+            let _ = axum::serve(listener, app).await;
+        });
+        Self { base_url: format!("http://{address}"), shared, server }
+    }
+
+    /// What `base_url` is to be set to.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// How to answer the next create that has no answer planned yet.
+    pub(crate) fn answer_create(&self, answer: Answer, taken: Taken) {
+        self.shared.books().next_creates.push_back((answer, taken));
+    }
+
+    /// How to answer the next page of the log that has no answer planned yet.
+    pub(crate) fn answer_list(&self, answer: Answer) {
+        self.shared.books().next_lists.push_back(answer);
+    }
+
+    /// Puts a message into the log that did not come through a create.
+    pub(crate) fn add(&self, message: Message) {
+        self.shared.books().log.push(message);
+    }
+
+    /// Every create so far, in order of arrival.
+    pub(crate) fn creates(&self) -> Vec<Create> {
+        self.shared.books().creates.clone()
+    }
+
+    /// The query of every list so far.
+    pub(crate) fn lists(&self) -> Vec<String> {
+        self.shared.books().lists.clone()
+    }
+
+    /// Waits until `count` creates have arrived.
+    pub(crate) async fn creates_arrived(&self, count: usize) -> Vec<Create> {
+        loop {
+            let arrived = self.shared.arrived.notified();
+            let creates = self.creates();
+            if creates.len() >= count {
+                return creates;
+            }
+            arrived.await;
+        }
+    }
+}
+
+type Form = Vec<(String, String)>;
+
+fn all(form: &Form, name: &str) -> Vec<String> {
+    form.iter().filter(|(found, _)| found == name).map(|(_, value)| value.clone()).collect()
+}
+
+fn first(form: &Form, name: &str) -> Option<String> {
+    form.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone())
+}
+
+async fn create(
+    State(shared): State<Arc<Shared>>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    if let Some(refusal) = refuse(&account, &headers) {
+        return refusal;
+    }
+    let form: Form = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let (answer, taken) = shared.books().next_creates.pop_front().unwrap_or((Answer::Usual, Taken::Yes));
+    let invalid = invalid(&form);
+    let taken = if invalid.is_some() { Taken::No } else { taken };
+    let created = book(&shared, &form, taken);
+    shared.arrived.notify_waiters();
+    if let Some(code) = invalid {
+        return json_answer(400, error_body(400, code));
+    }
+    let usual = created.map_or_else(
+        || json_answer(400, error_body(400, 21619)),
+        |(message, callback)| json_answer(201, resource(&message, callback).to_string()),
+    );
+    give(answer, usual).await
+}
+
+/// Writes the create down, and the message into the log if it is taken.
+fn book(shared: &Shared, form: &Form, taken: Taken) -> Option<(Message, usize)> {
+    let mut books = shared.books();
+    let time = SystemTime::now();
+    let text = |name| first(form, name).unwrap_or_default();
+    let media = all(form, "MediaUrl");
+    let sid = (taken == Taken::Yes).then(|| {
+        books.sids += 1;
+        format!("{}{:032x}", if media.is_empty() { "SM" } else { "MM" }, books.sids)
+    });
+    let (to, from, body) = (text("To"), text("From"), text("Body"));
+    let message = sid.clone().map(|sid| Message {
+        sid,
+        to: to.clone(),
+        from: from.clone(),
+        body: body.clone(),
+        direction: "outbound-api",
+        created: millis(time),
+        status: "queued",
+    });
+    books.log.extend(message.clone());
+    let media_count = media.len();
+    let (status_callback, validity_period) = (first(form, "StatusCallback"), first(form, "ValidityPeriod"));
+    books.creates.push(Create { time, to, from, body, media, status_callback, validity_period, sid });
+    message.map(|message| (message, media_count))
+}
+
+/// The error that Twilio answers such a form with.
+fn invalid(form: &Form) -> Option<u32> {
+    let media = all(form, "MediaUrl").len();
+    let body = first(form, "Body").unwrap_or_default();
+    let host = first(form, "StatusCallback").and_then(|url| url.split('/').nth(2).map(str::to_owned));
+    let validity = first(form, "ValidityPeriod").map(|text| text.parse::<u32>().unwrap_or(0));
+    match () {
+        () if first(form, "To").is_none_or(|to| to.is_empty()) => Some(21604),
+        () if first(form, "From").is_none_or(|from| from.is_empty()) => Some(21603),
+        () if body.is_empty() && media == 0 => Some(21602),
+        () if body.chars().count() > 1_600 => Some(21617),
+        () if media > 10 => Some(21623),
+        () if host.is_some_and(|host| host.contains('_')) => Some(21609),
+        () if validity.is_some_and(|seconds| !(1..=36_000).contains(&seconds)) => Some(21624),
+        () => None,
+    }
+}
+
+async fn list(
+    State(shared): State<Arc<Shared>>,
+    Path(account): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refuse(&account, &headers) {
+        return refusal;
+    }
+    let query = query.unwrap_or_default();
+    let answer = {
+        let mut books = shared.books();
+        books.lists.push(query.clone());
+        books.next_lists.pop_front().unwrap_or(Answer::Usual)
+    };
+    let usual = json_answer(200, page(&shared, &account, &query).to_string());
+    give(answer, usual).await
+}
+
+fn page(shared: &Shared, account: &str, query: &str) -> Value {
+    let form: Form = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let number = |name, default| first(&form, name).and_then(|text| text.parse::<usize>().ok()).unwrap_or(default);
+    let (size, page) = (number("PageSize", 50).clamp(1, 1_000), number("Page", 0));
+    let mut found: Vec<Message> =
+        shared.books().log.iter().filter(|message| matches(message, &form)).cloned().collect();
+    found.reverse();
+    found.sort_by_key(|message| std::cmp::Reverse(message.created));
+    let from = (page * size).min(found.len());
+    let to = (from + size).min(found.len());
+    let uri = |page: usize| {
+        let mut pairs = form_urlencoded::Serializer::new(String::new());
+        pairs.extend_pairs(form.iter().filter(|(name, _)| name != "Page" && name != "PageToken"));
+        pairs.append_pair("Page", &page.to_string());
+        if let Some(last) = found[..to].last().filter(|_| page > 0) {
+            pairs.append_pair("PageToken", &format!("PA{}", last.sid));
+        }
+        format!("/2010-04-01/Accounts/{account}/Messages.json?{}", pairs.finish())
+    };
+    let messages: Vec<Value> = found[from..to].iter().map(|message| resource(message, 0)).collect();
+    json!({
+        "messages": messages, "start": from, "end": to.saturating_sub(1), "page": page, "page_size": size,
+        "uri": uri(page), "first_page_uri": uri(0),
+        "next_page_uri": (to < found.len()).then(|| uri(page + 1)),
+        "previous_page_uri": page.checked_sub(1).map(uri),
+    })
+}
+
+fn matches(message: &Message, form: &Form) -> bool {
+    let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(message.created)).to_string();
+    let same = |name, value: &str| first(form, name).is_none_or(|wanted| wanted == value);
+    let since = first(form, "DateSent>").is_none_or(|day| message.status != "queued" && date.as_str() >= day.as_str());
+    same("To", &message.to) && same("From", &message.from) && since
+}
+
+fn refuse(account: &str, headers: &HeaderMap) -> Option<Response> {
+    let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{ACCOUNT}:{TOKEN}")));
+    if headers.get(header::AUTHORIZATION).is_none_or(|given| given.as_bytes() != expected.as_bytes()) {
+        return Some(json_answer(401, error_body(401, 20003)));
+    }
+    (account != ACCOUNT).then(|| json_answer(404, error_body(404, 20404)))
+}
+
+async fn give(answer: Answer, usual: Response) -> Response {
+    match answer {
+        Answer::Usual => usual,
+        Answer::Late(after) => {
+            tokio::time::sleep(after).await;
+            usual
+        }
+        Answer::Literally(status, headers, body) => {
+            let mut response = json_answer(status, body);
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value.parse().expect("a test's header is a header"));
+            }
+            response
+        }
+        Answer::Silence => std::future::pending().await,
+        // Unwinds the connection's task past hyper, without the panic hook's noise.
+        Answer::Close => std::panic::resume_unwind(Box::new("the stand-in closes the connection")),
+        Answer::Half => {
+            let parts = [Ok("{\"sid\":"), Err(std::io::Error::other("the stand-in breaks off"))];
+            (StatusCode::CREATED, Body::from_stream(futures_util::stream::iter(parts))).into_response()
+        }
+    }
+}
+
+fn json_answer(status: u16, body: String) -> Response {
+    let status = StatusCode::from_u16(status).expect("a test's status is a status");
+    (status, [(header::CONTENT_TYPE, "application/json;charset=utf-8")], body).into_response()
+}
+
+fn error_body(status: u16, code: u32) -> String {
+    let message = format!("The 'To' number +15550199 could not be used (error {code})");
+    let more_info = format!("https://www.twilio.com/docs/errors/{code}");
+    json!({ "code": code, "message": message, "more_info": more_info, "status": status }).to_string()
+}
+
+/// A message as Twilio writes it: every value a string or null, but for `error_code`.
+fn resource(message: &Message, media: usize) -> Value {
+    let date = twilio_date(message.created);
+    let sent = (message.status != "queued").then(|| date.clone());
+    let uri = format!("/2010-04-01/Accounts/{ACCOUNT}/Messages/{}", message.sid);
+    json!({
+        "account_sid": ACCOUNT, "api_version": "2010-04-01", "body": message.body, "date_created": date,
+        "date_sent": sent, "date_updated": date, "direction": message.direction, "error_code": null,
+        "error_message": null, "from": message.from, "messaging_service_sid": null, "num_media": media.to_string(),
+        "num_segments": "1", "price": null, "price_unit": "USD", "sid": message.sid, "status": message.status,
+        "subresource_uris": { "media": format!("{uri}/Media.json") }, "to": message.to, "uri": format!("{uri}.json"),
+    })
+}
+
+fn twilio_date(millis: u64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(millis)).replace("GMT", "+0000")
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    u64::try_from(since.as_millis()).expect("the clock is before the year 500,000,000")
+}
