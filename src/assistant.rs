@@ -20,8 +20,11 @@ pub struct Kind {
     /// What `kind` says in the configuration.
     pub name: &'static str,
     /// Opens the assistant of a section.
-    pub open: fn(&Section) -> Result<Arc<dyn Assistant>, Vec<Problem>>,
+    pub open: fn(&Section) -> Opened,
 }
+
+/// An assistant, or all that is wrong with its section.
+pub type Opened = Result<Arc<dyn Assistant>, Vec<Problem>>;
 
 /// Every kind of assistant that is built in.
 pub const KINDS: &[Kind] = &[
@@ -40,9 +43,10 @@ pub fn kind(section: &Section) -> Result<&'static Kind, Problem> {
 }
 
 /// Reads the settings of a kind and opens it; what it finds wrong gets its place.
-fn open<S: DeserializeOwned>(
-    section: &Section,
-    open: fn(&str, &S) -> Result<Arc<dyn Assistant>, Vec<String>>,
-) -> Result<Arc<dyn Assistant>, Vec<Problem>> {
+fn open<S, F>(section: &Section, open: F) -> Opened
+where
+    S: DeserializeOwned,
+    F: Fn(&str, &S) -> Result<Arc<dyn Assistant>, Vec<String>>,
+{
     open(&section.name, &section.read()?).map_err(|messages| section.problems(messages))
 }

@@ -1,7 +1,7 @@
 //! `raconteur chat`: a phone in the terminal that talks to a running gateway over HTTP, through a channel of simulated phones.
 //!
-//! [`model`] is what the phone knows, [`wire`] and [`link`] are how it talks, [`screen`] (with [`layout`] and [`input`]) is how it
-//! looks, [`terminal`] brings these together. Where stdin or stdout is no terminal, [`lines`] speaks plain lines instead, for
+//! `model` is what the phone knows, `wire` and `link` are how it talks, `screen` (with `layout` and `input`) is how it
+//! looks, `terminal` brings these together. Where stdin or stdout is no terminal, `lines` speaks plain lines instead, for
 //! scripts and tests. It knows nothing of the gateway's inside.
 
 mod input;

@@ -48,13 +48,12 @@ pub struct Limits {
 }
 
 /// The whole HTTP side of a gateway.
-#[must_use]
 pub fn app(mounts: Vec<Mount>, readiness: Readiness, limits: Limits) -> Router {
     let room = Arc::new(Semaphore::new(limits.requests_max.clamp(1, Semaphore::MAX_PERMITS)));
     let mut app = Router::new()
         .route("/", get(welcome))
         .route("/health/live", get(health::live))
-        .route("/health/ready", get(move || health::ready(readiness.clone())));
+        .route("/health/ready", get(move || std::future::ready(health::ready(&readiness))));
     for Mount { name, webhook, routes, inbox } in mounts {
         let mut channel = routes.unwrap_or_default();
         if let Some(webhook) = webhook {

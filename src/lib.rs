@@ -24,6 +24,7 @@ pub mod transport;
 pub use raconteur_actors as actors;
 pub use raconteur_actors::inbox::Inbox;
 pub use raconteur_actors::port::{Assistant, Clock, Transport, TransportMsg};
+pub use raconteur_actors::transport_actor::TransportActor;
 pub use raconteur_actors::{Fatal, Gateway, Settings, StartError, TenantSpec, ractor};
 pub use raconteur_conversation as conversation;
 pub use raconteur_storage as storage;

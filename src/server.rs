@@ -62,13 +62,22 @@ impl Server {
     /// # Errors
     /// Everything that is wrong with the configuration; a store that cannot be opened; an address that is taken.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
+        Self::start_with(config, |builder| builder).await
+    }
+
+    /// As [`Server::start`], with parts of your own: `extend` may add channels and assistants that the configuration's tenants
+    /// name, and tenants.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_with(config: Config, extend: impl FnOnce(Builder) -> Builder) -> Result<Self, ServerError> {
         let address = config.server.listen;
         let listener = TcpListener::bind(address).await.map_err(|error| ServerError::Listen { address, error })?;
         let address = listener.local_addr().map_err(|error| ServerError::Listen { address, error })?;
         let parts = Parts::of(&config)?;
         let store = open_store(&config.store)?;
         let (builder, mounts) = parts.build(&config, store);
-        let gateway = builder.start().await?;
+        let gateway = extend(builder).start().await?;
         let limits = Limits {
             body_max_bytes: config.server.body_max_bytes,
             request_timeout: config.server.request_timeout,

@@ -96,7 +96,6 @@ pub struct Gateway {
 
 impl Gateway {
     /// Begins to build a gateway over a store.
-    #[must_use]
     pub fn builder(store: Arc<dyn Store>) -> Builder {
         Builder::new(store)
     }

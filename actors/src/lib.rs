@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod inbox;
 pub mod lane;
 pub mod port;
+pub mod transport_actor;
 
 mod call;
 mod conversation;

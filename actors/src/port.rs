@@ -5,7 +5,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     Answer, AskError, Lookup, OutboundMessage, ProviderId, Question, Repeat, SendError, SessionEnd,
 };
-use ractor::{ActorRef, RpcReplyPort};
+use ractor::RpcReplyPort;
 
 /// Who carries texts. Stateless: what must be remembered is in the store.
 #[async_trait]
@@ -70,31 +70,4 @@ pub enum TransportMsg {
     Send(OutboundMessage, RpcReplyPort<Result<ProviderId, SendError>>),
     /// Read the provider's log, as [`Transport::find`].
     Find(OutboundMessage, UnixMillis, RpcReplyPort<Lookup>),
-}
-
-#[async_trait]
-impl Transport for ActorRef<TransportMsg> {
-    async fn send(&self, message: &OutboundMessage) -> Result<ProviderId, SendError> {
-        let (reply, answer) = ractor::concurrency::oneshot();
-        if self.cast(TransportMsg::Send(message.clone(), reply.into())).is_err() {
-            return Err(SendError::Retry { after: None, reason: "the transport actor is not running".into() });
-        }
-        answer
-            .await
-            .unwrap_or_else(|_| Err(SendError::Unknown { reason: "the transport actor failed during the send".into() }))
-    }
-
-    async fn find(&self, message: &OutboundMessage, since: UnixMillis) -> Lookup {
-        let (reply, answer) = ractor::concurrency::oneshot();
-        if self.cast(TransportMsg::Find(message.clone(), since, reply.into())).is_err() {
-            return Lookup::Unreadable { reason: "the transport actor is not running".into() };
-        }
-        answer
-            .await
-            .unwrap_or_else(|_| Lookup::Unreadable { reason: "the transport actor failed during the look-up".into() })
-    }
-
-    fn repeat(&self) -> Repeat {
-        Repeat::AskLog
-    }
 }

@@ -1,11 +1,12 @@
 //! Stories of a whole gateway in virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support {
     #![allow(dead_code, reason = "each test file uses its own part")]
     pub(crate) mod world;
 }
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use raconteur_actors::inbox::{Outcome, Refused};
@@ -400,5 +401,4 @@ async fn a_store_that_fails_ends_the_gateway() {
     world.start().await;
     world.inbound(ADA, "hi").await;
     world.expects(ADA, &["1: hi"]).await;
-    assert_eq!(Arc::strong_count(&world.bot) > 0, true);
 }

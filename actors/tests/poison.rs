@@ -1,5 +1,7 @@
 //! Conversations that fail, and what becomes of the message that makes them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support {
     #![allow(dead_code, reason = "each test file uses its own part")]
     pub(crate) mod world;

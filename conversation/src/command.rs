@@ -1,7 +1,7 @@
 //! Commands: what an assistant orders beside what it says.
 //!
 //! [`Command::parse`] gives a name and parameters their meaning, with the spellings that IBM's own documents are known to slip into.
-//! Where a command was found in a wire format is the assistant's business; when it takes effect is [`crate::on`]'s.
+//! Where a command was found in a wire format is the assistant's business; when it takes effect is `on/`'s.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Every word that crosses a port: what arrives, what is asked and answered, what is sent and what became of it.
 //!
 //! These types have no behaviour beyond reading and writing themselves. Where an item or a command sits in some wire format
-//! is the business of the assistant or transport that speaks it; what it *means* is the business of [`crate::on`].
+//! is the business of the assistant or transport that speaks it; what it *means* is the business of `on/`.
 
 mod answer;
 mod inbound;

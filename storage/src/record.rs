@@ -1,6 +1,6 @@
 //! What the store keeps beside snapshots: work, pages of the transcript, dead letters; and how their bytes are laid out.
 //!
-//! A record is a frame (format, number of chunks, hash: see [`crate::chunks`]), a fixed part, and JSON. Only work has a fixed
+//! A record is a frame (format, number of chunks, hash: see `chunks.rs`), a fixed part, and JSON. Only work has a fixed
 //! part: what the committer and the listing of work need to know of a record without reading its JSON.
 //!
 //! ```text

@@ -1,0 +1,197 @@
+//! A transport that is an actor of the user's own: the same port, spoken in messages.
+//!
+//! An [`ActorRef<TransportMsg>`] can be given to the gateway as it is; when that actor ends, its texts wait. A [`TransportActor`]
+//! also starts it again, as often as it fails. What was being sent when it failed is in doubt and is treated as after a crash.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{Lookup, OutboundMessage, ProviderId, Repeat, SendError};
+use ractor::{ActorRef, SpawnErr};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::port::{Transport, TransportMsg};
+
+/// The first wait before a failed actor is started again; doubled each time up to the longest.
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Keeps an actor running and passes texts on to it.
+pub struct TransportActor {
+    current: watch::Receiver<Option<ActorRef<TransportMsg>>>,
+    keeper: JoinHandle<()>,
+    repeat: Repeat,
+}
+
+impl TransportActor {
+    /// Starts the actor now, and again whenever it ends. `start` is what `Actor::spawn` does:
+    /// `move || MyTransport::spawn(None, MyTransport, inbox.clone())`. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn keep<F, S>(repeat: Repeat, start: S) -> Self
+    where
+        F: Future<Output = Result<(ActorRef<TransportMsg>, JoinHandle<()>), SpawnErr>> + Send,
+        S: Fn() -> F + Send + Sync + 'static,
+    {
+        let (running, current) = watch::channel(None);
+        let keeper = tokio::spawn(async move {
+            let mut wait = FIRST;
+            loop {
+                let began = tokio::time::Instant::now();
+                match start().await {
+                    Ok((actor, ended)) => {
+                        running.send_replace(Some(actor));
+                        let _ = ended.await;
+                        running.send_replace(None);
+                        tracing::error!("a transport actor ended and is started again");
+                    }
+                    Err(error) => tracing::error!(%error, "a transport actor could not be started"),
+                }
+                wait = if began.elapsed() > LONGEST { FIRST } else { wait.saturating_mul(2).min(LONGEST) };
+                tokio::time::sleep(wait).await;
+            }
+        });
+        Self { current, keeper, repeat }
+    }
+
+    fn actor(&self) -> Option<ActorRef<TransportMsg>> {
+        self.current.borrow().clone()
+    }
+}
+
+/// The actor handles what it was told already and ends with its gateway.
+impl Drop for TransportActor {
+    fn drop(&mut self) {
+        self.keeper.abort();
+        if let Some(actor) = self.actor() {
+            let _ = actor.drain();
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for TransportActor {
+    async fn send(&self, message: &OutboundMessage) -> Result<ProviderId, SendError> {
+        match self.actor() {
+            Some(actor) => actor.send(message).await,
+            None => Err(not_running()),
+        }
+    }
+
+    async fn find(&self, message: &OutboundMessage, since: UnixMillis) -> Lookup {
+        match self.actor() {
+            Some(actor) => actor.find(message, since).await,
+            None => Lookup::Unreadable { reason: "the transport actor is not running".into() },
+        }
+    }
+
+    fn repeat(&self) -> Repeat {
+        self.repeat
+    }
+}
+
+fn not_running() -> SendError {
+    SendError::Retry { after: None, reason: "the transport actor is not running".into() }
+}
+
+#[async_trait]
+impl Transport for ActorRef<TransportMsg> {
+    async fn send(&self, message: &OutboundMessage) -> Result<ProviderId, SendError> {
+        let (reply, answer) = ractor::concurrency::oneshot();
+        if self.cast(TransportMsg::Send(message.clone(), reply.into())).is_err() {
+            return Err(not_running());
+        }
+        answer
+            .await
+            .unwrap_or_else(|_| Err(SendError::Unknown { reason: "the transport actor failed during the send".into() }))
+    }
+
+    async fn find(&self, message: &OutboundMessage, since: UnixMillis) -> Lookup {
+        let (reply, answer) = ractor::concurrency::oneshot();
+        if self.cast(TransportMsg::Find(message.clone(), since, reply.into())).is_err() {
+            return Lookup::Unreadable { reason: "the transport actor is not running".into() };
+        }
+        answer
+            .await
+            .unwrap_or_else(|_| Lookup::Unreadable { reason: "the transport actor failed during the look-up".into() })
+    }
+
+    fn repeat(&self) -> Repeat {
+        Repeat::AskLog
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use raconteur_conversation::address::{Address, ConversationKey};
+    use raconteur_conversation::words::{OutboundId, Sequence};
+    use ractor::{Actor, ActorProcessingErr};
+
+    use super::*;
+
+    /// Fails at the first text of each life but the third.
+    struct Fragile;
+
+    impl Actor for Fragile {
+        type Msg = TransportMsg;
+        type State = u32;
+        type Arguments = u32;
+
+        async fn pre_start(&self, _: ActorRef<TransportMsg>, life: u32) -> Result<u32, ActorProcessingErr> {
+            Ok(life)
+        }
+
+        async fn handle(
+            &self,
+            _: ActorRef<TransportMsg>,
+            message: TransportMsg,
+            life: &mut u32,
+        ) -> Result<(), ActorProcessingErr> {
+            match message {
+                TransportMsg::Send(text, reply) => {
+                    assert!(*life >= 3, "too young");
+                    let _ = reply.send(Ok(ProviderId(format!("{}:{}", *life, text.body))));
+                }
+                TransportMsg::Find(_, _, reply) => {
+                    let _ = reply.send(Lookup::Unsupported);
+                }
+            }
+            Ok(())
+        }
+    }
+
+    fn message() -> OutboundMessage {
+        let number = |text| Address::parse(text).unwrap();
+        OutboundMessage {
+            id: OutboundId { turn: Sequence(1), part: 0 },
+            key: ConversationKey { tenant: number("+15550100"), user: number("+15550199") },
+            body: "hi".into(),
+            media: Vec::new(),
+            expires_at: UnixMillis(9),
+            began_at: UnixMillis(1),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_actor_that_fails_is_started_again_and_its_text_is_in_doubt() {
+        let lives = Arc::new(AtomicU32::new(0));
+        let transport = TransportActor::keep(Repeat::AskLog, move || {
+            let life = lives.fetch_add(1, Ordering::Relaxed) + 1;
+            Fragile::spawn(None, Fragile, life)
+        });
+        let mut current = transport.current.clone();
+        for _ in 0..2 {
+            current.wait_for(Option::is_some).await.unwrap();
+            assert!(matches!(transport.send(&message()).await, Err(SendError::Unknown { .. })));
+            current.wait_for(Option::is_none).await.unwrap();
+            assert!(matches!(transport.send(&message()).await, Err(SendError::Retry { .. })));
+        }
+        current.wait_for(Option::is_some).await.unwrap();
+        assert_eq!(transport.send(&message()).await, Ok(ProviderId("3:hi".into())));
+    }
+}
