@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use raconteur_conversation::address::ConversationId;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     Answer, AskError, Lookup, OutboundId, OutboundMessage, ProviderId, Question, SendError, SessionEnd, Token,
 };
 use ractor::ActorRef;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use crate::conversation::ConversationMsg;
 use crate::lane::Slot;
@@ -37,9 +38,14 @@ pub(crate) enum Done {
     LogRead(OutboundId, Lookup),
 }
 
-/// Asks the assistant.
-pub(crate) fn ask(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, question: Box<Question>) {
-    let span = tracing::info_span!(parent: Span::current(), "ask", turn = %question.token);
+/// Asks the assistant. What is logged meanwhile, by the assistant's own code as well, carries conversation and turn.
+pub(crate) fn ask(
+    to: ActorRef<ConversationMsg>,
+    tenant: Arc<Tenant>,
+    conversation: ConversationId,
+    question: Box<Question>,
+) {
+    let span = tracing::info_span!("ask", %conversation, turn = %question.token);
     let work = async move {
         tokio::time::sleep(question.delay).await;
         let _slot = tenant.lane.ask_slot().await;
@@ -62,10 +68,16 @@ pub(crate) fn wait_for_slot(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, 
     });
 }
 
-/// Hands a text to the provider.
-pub(crate) fn send(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, message: Box<OutboundMessage>, slot: Slot) {
+/// Hands a text to the provider. What is logged meanwhile carries conversation and text.
+pub(crate) fn send(
+    to: ActorRef<ConversationMsg>,
+    tenant: Arc<Tenant>,
+    conversation: ConversationId,
+    message: Box<OutboundMessage>,
+    slot: Slot,
+) {
     let timeout = tenant.policy.send.timeout;
-    let span = tracing::info_span!(parent: Span::current(), "send", text = %message.id);
+    let span = tracing::info_span!("send", %conversation, text = %message.id);
     let work = async move {
         let sending = AssertUnwindSafe(tenant.transport.send(&message)).catch_unwind();
         let sent = match tokio::time::timeout(timeout, sending).await {

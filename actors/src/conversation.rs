@@ -7,11 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use raconteur_conversation::address::ConversationKey;
-use raconteur_conversation::effect::Kind;
+use raconteur_conversation::address::{ConversationId, ConversationKey};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, ProviderId, Sequence};
-use raconteur_conversation::{Conversation, Effect, Input};
+use raconteur_conversation::{Conversation, Effect, Input, SnapshotError};
 use raconteur_storage::{Claim, DeadlineIndex, Loaded, Step, StoreError, Version};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -79,11 +78,14 @@ pub(crate) struct ConversationActor;
 
 /// A conversation's memory.
 pub(crate) struct Resident {
+    id: ConversationId,
     runtime: Arc<Runtime>,
     claim: Claim,
     tenant: Arc<Tenant>,
     woken: Arc<AtomicBool>,
     conversation: Conversation,
+    /// A snapshot that could not be read, until it is set aside.
+    unreadable: Option<(Vec<u8>, SnapshotError)>,
     version: Version,
     /// The slot for the text that the next step sends.
     slot: Option<(OutboundId, Slot)>,
@@ -148,17 +150,24 @@ impl Resident {
     fn new(activation: Activation) -> Self {
         let Activation { runtime, claim, key, tenant, mut loaded, reason, woken } = activation;
         let rows = std::mem::take(&mut loaded.unsettled);
+        let id = runtime.log_id(&key);
         let restored = Conversation::restore(key.clone(), loaded.snapshot.as_deref(), rows.clone());
-        let conversation = restored.unwrap_or_else(|error| {
-            tracing::error!(conversation = %runtime.log_id(&key), %error, "the conversation starts empty");
-            Conversation::restore(key, None, rows).expect("an empty conversation can always be made")
-        });
+        let (conversation, unreadable) = match restored {
+            Ok(conversation) => (conversation, None),
+            Err(error) => {
+                tracing::error!(conversation = %id, %error, "the conversation starts empty");
+                let empty = Conversation::restore(key, None, rows).expect("an empty conversation can always be made");
+                (empty, Some((loaded.snapshot.take().unwrap_or_default(), error)))
+            }
+        };
         Self {
+            id,
             runtime,
             claim,
             tenant,
             woken,
             conversation,
+            unreadable,
             version: loaded.version,
             slot: None,
             pending: Some((loaded, reason)),
@@ -327,22 +336,22 @@ impl Resident {
     }
 
     fn carry_out(&mut self, myself: &ActorRef<ConversationMsg>, effects: Vec<Effect>) {
+        let id = self.id;
         for effect in effects {
             match effect {
-                Effect::AskAssistant(question) => call::ask(myself.clone(), Arc::clone(&self.tenant), question),
+                Effect::AskAssistant(question) => call::ask(myself.clone(), Arc::clone(&self.tenant), id, question),
                 Effect::ReadLog(message) => call::read_log(myself.clone(), Arc::clone(&self.tenant), message),
                 Effect::Send(message) => {
                     let slot = self.slot.take().filter(|(id, _)| *id == message.id);
                     let (_, slot) = slot.expect("the core sends only what was granted a slot in this step");
-                    call::send(myself.clone(), Arc::clone(&self.tenant), message, slot);
+                    call::send(myself.clone(), Arc::clone(&self.tenant), id, message, slot);
                 }
                 Effect::EndSession(end) => call::farewell(Arc::clone(&self.tenant), end),
-                Effect::Report(notice) => report::notice(&self.runtime, self.conversation.key(), &notice),
-                Effect::RequestSlot { .. } | Effect::Consume(_) | Effect::Mark { .. } | Effect::Save => {
-                    debug_assert_ne!(effect.kind(), Kind::Act)
-                }
+                Effect::Report(notice) => report::notice(id, &notice),
+                Effect::Consume(consumed) => report::answered(id, &consumed),
+                Effect::RequestSlot { .. } | Effect::Mark { .. } | Effect::Save => {}
                 Effect::SetAside { record, reason } => {
-                    let conversation = self.runtime.log_id(self.conversation.key());
+                    let conversation = id;
                     let (sequence, reason) = (record.sequence, reason.as_str());
                     tracing::error!(%conversation, %sequence, reason, "a message was set aside as a dead letter");
                 }

@@ -1,13 +1,17 @@
 //! The core's notes as log lines. No number and no word of a text is written above debug.
 
-use raconteur_conversation::address::ConversationKey;
-use raconteur_conversation::effect::Notice;
+use raconteur_conversation::address::ConversationId;
+use raconteur_conversation::effect::{Consumed, Notice};
 
-use crate::runtime::Runtime;
+/// A turn is committed.
+pub(crate) fn answered(conversation: ConversationId, consumed: &Consumed) {
+    let (turn, texts, asks) = (consumed.record.sequence, consumed.rows.len(), consumed.asks);
+    let took = consumed.answered_at.since(consumed.record.accepted_at);
+    tracing::debug!(%conversation, %turn, asks, texts, ?took, "answered");
+}
 
 /// Writes one note.
-pub(crate) fn notice(runtime: &Runtime, key: &ConversationKey, notice: &Notice) {
-    let conversation = runtime.log_id(key);
+pub(crate) fn notice(conversation: ConversationId, notice: &Notice) {
     match notice {
         Notice::UnknownCommand { name } => {
             tracing::warn!(%conversation, command = name.as_str(), "the assistant ordered an unknown command");

@@ -15,8 +15,8 @@ use raconteur_conversation::address::{ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, DeadLetter, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn, Version,
-    WorkCursor, WorkPage,
+    Accepted, Claim, DeadLetter, KvStore, Loaded, Mark, NewWork, Opening, Options, Step, Store, StoreError,
+    TranscriptTurn, Version, WorkCursor, WorkPage,
 };
 use support::world::{Does, World, key};
 
@@ -172,4 +172,25 @@ async fn an_innocent_message_that_was_there_at_many_deaths_is_answered() {
     world.expects(ADA, &["innocent"]).await;
     assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
     assert_eq!(world.gateway().store().transcript(&key(ADA), None, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_that_cannot_be_read_is_set_aside_whole_and_the_conversation_starts_empty() {
+    let mut world = World::started().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    world.drain(Duration::from_secs(5)).await;
+    let store = KvStore::open_in_task(world.engine.clone(), Options::default()).unwrap();
+    let claim = store.claim(&[key(ADA).shard()]).await.unwrap()[0];
+    let version = store.load(claim, &key(ADA), 9).await.unwrap().version;
+    let step = Step { version, snapshot: Some(b"no snapshot".to_vec()), ..Step::default() };
+    store.commit(claim, &key(ADA), step).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    world.start().await;
+    world.inbound(ADA, "hello?").await;
+    world.expects(ADA, &["1: hi", "1: hello?"]).await;
+    let letters = world.gateway().store().dead_letters(None, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].bytes.as_deref(), Some("6e6f20736e617073686f74"));
 }

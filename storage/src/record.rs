@@ -68,7 +68,7 @@ pub struct Delivery {
 /// Something that was set aside, with the reason.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// The sequence of the work record, or a fresh one for a damaged record.
+    /// The sequence of the work record, or [`DeadLetter::FRESH`] for a damaged record, which has none.
     pub sequence: Sequence,
     /// Whose conversation; `None` when the record was too damaged to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +83,11 @@ pub struct DeadLetter {
     /// The bytes of a damaged record, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<String>,
+}
+
+impl DeadLetter {
+    /// Stands for a sequence that the store draws when the letter is committed.
+    pub const FRESH: Sequence = Sequence(0);
 }
 
 const UNREAD: u8 = 0;

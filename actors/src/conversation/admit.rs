@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use raconteur_conversation::words::{Work, WorkRecord};
 use raconteur_conversation::{Effect, Input};
-use raconteur_storage::{DeadlineIndex, Step, StoreError};
+use raconteur_storage::{DeadLetter, DeadlineIndex, Step, StoreError};
 use ractor::ActorRef;
 
 use super::{Admission, ConversationMsg, Reason, Resident, Trial};
@@ -29,6 +29,7 @@ impl Resident {
     /// Looks at what was loaded.
     pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
         let Some((loaded, reason)) = self.pending.take() else { return Ok(()) };
+        self.set_snapshot_aside().await?;
         let mut unread = loaded.unread;
         let Some(head) = unread.iter().position(is_question) else { return self.take(myself, unread).await };
         match self.judge(&unread[head], reason) {
@@ -50,6 +51,23 @@ impl Resident {
                 self.run(myself, inputs, DeadlineIndex::Lazy).await
             }
         }
+    }
+
+    /// A snapshot that cannot be read goes whole to the dead letters; the conversation has started empty.
+    async fn set_snapshot_aside(&mut self) -> Result<(), StoreError> {
+        let Some((bytes, error)) = self.unreadable.take() else { return Ok(()) };
+        let letter = DeadLetter {
+            sequence: DeadLetter::FRESH,
+            key: Some(self.conversation.key().clone()),
+            at: self.runtime.now(),
+            reason: error.to_string(),
+            work: None,
+            bytes: Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        };
+        let snapshot = Some(self.conversation.snapshot());
+        let step = Step { version: self.version, snapshot, dead_letters: vec![letter], ..Step::default() };
+        self.version = self.runtime.store.commit(self.claim, self.conversation.key(), step).await?;
+        Ok(())
     }
 
     /// Its time to run alone has come.

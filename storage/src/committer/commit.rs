@@ -15,11 +15,19 @@ use crate::engine::Engine;
 use crate::fetch::{self, Values};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, Delivery, TranscriptRow};
-use crate::{Answered, Claim, DeadlineIndex, Mark, Step, StoreError, Version};
+use crate::{Answered, Claim, DeadLetter, DeadlineIndex, Mark, Step, StoreError, Version};
 
 impl<E: Engine> Writer<E> {
-    pub(super) fn commit(&mut self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
+    pub(super) fn commit(
+        &mut self,
+        claim: Claim,
+        key: &ConversationKey,
+        mut step: Step,
+    ) -> Result<Version, StoreError> {
         self.check(claim, key)?;
+        for letter in step.dead_letters.iter_mut().filter(|letter| letter.sequence == DeadLetter::FRESH) {
+            letter.sequence = self.draw();
+        }
         let place = Place::of(key);
         let mut draft = self.draft();
         let version = draft.conversation(&place, &step)?;
