@@ -16,6 +16,7 @@ use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use raconteur_actors::inbox::{Inbox, Outcome, Refused};
 use tokio::sync::Semaphore;
 
@@ -109,14 +110,13 @@ impl Desk {
 }
 
 async fn read(body: Body, most: usize) -> Result<Bytes, Response> {
-    axum::body::to_bytes(body, most).await.map_err(|error| {
-        let too_large = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
-        if too_large {
-            text(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than body_max_bytes ({most})"))
-        } else {
-            text(StatusCode::BAD_REQUEST, "the body could not be read")
+    match Limited::new(body, most).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(text(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than body_max_bytes ({most})")))
         }
-    })
+        Err(_) => Err(text(StatusCode::BAD_REQUEST, "the body could not be read")),
+    }
 }
 
 fn busy(why: &str) -> Response {
