@@ -327,7 +327,8 @@ impl Resident {
         if changes.snapshot || must_rearm {
             step.snapshot = Some(self.conversation.snapshot());
             step.deadline = self.conversation.deadline(&self.tenant.policy);
-            if let Some(at) = step.deadline {
+            // One that has passed waits for an open turn or a text that came in time, and their answer sets a new one.
+            if let Some(at) = step.deadline.filter(|at| *at > now) {
                 self.runtime.wheel.arm(now, at, self.conversation.key(), Origin::Listed);
             }
         }
@@ -361,13 +362,10 @@ impl Resident {
         self.slot = None;
     }
 
-    /// Arms the conversation's own reminder.
+    /// Arms the conversation's own reminder. Its deadline is armed when it is committed.
     fn remind(&self, now: UnixMillis) {
-        if let Some(at) = self.conversation.next_wake(&self.tenant.policy) {
-            let origin = Origin::Armed;
-            if self.conversation.deadline(&self.tenant.policy) != Some(at) {
-                self.runtime.wheel.arm(now, at, self.conversation.key(), origin);
-            }
+        if let Some(at) = self.conversation.next_attempt(&self.tenant.policy) {
+            self.runtime.wheel.arm(now, at, self.conversation.key(), Origin::Armed);
         }
     }
 

@@ -123,10 +123,10 @@ impl Conversation {
         self.durable.session.as_ref().map(|session| session.deadline(policy))
     }
 
-    /// When the conversation next wants [`Input::DeadlinePassed`], for whatever reason.
+    /// When a text wants [`Input::DeadlinePassed`], to be tried or looked up once more.
     #[must_use]
-    pub fn next_wake(&self, policy: &Policy) -> Option<UnixMillis> {
-        [self.deadline(policy), self.outbox.next_wake(policy)].into_iter().flatten().min()
+    pub fn next_attempt(&self, policy: &Policy) -> Option<UnixMillis> {
+        self.outbox.next_wake(policy)
     }
 
     /// Nothing is asked, sent or looked up at this moment, and no text waits.

@@ -203,6 +203,8 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) wrap: Wrap,
     pub(crate) engine: MemoryEngine,
+    /// The one number that is configured.
+    pub(crate) number: String,
     clock: Arc<VirtualClock>,
     gateway: Option<Gateway>,
     ids: u64,
@@ -232,6 +234,7 @@ impl World {
             settings: Settings::default(),
             wrap: Box::new(|store| store),
             engine: MemoryEngine::new(),
+            number: TENANT.into(),
             clock: Arc::new(VirtualClock { began: Instant::now(), seeds: AtomicU64::new(1) }),
             gateway: None,
             ids: 0,
@@ -248,7 +251,7 @@ impl World {
         let store = KvStore::open_in_task(self.engine.clone(), Options::default()).unwrap();
         let provider = Arc::clone(&self.provider);
         let spec = TenantSpec {
-            number: Address::parse(TENANT).unwrap(),
+            number: Address::parse(&self.number).unwrap(),
             channel: "test".into(),
             assistant: "bot".into(),
             policy: self.policy.clone(),

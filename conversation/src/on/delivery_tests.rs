@@ -68,12 +68,12 @@ fn a_text_surely_not_taken_is_tried_again_with_growing_waits() {
     let again = SendError::Retry { after: None, reason: "refused".into() };
     assert_eq!(script.refused("1-0", again.clone()), ["mark 1-0 retry 1"]);
     assert_eq!(script.give(Input::DeadlinePassed), [""; 0]);
-    let first = script.conversation.next_wake(&script.policy).unwrap().since(script.now);
+    let first = script.conversation.next_attempt(&script.policy).unwrap().since(script.now);
     script.advance(seconds(2));
     assert_eq!(script.give(Input::DeadlinePassed), ["slot 1-0 for 1"]);
     script.slot("1-0");
     assert_eq!(script.refused("1-0", again), ["mark 1-0 retry 2"]);
-    let second = script.conversation.next_wake(&script.policy).unwrap().since(script.now);
+    let second = script.conversation.next_attempt(&script.policy).unwrap().since(script.now);
     assert!(second > first, "{second:?} after {first:?}");
 }
 
@@ -81,7 +81,7 @@ fn a_text_surely_not_taken_is_tried_again_with_growing_waits() {
 fn a_wait_that_the_provider_asks_for_is_kept() {
     let mut script = sending();
     script.refused("1-0", SendError::Retry { after: Some(seconds(90)), reason: "429".into() });
-    assert_eq!(script.conversation.next_wake(&script.policy), Some(script.now.plus(seconds(90))));
+    assert_eq!(script.conversation.next_attempt(&script.policy), Some(script.now.plus(seconds(90))));
 }
 
 #[test]

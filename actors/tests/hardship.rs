@@ -1,0 +1,64 @@
+//! Stories of what goes on where nobody looks: work that repeats itself, waits for ever, or begins when it should not.
+
+mod support {
+    #![allow(dead_code, reason = "each test file uses its own part")]
+    pub(crate) mod watched;
+    pub(crate) mod world;
+}
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use raconteur_conversation::words::{Repeat, SendError};
+use support::watched::{Watch, Watched};
+use support::world::{Does, Takes, World, text};
+
+const ADA: &str = "+15550111";
+const BOB: &str = "+15550122";
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A world that does not run yet, and the watch over its store.
+fn watched() -> (World, Arc<Watch>) {
+    let mut world = World::new();
+    let watch = Arc::new(Watch::default());
+    let over = Arc::clone(&watch);
+    world.wrap = Box::new(move |store| Arc::new(Watched(store, Arc::clone(&over))));
+    (world, watch)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_outlasts_its_session_is_answered_and_costs_no_more_than_another() {
+    let (mut world, watch) = watched();
+    world.policy.session_timeout = seconds(60);
+    world.start().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    world.advance(seconds(50)).await;
+    world.bot.does(|_| Does::SaysAfter(seconds(20), "{n}: at last".into()));
+    let before = watch.commits();
+    world.inbound(ADA, "slow").await;
+    world.expects(ADA, &["1: hi", "2: at last"]).await;
+    assert!(watch.commits() - before < 10, "{}", watch.commits() - before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_waits_beyond_its_session_for_room_in_the_outbox_does_not_stop_the_retries_that_make_room() {
+    let (mut world, _watch) = watched();
+    world.policy.session_timeout = seconds(60);
+    world.policy.outbox_max = 1;
+    world.start().await;
+    let down = |_: &_| Takes::Not(SendError::Retry { after: Some(seconds(70)), reason: "down".into() });
+    world.provider.does(down);
+    world.inbound(ADA, "one").await;
+    world.bot.was_asked(1).await;
+    world.inbound(ADA, "two").await;
+    world.advance(seconds(65)).await;
+    world.provider.does(|_| Takes::It);
+    let began = tokio::time::Instant::now();
+    world.expects(ADA, &["1: one", "2: two"]).await;
+    assert!(began.elapsed() < seconds(10), "{:?}", began.elapsed());
+}

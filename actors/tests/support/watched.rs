@@ -1,0 +1,120 @@
+//! A store that counts what it is asked, takes its time to accept, and writes settlements as late as its contract allows.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{Receipt, Sequence};
+use raconteur_storage::{
+    Accepted, Claim, DeadLetter, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn, Version,
+    WorkCursor, WorkPage,
+};
+
+/// What is watched, and what the store does besides.
+#[derive(Default)]
+pub(crate) struct Watch {
+    pub(crate) loads: AtomicUsize,
+    pub(crate) commits: AtomicUsize,
+    pub(crate) accept_takes_ms: AtomicU64,
+    pub(crate) settles_late: AtomicBool,
+    pub(crate) deadlines_panic: AtomicBool,
+    settlements: Mutex<Vec<(Claim, ConversationKey, Vec<Mark>)>>,
+}
+
+impl Watch {
+    pub(crate) fn loads(&self) -> usize {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn commits(&self) -> usize {
+        self.commits.load(Ordering::Relaxed)
+    }
+}
+
+/// The store.
+pub(crate) struct Watched(pub(crate) Arc<dyn Store>, pub(crate) Arc<Watch>);
+
+impl Watched {
+    async fn write_settlements(&self) {
+        let settlements = std::mem::take(&mut *self.1.settlements.lock().unwrap());
+        for (claim, key, marks) in settlements {
+            self.0.settle(claim, &key, marks).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Watched {
+    fn opening(&self) -> Opening {
+        self.0.opening()
+    }
+    async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError> {
+        let takes = Duration::from_millis(self.1.accept_takes_ms.load(Ordering::Relaxed));
+        let _ = tokio::time::timeout(takes, std::future::pending::<()>()).await;
+        self.0.accept(new).await
+    }
+    async fn claim(&self, shards: &[Shard]) -> Result<Vec<Claim>, StoreError> {
+        self.0.claim(shards).await
+    }
+    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
+        self.0.release(claims).await
+    }
+    async fn load(&self, claim: Claim, key: &ConversationKey, unread_max: usize) -> Result<Loaded, StoreError> {
+        self.1.loads.fetch_add(1, Ordering::Relaxed);
+        self.write_settlements().await;
+        self.0.load(claim, key, unread_max).await
+    }
+    async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
+        self.1.commits.fetch_add(1, Ordering::Relaxed);
+        self.write_settlements().await;
+        self.0.commit(claim, key, step).await
+    }
+    async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {
+        if self.1.settles_late.load(Ordering::Relaxed) {
+            self.1.settlements.lock().unwrap().push((claim, key.clone(), marks));
+        } else {
+            self.0.settle(claim, key, marks).await;
+        }
+    }
+    async fn receipt(&self, key: &ConversationKey, receipt: &Receipt, at: UnixMillis) -> Result<bool, StoreError> {
+        self.write_settlements().await;
+        self.0.receipt(key, receipt, at).await
+    }
+    async fn work(&self, now: UnixMillis, after: Option<WorkCursor>, limit: usize) -> Result<WorkPage, StoreError> {
+        self.0.work(now, after, limit).await
+    }
+    async fn deadlines(
+        &self,
+        until: UnixMillis,
+        after: Option<(UnixMillis, ConversationKey)>,
+        limit: usize,
+    ) -> Result<Vec<(UnixMillis, ConversationKey)>, StoreError> {
+        assert!(!self.1.deadlines_panic.load(Ordering::Relaxed), "the store was told to panic");
+        self.0.deadlines(until, after, limit).await
+    }
+    async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
+        self.0.forget_duplicates(before, limit).await
+    }
+    async fn transcript(
+        &self,
+        key: &ConversationKey,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<TranscriptTurn>, StoreError> {
+        self.0.transcript(key, before, limit).await
+    }
+    async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.0.dead_letters(after, limit).await
+    }
+    async fn close(&self) -> Result<(), StoreError> {
+        self.write_settlements().await;
+        self.0.close().await
+    }
+    async fn failed(&self) -> StoreError {
+        self.0.failed().await
+    }
+}
