@@ -60,6 +60,8 @@ pub(crate) struct Activation {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) loaded: Loaded,
     pub(crate) reason: Reason,
+    /// How the first step follows the list of deadlines.
+    pub(crate) index: DeadlineIndex,
     /// Set by the shard with each wake, cleared here before the store is read.
     pub(crate) woken: Arc<AtomicBool>,
 }
@@ -90,7 +92,7 @@ pub(crate) struct Resident {
     /// The slot for the text that the next step sends.
     slot: Option<(OutboundId, Slot)>,
     /// What was loaded and not yet looked at.
-    pending: Option<(Loaded, Reason)>,
+    pending: Option<(Loaded, Reason, DeadlineIndex)>,
     /// A suspected message waits to run alone; until then nothing is read.
     waiting_alone: bool,
     /// The suspected message that runs, and the right to.
@@ -148,7 +150,7 @@ impl Actor for ConversationActor {
 
 impl Resident {
     fn new(activation: Activation) -> Self {
-        let Activation { runtime, claim, key, tenant, mut loaded, reason, woken } = activation;
+        let Activation { runtime, claim, key, tenant, mut loaded, reason, index, woken } = activation;
         let rows = std::mem::take(&mut loaded.unsettled);
         let id = runtime.log_id(&key);
         let restored = Conversation::restore(key.clone(), loaded.snapshot.as_deref(), rows.clone());
@@ -170,7 +172,7 @@ impl Resident {
             unreadable,
             version: loaded.version,
             slot: None,
-            pending: Some((loaded, reason)),
+            pending: Some((loaded, reason, index)),
             waiting_alone: false,
             trial: None,
             leaving: false,
@@ -219,13 +221,9 @@ impl Resident {
         if self.leaving || self.waiting_alone {
             return Ok(());
         }
-        let index = match origin {
-            Origin::Armed => DeadlineIndex::Lazy,
-            Origin::Listed => DeadlineIndex::Exact,
-        };
         let mut inputs = self.fetch().await?;
         inputs.push(Input::DeadlinePassed);
-        self.run(myself, inputs, index).await
+        self.run(myself, inputs, origin.index()).await
     }
 
     async fn on_done(&mut self, myself: &ActorRef<ConversationMsg>, done: Done) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::words::{OutboundId, ProviderId};
-use raconteur_storage::{Claim, Loaded, StoreError};
+use raconteur_storage::{Claim, DeadlineIndex, Loaded, StoreError};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -65,8 +65,20 @@ struct Entry {
     failed_at: Instant,
     /// Why it is being started again; `None` for an ordinary activation.
     reason: Option<String>,
+    /// How the first step follows the list of deadlines: exactly when a listed one has brought it into memory.
+    index: DeadlineIndex,
     active_at: Instant,
     _room: OwnedSemaphorePermit,
+}
+
+impl Entry {
+    /// A deadline has come before it was in memory.
+    fn listed(&mut self, origin: Origin) {
+        match origin {
+            Origin::Listed => self.index = DeadlineIndex::Exact,
+            Origin::Armed => {}
+        }
+    }
 }
 
 enum Phase {
@@ -146,8 +158,13 @@ impl Shard {
             Some(Entry { phase: Phase::Live(actor), .. }) => {
                 let _ = actor.cast(ConversationMsg::Due(origin));
             }
-            Some(_) => {}
-            None => self.enter(myself, key),
+            Some(entry) => entry.listed(origin),
+            None => {
+                self.enter(myself, key.clone());
+                if let Some(entry) = self.entries.get_mut(&key) {
+                    entry.listed(origin);
+                }
+            }
         }
     }
 
@@ -169,6 +186,7 @@ impl Shard {
             failures: 0,
             failed_at: Instant::now(),
             reason: None,
+            index: DeadlineIndex::Lazy,
             active_at: Instant::now(),
             _room: room,
         };
@@ -199,6 +217,7 @@ impl Shard {
             tenant,
             loaded,
             reason,
+            index: std::mem::take(&mut entry.index),
             woken: Arc::clone(&entry.woken),
         };
         let missed = entry.woken.swap(false, Ordering::AcqRel);

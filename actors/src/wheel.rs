@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
+use raconteur_storage::DeadlineIndex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -33,6 +34,16 @@ pub(crate) enum Origin {
     Listed,
     /// A conversation's own reminder.
     Armed,
+}
+
+impl Origin {
+    /// How the step that it leads to follows the store's list: a listed entry must not fire again.
+    pub(crate) fn index(self) -> DeadlineIndex {
+        match self {
+            Self::Listed => DeadlineIndex::Exact,
+            Self::Armed => DeadlineIndex::Lazy,
+        }
+    }
 }
 
 /// The way to the wheel.

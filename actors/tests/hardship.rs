@@ -62,3 +62,16 @@ async fn a_text_that_waits_beyond_its_session_for_room_in_the_outbox_does_not_st
     world.expects(ADA, &["1: one", "2: two"]).await;
     assert!(began.elapsed() < seconds(10), "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_has_ended_wakes_its_conversation_no_more() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    world.ends(1).await;
+    world.advance(seconds(600)).await;
+    let before = watch.loads();
+    world.advance(seconds(1_800)).await;
+    assert_eq!(watch.loads(), before);
+}

@@ -28,17 +28,19 @@ enum Verdict {
 impl Resident {
     /// Looks at what was loaded.
     pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
-        let Some((loaded, reason)) = self.pending.take() else { return Ok(()) };
+        let Some((loaded, reason, index)) = self.pending.take() else { return Ok(()) };
         self.set_snapshot_aside().await?;
         let mut unread = loaded.unread;
-        let Some(head) = unread.iter().position(is_question) else { return self.take(myself, unread).await };
+        let Some(head) = unread.iter().position(is_question) else {
+            return self.take(myself, unread, index).await;
+        };
         match self.judge(&unread[head], reason) {
-            Verdict::Run => self.take(myself, unread).await,
+            Verdict::Run => self.take(myself, unread, index).await,
             Verdict::Again(attempts) => {
                 let sequence = unread[head].sequence;
                 self.count(&unread[head], attempts, false).await?;
                 self.trial = Some((sequence, Trial::Together(self.runtime.recovery.suspect())));
-                self.take(myself, unread).await
+                self.take(myself, unread, index).await
             }
             Verdict::RunAlone(attempts) => {
                 self.wait_alone(myself);
@@ -48,7 +50,7 @@ impl Resident {
                 let record = unread.remove(head);
                 let mut inputs = vec![Input::MessageConvicted { record, reason }];
                 inputs.extend(unread.into_iter().map(Input::WorkAccepted));
-                self.run(myself, inputs, DeadlineIndex::Lazy).await
+                self.run(myself, inputs, index).await
             }
         }
     }
@@ -83,7 +85,7 @@ impl Resident {
             self.count(head, head.attempts, true).await?;
             self.trial = Some((head.sequence, Trial::Alone(alone)));
         }
-        self.take(myself, loaded.unread).await
+        self.take(myself, loaded.unread, DeadlineIndex::Lazy).await
     }
 
     /// Once the suspected message is answered, the next one may have its trial.
@@ -120,10 +122,15 @@ impl Resident {
         Ok(())
     }
 
-    async fn take(&mut self, myself: &ActorRef<ConversationMsg>, unread: Vec<WorkRecord>) -> Result<(), StoreError> {
+    async fn take(
+        &mut self,
+        myself: &ActorRef<ConversationMsg>,
+        unread: Vec<WorkRecord>,
+        index: DeadlineIndex,
+    ) -> Result<(), StoreError> {
         let mut inputs: Vec<Input> = unread.into_iter().map(Input::WorkAccepted).collect();
         inputs.push(Input::DeadlinePassed);
-        self.run(myself, inputs, DeadlineIndex::Lazy).await
+        self.run(myself, inputs, index).await
     }
 
     fn wait_alone(&mut self, myself: &ActorRef<ConversationMsg>) {
