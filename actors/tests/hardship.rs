@@ -75,3 +75,20 @@ async fn a_session_that_has_ended_wakes_its_conversation_no_more() {
     world.advance(seconds(1_800)).await;
     assert_eq!(watch.loads(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_doubtful_text_that_is_not_worth_sending_any_more_does_not_stop_those_behind_it() {
+    let mut world = World::new();
+    *world.provider.repeat.lock().unwrap() = Repeat::Safe;
+    world.start().await;
+    world.provider.does(|_| Takes::ItAndNeverAnswers);
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    world.crash().await;
+    world.provider.does(|_| Takes::It);
+    world.advance(seconds(5 * 3_600)).await;
+    world.start().await;
+    world.inbound(ADA, "more").await;
+    world.advance(seconds(60)).await;
+    assert_eq!(world.provider.seen_by(ADA), ["1: hi", "1: more"]);
+}

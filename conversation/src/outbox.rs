@@ -106,6 +106,7 @@ impl Outbox {
             RowState::Retry { at, .. } if now >= *at => Need::Slot,
             RowState::Retry { .. } => Need::Nothing,
             RowState::Sending { since } | RowState::Unknown { since } => match policy.send.repeat {
+                Repeat::Safe if now >= entry.row.expires_at => Need::Verdict,
                 Repeat::Safe => Need::Slot,
                 Repeat::Never => Need::Verdict,
                 Repeat::AskLog if now >= entry.look_from(*since, policy) => Need::Log,

@@ -16,6 +16,9 @@ use crate::words::{LoggedMessage, Lookup, OutboundId, OutboundMessage, ProviderI
 /// How long to wait before an unreadable log is read again.
 const LOG_AGAIN: Duration = Duration::from_secs(5);
 
+/// Why a text stays in doubt.
+const NO_WORD: &str = "there is no log that could be asked, or it is no longer worth sending again";
+
 /// How long a number pauses when the provider does not say.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -28,7 +31,7 @@ impl Step<'_> {
                 Need::Slot => return self.request_slot(),
                 Need::Log => return self.read_log(),
                 Need::Expire => self.fail_head("expired", "it could not be sent while it was worth sending"),
-                Need::Verdict => self.judge_head("the provider keeps no log that could be asked"),
+                Need::Verdict => self.judge_head(NO_WORD),
             }
         }
     }
@@ -96,7 +99,7 @@ impl Step<'_> {
                     self.judge_head(&reason);
                 }
             }
-            Lookup::Unsupported => self.judge_head("the provider keeps no log that could be asked"),
+            Lookup::Unsupported => self.judge_head(NO_WORD),
         }
     }
 

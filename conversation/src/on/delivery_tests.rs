@@ -236,3 +236,11 @@ fn a_restored_retry_keeps_its_time_and_its_count() {
     assert_eq!(script.refused("1-0", again), ["mark 1-0 retry 4"]);
     assert_eq!(id("1-0").turn, Sequence(1));
 }
+
+#[test]
+fn a_doubtful_text_that_is_not_worth_sending_any_more_is_judged_and_not_asked_for_again() {
+    let mut script = in_doubt(Repeat::Safe);
+    script.advance(Policy::default().send.valid_for);
+    let effects = script.give(Input::DeadlinePassed);
+    assert_eq!(effects, ["mark 1-0 given up", "text 1-0 failed unknown", "save"]);
+}
