@@ -54,6 +54,9 @@ pub(crate) struct Shard {
     claim: Claim,
     entries: BTreeMap<ConversationKey, Entry>,
     by_actor: BTreeMap<ActorId, ConversationKey>,
+    /// Nothing is brought into memory again.
+    closing: bool,
+    /// Who waits until none is left.
     draining: Option<RpcReplyPort<()>>,
 }
 
@@ -98,7 +101,7 @@ impl Actor for ShardActor {
         (runtime, claim): (Arc<Runtime>, Claim),
     ) -> Result<Shard, ActorProcessingErr> {
         let (entries, by_actor) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Shard { runtime, claim, entries, by_actor, draining: None })
+        Ok(Shard { runtime, claim, entries, by_actor, closing: false, draining: None })
     }
 
     async fn handle(
@@ -176,7 +179,7 @@ impl Shard {
 
     /// Brings a conversation into memory, if there is room; otherwise it stands in line or is found by the sweep.
     fn enter(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
-        if self.draining.is_some() {
+        if self.closing {
             return;
         }
         let Some(room) = self.runtime.residents.enter(&key) else { return };
@@ -271,7 +274,7 @@ impl Shard {
     }
 
     fn restart(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
-        if self.draining.is_some() {
+        if self.closing {
             return self.forget(&key);
         }
         if let Some(entry) = self.entries.get_mut(&key) {
@@ -298,6 +301,7 @@ impl Shard {
             }
         }
         self.entries.retain(|_, entry| matches!(entry.phase, Phase::Live(_)));
+        self.closing = true;
         self.draining = Some(reply);
         self.report_drained();
     }
@@ -315,7 +319,6 @@ impl Shard {
             && let Some(reply) = self.draining.take()
         {
             let _ = reply.send(());
-            // From here on nothing is brought into memory again.
             debug_assert!(!matches!(self.runtime.stage(), Stage::Running));
         }
     }

@@ -92,3 +92,21 @@ async fn a_doubtful_text_that_is_not_worth_sending_any_more_does_not_stop_those_
     world.advance(seconds(60)).await;
     assert_eq!(world.provider.seen_by(ADA), ["1: hi", "1: more"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_still_being_accepted_when_a_drain_begins_is_left_for_the_next_start() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    world.bot.does(|question| Does::SaysAfter(seconds(3), question.input.text().to_owned()));
+    world.inbound(ADA, "one").await;
+    world.bot.was_asked(1).await;
+    watch.accept_takes_ms.store(1_000, Ordering::Relaxed);
+    let inbox = world.inbox();
+    let late = tokio::spawn(async move { text(&inbox, BOB, "late", "SM9").await });
+    tokio::task::yield_now().await;
+    world.drain(seconds(30)).await;
+    late.await.unwrap().unwrap();
+    assert_eq!(world.bot.asked().len(), 1, "{:?}", world.bot.asked());
+    world.start().await;
+    world.expects(BOB, &["late"]).await;
+}
