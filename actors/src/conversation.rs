@@ -29,6 +29,8 @@ mod admit;
 pub(crate) enum ConversationMsg {
     /// Something was accepted.
     Wake,
+    /// The store has work for it, which it may know of.
+    Found,
     /// A deadline has come.
     Due(Origin),
     /// A call came back.
@@ -187,6 +189,8 @@ impl Resident {
     ) -> Result<(), StoreError> {
         match message {
             ConversationMsg::Wake => self.on_wake(myself).await,
+            ConversationMsg::Found if self.conversation.is_idle() => self.on_wake(myself).await,
+            ConversationMsg::Found => Ok(()),
             ConversationMsg::Due(origin) => self.on_due(myself, origin).await,
             ConversationMsg::Done(done) => self.on_done(myself, done).await,
             ConversationMsg::Taken(id, provider_id) => {

@@ -29,7 +29,7 @@ const FORGET_FAILURES: Duration = Duration::from_secs(60);
 pub(crate) enum ShardMsg {
     /// Something was accepted for this conversation. A hint.
     Wake(ConversationKey),
-    /// The store's sweep found work for it. Of interest only if it is not in memory.
+    /// The store's sweep found work for it. Of interest only if it is not at work already.
     Found(ConversationKey),
     /// One of its deadlines has come.
     Due(ConversationKey, Origin),
@@ -112,11 +112,7 @@ impl Actor for ShardActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ShardMsg::Wake(key) => shard.wake(&myself, key),
-            ShardMsg::Found(key) => {
-                if !shard.entries.contains_key(&key) {
-                    shard.wake(&myself, key);
-                }
-            }
+            ShardMsg::Found(key) => shard.found(&myself, key),
             ShardMsg::Due(key, origin) => shard.due(&myself, key, origin),
             ShardMsg::Taken(key, id, provider_id) => shard.tell(&key, ConversationMsg::Taken(id, provider_id)),
             ShardMsg::Loaded(key, Ok(loaded)) => shard.activate(&myself, key, *loaded).await,
@@ -153,6 +149,14 @@ impl Shard {
         {
             // A failing cast means that it is leaving: the exit event finds it woken.
             let _ = actor.cast(ConversationMsg::Wake);
+        }
+    }
+
+    fn found(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
+        if self.entries.contains_key(&key) {
+            self.tell(&key, ConversationMsg::Found);
+        } else {
+            self.enter(myself, key);
         }
     }
 

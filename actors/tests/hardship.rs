@@ -110,3 +110,19 @@ async fn a_text_that_is_still_being_accepted_when_a_drain_begins_is_left_for_the
     world.start().await;
     world.expects(BOB, &["late"]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_long_inbox_is_worked_off_without_a_pause() {
+    let mut world = World::new();
+    world.settings.unread_max = 3;
+    world.start().await;
+    world.bot.does(|question| Does::SaysAfter(seconds(1), question.input.text().to_owned()));
+    let bodies: Vec<String> = (0..10).map(|n| format!("text {n}")).collect();
+    for body in &bodies {
+        world.inbound(ADA, body).await;
+    }
+    let began = tokio::time::Instant::now();
+    let expected: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    world.expects(ADA, &expected).await;
+    assert!(began.elapsed() < seconds(15), "{:?}", began.elapsed());
+}
