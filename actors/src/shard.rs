@@ -183,7 +183,8 @@ impl Shard {
 
     /// Brings a conversation into memory, if there is room; otherwise it stands in line or is found by the sweep.
     fn enter(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
-        if self.closing {
+        // Texts of a number that is not configured rest in the store, and the sweep names them again and again.
+        if self.closing || self.runtime.directory.find(&key.tenant).is_none() {
             return;
         }
         let Some(room) = self.runtime.residents.enter(&key) else { return };

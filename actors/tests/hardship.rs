@@ -126,3 +126,19 @@ async fn a_long_inbox_is_worked_off_without_a_pause() {
     world.expects(ADA, &expected).await;
     assert!(began.elapsed() < seconds(15), "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn texts_for_a_number_that_is_no_longer_configured_rest_in_the_store() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    world.bot.does(|_| Does::NeverAnswers);
+    world.inbound(ADA, "hi").await;
+    world.bot.was_asked(1).await;
+    world.drain(seconds(1)).await;
+    world.number = "+15550999".into();
+    world.start().await;
+    world.advance(seconds(10)).await;
+    let before = watch.loads();
+    world.advance(seconds(600)).await;
+    assert_eq!(watch.loads(), before);
+}
