@@ -142,3 +142,12 @@ async fn texts_for_a_number_that_is_no_longer_configured_rest_in_the_store() {
     world.advance(seconds(600)).await;
     assert_eq!(watch.loads(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_wheel_ends_the_gateway() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    watch.deadlines_panic.store(true, Ordering::Relaxed);
+    let ended = tokio::time::timeout(seconds(120), world.gateway().wait()).await;
+    assert!(matches!(ended, Ok(Err(_))), "{ended:?}");
+}

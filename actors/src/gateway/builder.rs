@@ -118,10 +118,10 @@ impl Builder {
             .map_err(|error| StartError::Spawn(error.to_string()))?;
         runtime.stage.send_replace(Stage::Running);
         let upkeep = vec![
-            tokio::spawn(wheel::run(Arc::clone(&runtime), arming)),
-            tokio::spawn(upkeep::sweep(Arc::clone(&runtime))),
-            tokio::spawn(upkeep::passivate(Arc::clone(&runtime))),
-            tokio::spawn(upkeep::watch_store(Arc::clone(&runtime))),
+            upkeep::spawn(&runtime, "the wheel", wheel::run(Arc::clone(&runtime), arming)),
+            upkeep::spawn(&runtime, "the sweep", upkeep::sweep(Arc::clone(&runtime))),
+            upkeep::spawn(&runtime, "the passivation", upkeep::passivate(Arc::clone(&runtime))),
+            upkeep::spawn(&runtime, "the store's watch", upkeep::watch_store(Arc::clone(&runtime))),
         ];
         Ok(Gateway { runtime, actor, claims, upkeep })
     }

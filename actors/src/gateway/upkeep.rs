@@ -1,10 +1,13 @@
 //! What a gateway does besides: it sweeps the store for work whose hint was lost, sends idle conversations back to disk,
 //! forgets old duplicate marks, and watches that the store is alive.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use raconteur_storage::WorkCursor;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Fatal;
@@ -18,6 +21,20 @@ const MARKS: usize = 500;
 /// How often idle conversations are looked for; when memory is full, how often room is made.
 const PASSIVATE_EVERY: Duration = Duration::from_secs(5);
 const SQUEEZE_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs one of these beside the actors. None is started again: if it panics, the gateway ends rather than run on without it.
+pub(super) fn spawn(
+    runtime: &Arc<Runtime>,
+    name: &'static str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let runtime = Arc::clone(runtime);
+    tokio::spawn(async move {
+        if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+            runtime.fail(Fatal::Lost(name.into()));
+        }
+    })
+}
 
 /// Finds what needs doing: everything once at the start, then one page after another. The store is the truth; a hint that was
 /// lost costs no more than one round of this.
