@@ -33,6 +33,8 @@ pub struct Lane {
     asks: Arc<Semaphore>,
     sends: Arc<Semaphore>,
     pace: Mutex<Pace>,
+    /// Held while waiting for the pace: who comes first goes first, or short texts would pass a long one for ever.
+    line: tokio::sync::Mutex<()>,
 }
 
 /// The right to make one call; given back when dropped.
@@ -47,7 +49,7 @@ impl Lane {
     pub fn new(limits: &LaneLimits) -> Self {
         let slots = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
         let pace = Mutex::new(Pace::new(limits));
-        Self { asks: slots(limits.asks_max), sends: slots(limits.sends_max), pace }
+        Self { asks: slots(limits.asks_max), sends: slots(limits.sends_max), pace, line: tokio::sync::Mutex::default() }
     }
 
     /// Waits for room to ask.
@@ -58,6 +60,7 @@ impl Lane {
     /// Room to send this many segments now, if there is.
     pub(crate) fn try_send_slot(&self, segments: u32) -> Option<Slot> {
         let permit = Arc::clone(&self.sends).try_acquire_owned().ok()?;
+        let _first = self.line.try_lock().ok()?;
         let ready = self.with_pace(|pace| pace.try_take(Instant::now(), segments)).is_none();
         ready.then_some(Slot { _permit: permit })
     }
@@ -65,6 +68,7 @@ impl Lane {
     /// Waits for room to send this many segments.
     pub(crate) async fn send_slot(&self, segments: u32) -> Slot {
         let slot = slot(Arc::clone(&self.sends)).await;
+        let _first = self.line.lock().await;
         while let Some(wait) = self.with_pace(|pace| pace.try_take(Instant::now(), segments)) {
             tokio::time::sleep_until(wait).await;
         }
@@ -154,6 +158,23 @@ mod tests {
         drop(lane.send_slot(5).await);
         drop(lane.send_slot(1).await);
         assert_eq!(began.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_text_is_not_passed_by_short_ones_for_ever() {
+        let lane = Arc::new(paced(1.0, 10));
+        drop(lane.send_slot(10).await);
+        let short = |lane: Arc<Lane>| async move {
+            for _ in 0..100 {
+                drop(lane.send_slot(1).await);
+            }
+        };
+        let crowd: Vec<_> = (0..3).map(|_| tokio::spawn(short(Arc::clone(&lane)))).collect();
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        drop(lane.send_slot(5).await);
+        assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+        crowd.iter().for_each(tokio::task::JoinHandle::abort);
     }
 
     #[tokio::test(start_paused = true)]
