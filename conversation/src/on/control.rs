@@ -126,6 +126,16 @@ mod tests {
     }
 
     #[test]
+    fn a_start_request_that_is_repeated_after_a_crash_does_not_replace_its_own_session() {
+        let mut script = Script::new();
+        script.accept(1, text("hi"));
+        script.replied(1, 1, answer("hello"));
+        script.accept(2, Work::Start(StartSession::default()));
+        let mut again = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        assert_eq!(again.accept(2, Work::Start(StartSession::default())), ["ask 2/1 start timeout 30s"]);
+    }
+
+    #[test]
     fn a_failed_delivery_reaches_the_assistant_once_with_the_next_turn() {
         let mut script = Script::new();
         script.accept(1, text("hi"));

@@ -55,11 +55,14 @@ impl Step<'_> {
                 (turn::interpret(&message.body, list), message.media.clone())
             }
             Work::Start(start) => {
-                self.end_session(EndReason::Replaced);
                 let mut session = Session::open(record.seed, self.now);
-                session.user_data.clone_from(&start.user_data);
-                session.timeout = start.timeout;
-                self.open_session(session, StartedBy::Request);
+                // Its own session is open already when the request is taken once more after a crash.
+                if self.conversation.session().is_none_or(|open| open.id != session.id) {
+                    self.end_session(EndReason::Replaced);
+                    session.user_data.clone_from(&start.user_data);
+                    session.timeout = start.timeout;
+                    self.open_session(session, StartedBy::Request);
+                }
                 (AskInput::Start, Vec::new())
             }
             Work::End | Work::DeliveryFailed(_) => return self.take_control(record),
