@@ -57,6 +57,6 @@ pub enum Input {
         /// The provider's ids of other texts of this conversation: those are not this one.
         known: Vec<ProviderId>,
     },
-    /// Time has passed: look what is due.
+    /// Time has passed: look what is due. Every text that was accepted before is given first.
     DeadlinePassed,
 }

@@ -105,7 +105,7 @@ impl Conversation {
             Input::TextSent { id, provider_id } => step.on_text_sent(id, provider_id),
             Input::SendFailed { id, error } => step.on_send_failed(id, error),
             Input::LogRead { id, lookup, known } => step.on_log_read(id, lookup, &known),
-            Input::DeadlinePassed => {}
+            Input::DeadlinePassed => step.on_deadline_passed(),
         }
         step.advance();
         step.effects

@@ -11,12 +11,11 @@ use crate::Step;
 use crate::effect::Effect;
 
 impl Step<'_> {
-    /// Starts what can be started: control requests, a session's end, the next text, the next send. In this order: what was
-    /// requested comes first, and texts that were accepted before a deadline are taken before it.
+    /// Starts what can be started: control requests, the next text, the next send. In this order: what was requested comes
+    /// first.
     pub(crate) fn advance(&mut self) {
         self.take_controls();
         self.take_next_text();
-        self.end_silent_session();
         self.tend_outbox();
     }
 

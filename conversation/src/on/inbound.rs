@@ -131,7 +131,7 @@ impl Step<'_> {
     /// The record is answered with these rows.
     pub(crate) fn consume(&mut self, record: WorkRecord, asks: u32, error: Option<String>, rows: Vec<OutboundRow>) {
         let session = self.conversation.durable.session.as_mut().map(|session| {
-            session.clock_from = session.clock_from.max(record.accepted_at).max(self.now);
+            session.clock_from = record.accepted_at.max(self.now);
             session.id
         });
         for row in &rows {
