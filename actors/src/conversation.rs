@@ -30,7 +30,7 @@ pub(crate) enum ConversationMsg {
     /// Something was accepted.
     Wake,
     /// The store has work for it, which it may know of.
-    Found,
+    Found(#[expect(dead_code, reason = "held until it is handled, never read")] Option<Suspect>),
     /// A deadline has come.
     Due(Origin),
     /// A call came back.
@@ -64,6 +64,8 @@ pub(crate) struct Activation {
     pub(crate) reason: Reason,
     /// How the first step follows the list of deadlines.
     pub(crate) index: DeadlineIndex,
+    /// Held until it has begun.
+    pub(crate) looked_at: Option<Suspect>,
     /// Set by the shard with each wake, cleared here before the store is read.
     pub(crate) woken: Arc<AtomicBool>,
 }
@@ -94,7 +96,7 @@ pub(crate) struct Resident {
     /// The slot for the text that the next step sends.
     slot: Option<(OutboundId, Slot)>,
     /// What was loaded and not yet looked at.
-    pending: Option<(Loaded, Reason, DeadlineIndex)>,
+    pending: Option<(Loaded, Reason, DeadlineIndex, Option<Suspect>)>,
     /// A suspected message waits to run alone; until then nothing is read.
     waiting_alone: bool,
     /// The suspected message that runs, and the right to.
@@ -152,7 +154,7 @@ impl Actor for ConversationActor {
 
 impl Resident {
     fn new(activation: Activation) -> Self {
-        let Activation { runtime, claim, key, tenant, mut loaded, reason, index, woken } = activation;
+        let Activation { runtime, claim, key, tenant, mut loaded, reason, index, looked_at, woken } = activation;
         let rows = std::mem::take(&mut loaded.unsettled);
         let id = runtime.log_id(&key);
         let restored = Conversation::restore(key.clone(), loaded.snapshot.as_deref(), rows.clone());
@@ -174,7 +176,7 @@ impl Resident {
             unreadable,
             version: loaded.version,
             slot: None,
-            pending: Some((loaded, reason, index)),
+            pending: Some((loaded, reason, index, looked_at)),
             waiting_alone: false,
             trial: None,
             leaving: false,
@@ -189,8 +191,8 @@ impl Resident {
     ) -> Result<(), StoreError> {
         match message {
             ConversationMsg::Wake => self.on_wake(myself).await,
-            ConversationMsg::Found if self.conversation.is_idle() => self.on_wake(myself).await,
-            ConversationMsg::Found => Ok(()),
+            ConversationMsg::Found(_) if self.conversation.is_idle() => self.on_wake(myself).await,
+            ConversationMsg::Found(_) => Ok(()),
             ConversationMsg::Due(origin) => self.on_due(myself, origin).await,
             ConversationMsg::Done(done) => self.on_done(myself, done).await,
             ConversationMsg::Taken(id, provider_id) => {

@@ -16,13 +16,14 @@ pub(crate) struct Recovery {
     alone: Arc<Mutex<()>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Together {
     running: AtomicUsize,
     changed: Notify,
 }
 
-/// One suspect is running among others, until this is dropped.
+/// One suspect is running among others, or has still to be looked at, until this is dropped.
+#[derive(Debug)]
 pub(crate) struct Suspect(Arc<Together>);
 
 /// One suspect is running alone, until this is dropped.

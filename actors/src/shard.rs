@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::conversation::{Activation, ConversationActor, ConversationMsg, Reason};
 use crate::gateway::Fatal;
+use crate::recovery::Suspect;
 use crate::runtime::{Runtime, Stage};
 use crate::wheel::Origin;
 
@@ -30,7 +31,8 @@ pub(crate) enum ShardMsg {
     /// Something was accepted for this conversation. A hint.
     Wake(ConversationKey),
     /// The store's sweep found work for it. Of interest only if it is not at work already.
-    Found(ConversationKey),
+    /// After an unclean start no suspect runs alone before this was looked at.
+    Found(ConversationKey, Option<Suspect>),
     /// One of its deadlines has come.
     Due(ConversationKey, Origin),
     /// A receipt proves that one of its texts was taken.
@@ -70,6 +72,8 @@ struct Entry {
     reason: Option<String>,
     /// How the first step follows the list of deadlines: exactly when a listed one has brought it into memory.
     index: DeadlineIndex,
+    /// Given up once it was looked at.
+    looked_at: Option<Suspect>,
     active_at: Instant,
     _room: OwnedSemaphorePermit,
 }
@@ -112,7 +116,7 @@ impl Actor for ShardActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ShardMsg::Wake(key) => shard.wake(&myself, key),
-            ShardMsg::Found(key) => shard.found(&myself, key),
+            ShardMsg::Found(key, looked_at) => shard.found(&myself, key, looked_at),
             ShardMsg::Due(key, origin) => shard.due(&myself, key, origin),
             ShardMsg::Taken(key, id, provider_id) => shard.tell(&key, ConversationMsg::Taken(id, provider_id)),
             ShardMsg::Loaded(key, Ok(loaded)) => shard.activate(&myself, key, *loaded).await,
@@ -152,11 +156,16 @@ impl Shard {
         }
     }
 
-    fn found(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
-        if self.entries.contains_key(&key) {
-            self.tell(&key, ConversationMsg::Found);
-        } else {
-            self.enter(myself, key);
+    fn found(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, looked_at: Option<Suspect>) {
+        if let Some(Entry { phase: Phase::Live(actor), .. }) = self.entries.get(&key) {
+            let _ = actor.cast(ConversationMsg::Found(looked_at));
+            return;
+        }
+        if !self.entries.contains_key(&key) {
+            self.enter(myself, key.clone());
+        }
+        if let Some(entry) = self.entries.get_mut(&key).filter(|_| looked_at.is_some()) {
+            entry.looked_at = looked_at;
         }
     }
 
@@ -195,6 +204,7 @@ impl Shard {
             failed_at: Instant::now(),
             reason: None,
             index: DeadlineIndex::Lazy,
+            looked_at: None,
             active_at: Instant::now(),
             _room: room,
         };
@@ -226,6 +236,7 @@ impl Shard {
             loaded,
             reason,
             index: std::mem::take(&mut entry.index),
+            looked_at: entry.looked_at.take(),
             woken: Arc::clone(&entry.woken),
         };
         let missed = entry.woken.swap(false, Ordering::AcqRel);

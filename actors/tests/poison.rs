@@ -194,3 +194,46 @@ async fn a_snapshot_that_cannot_be_read_is_set_aside_whole_and_the_conversation_
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].bytes.as_deref(), Some("6e6f20736e617073686f74"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_ran_alone_in_a_process_that_stopped_in_good_order_is_not_to_blame_for_a_later_death() {
+    let mut world = World::started().await;
+    world.bot.does(|_| Does::NeverAnswers);
+    world.inbound(ADA, "innocent").await;
+    for asks in 1..=3 {
+        world.bot.was_asked(asks).await;
+        world.crash().await;
+        world.start().await;
+    }
+    world.bot.was_asked(4).await;
+    world.drain(Duration::from_secs(1)).await;
+    world.start().await;
+    world.bot.was_asked(5).await;
+    world.crash().await;
+    world.bot.does(|question| Does::Says(question.input.text().to_owned()));
+    world.start().await;
+    world.expects(ADA, &["innocent"]).await;
+    assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_runs_alone_only_after_all_others_that_an_unclean_start_finds() {
+    for (old, young) in [(ADA, BOB), (BOB, ADA)] {
+        let mut world = World::started().await;
+        world.bot.does(|_| Does::NeverAnswers);
+        world.inbound(old, "old").await;
+        for asks in 1..=3 {
+            world.bot.was_asked(asks).await;
+            if asks == 3 {
+                world.inbound(young, "young").await;
+                world.bot.was_asked(4).await;
+            }
+            world.crash().await;
+            world.start().await;
+        }
+        world.bot.was_asked(5).await;
+        world.advance(Duration::from_secs(5)).await;
+        let asked = world.bot.asked();
+        assert_eq!(asked.iter().skip(4).map(|(_, _, text)| text.as_str()).collect::<Vec<_>>(), ["young"], "{old}");
+    }
+}

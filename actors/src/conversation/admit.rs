@@ -28,7 +28,7 @@ enum Verdict {
 impl Resident {
     /// Looks at what was loaded.
     pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
-        let Some((loaded, reason, index)) = self.pending.take() else { return Ok(()) };
+        let Some((loaded, reason, index, _looked_at)) = self.pending.take() else { return Ok(()) };
         self.set_snapshot_aside().await?;
         let mut unread = loaded.unread;
         let Some(head) = unread.iter().position(is_question) else {
@@ -108,7 +108,10 @@ impl Resident {
                 Verdict::Convict(format!("its conversation failed {attempts} times, at last with: {why}"))
             }
             Reason::Failed(_) => Verdict::Again(attempts),
-            Reason::Woken if !opening.unclean || head.sequence >= opening.first_sequence => Verdict::Run,
+            Reason::Woken if head.sequence >= opening.first_sequence => Verdict::Run,
+            // It will not be alone this time: a later death must not be laid at its door.
+            Reason::Woken if !opening.unclean && head.alone => Verdict::Again(head.attempts),
+            Reason::Woken if !opening.unclean => Verdict::Run,
             Reason::Woken if head.alone => Verdict::Convict("the process died while it ran alone".into()),
             Reason::Woken if attempts >= most => Verdict::RunAlone(attempts),
             Reason::Woken => Verdict::Again(attempts),

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Fatal;
+use crate::recovery::Suspect;
 use crate::runtime::{Runtime, Stage};
 use crate::shard::ShardMsg;
 
@@ -42,13 +43,18 @@ pub(super) async fn sweep(runtime: Arc<Runtime>) {
     let mut every = tokio::time::interval(runtime.settings.sweep_every.max(Duration::from_millis(10)));
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut cursor = None;
+    // What an earlier process left is looked at as a whole before a suspect among it runs alone.
+    let mut first_round = runtime.opening.unclean.then(|| runtime.recovery.suspect());
     while runtime.stage() == Stage::Running {
         if cursor.is_none() {
             every.tick().await;
         }
-        match sweep_page(&runtime, cursor.take()).await {
+        match sweep_page(&runtime, cursor.take(), first_round.as_ref()).await {
             Ok(next) => cursor = next,
             Err(error) => return runtime.fail(Fatal::Store(error)),
+        }
+        if cursor.is_none() {
+            first_round = None;
         }
     }
 }
@@ -56,12 +62,14 @@ pub(super) async fn sweep(runtime: Arc<Runtime>) {
 async fn sweep_page(
     runtime: &Runtime,
     cursor: Option<WorkCursor>,
+    first_round: Option<&Suspect>,
 ) -> Result<Option<WorkCursor>, raconteur_storage::StoreError> {
     let now = runtime.now();
     let first = cursor.is_none();
     let page = runtime.store.work(now, cursor, PAGE).await?;
     for key in page.keys {
-        runtime.tell(&key.clone(), ShardMsg::Found(key));
+        let looked_at = first_round.map(|_| runtime.recovery.suspect());
+        runtime.tell(&key.clone(), ShardMsg::Found(key, looked_at));
     }
     if first {
         runtime.store.forget_duplicates(now.minus(runtime.settings.remember_duplicates), MARKS).await?;
