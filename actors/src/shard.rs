@@ -116,8 +116,8 @@ impl Actor for ShardActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ShardMsg::Wake(key) => shard.wake(&myself, key),
-            ShardMsg::Found(key, looked_at) => shard.found(&myself, key, looked_at),
-            ShardMsg::Due(key, origin) => shard.due(&myself, key, origin),
+            ShardMsg::Found(key, looked_at) => shard.found(&myself, &key, looked_at),
+            ShardMsg::Due(key, origin) => shard.due(&myself, &key, origin),
             ShardMsg::Taken(key, id, provider_id) => shard.tell(&key, ConversationMsg::Taken(id, provider_id)),
             ShardMsg::Loaded(key, Ok(loaded)) => shard.activate(&myself, key, *loaded).await,
             ShardMsg::Loaded(key, Err(error)) => shard.load_failed(&key, error),
@@ -156,28 +156,28 @@ impl Shard {
         }
     }
 
-    fn found(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, looked_at: Option<Suspect>) {
-        if let Some(Entry { phase: Phase::Live(actor), .. }) = self.entries.get(&key) {
+    fn found(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, looked_at: Option<Suspect>) {
+        if let Some(Entry { phase: Phase::Live(actor), .. }) = self.entries.get(key) {
             let _ = actor.cast(ConversationMsg::Found(looked_at));
             return;
         }
-        if !self.entries.contains_key(&key) {
+        if !self.entries.contains_key(key) {
             self.enter(myself, key.clone());
         }
-        if let Some(entry) = self.entries.get_mut(&key).filter(|_| looked_at.is_some()) {
+        if let Some(entry) = self.entries.get_mut(key).filter(|_| looked_at.is_some()) {
             entry.looked_at = looked_at;
         }
     }
 
-    fn due(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, origin: Origin) {
-        match self.entries.get_mut(&key) {
+    fn due(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, origin: Origin) {
+        match self.entries.get_mut(key) {
             Some(Entry { phase: Phase::Live(actor), .. }) => {
                 let _ = actor.cast(ConversationMsg::Due(origin));
             }
             Some(entry) => entry.listed(origin),
             None => {
                 self.enter(myself, key.clone());
-                if let Some(entry) = self.entries.get_mut(&key) {
+                if let Some(entry) = self.entries.get_mut(key) {
                     entry.listed(origin);
                 }
             }

@@ -1,7 +1,6 @@
-//! A store that counts what it is asked, takes its time to accept, and writes settlements as late as its contract allows.
+//! A store that counts what it is asked, takes its time to accept, and panics when it is told to.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -20,9 +19,7 @@ pub(crate) struct Watch {
     pub(crate) loads: AtomicUsize,
     pub(crate) commits: AtomicUsize,
     pub(crate) accept_takes_ms: AtomicU64,
-    pub(crate) settles_late: AtomicBool,
     pub(crate) deadlines_panic: AtomicBool,
-    settlements: Mutex<Vec<(Claim, ConversationKey, Vec<Mark>)>>,
 }
 
 impl Watch {
@@ -37,15 +34,6 @@ impl Watch {
 
 /// The store.
 pub(crate) struct Watched(pub(crate) Arc<dyn Store>, pub(crate) Arc<Watch>);
-
-impl Watched {
-    async fn write_settlements(&self) {
-        let settlements = std::mem::take(&mut *self.1.settlements.lock().unwrap());
-        for (claim, key, marks) in settlements {
-            self.0.settle(claim, &key, marks).await;
-        }
-    }
-}
 
 #[async_trait]
 impl Store for Watched {
@@ -65,23 +53,16 @@ impl Store for Watched {
     }
     async fn load(&self, claim: Claim, key: &ConversationKey, unread_max: usize) -> Result<Loaded, StoreError> {
         self.1.loads.fetch_add(1, Ordering::Relaxed);
-        self.write_settlements().await;
         self.0.load(claim, key, unread_max).await
     }
     async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
         self.1.commits.fetch_add(1, Ordering::Relaxed);
-        self.write_settlements().await;
         self.0.commit(claim, key, step).await
     }
     async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {
-        if self.1.settles_late.load(Ordering::Relaxed) {
-            self.1.settlements.lock().unwrap().push((claim, key.clone(), marks));
-        } else {
-            self.0.settle(claim, key, marks).await;
-        }
+        self.0.settle(claim, key, marks).await;
     }
     async fn receipt(&self, key: &ConversationKey, receipt: &Receipt, at: UnixMillis) -> Result<bool, StoreError> {
-        self.write_settlements().await;
         self.0.receipt(key, receipt, at).await
     }
     async fn work(&self, now: UnixMillis, after: Option<WorkCursor>, limit: usize) -> Result<WorkPage, StoreError> {
@@ -111,7 +92,6 @@ impl Store for Watched {
         self.0.dead_letters(after, limit).await
     }
     async fn close(&self) -> Result<(), StoreError> {
-        self.write_settlements().await;
         self.0.close().await
     }
     async fn failed(&self) -> StoreError {
