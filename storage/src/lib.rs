@@ -35,7 +35,7 @@ use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, 
 use uuid::Uuid;
 
 pub use kv::{KvStore, Options};
-pub use record::{DeadLetter, TranscriptTurn};
+pub use record::{DeadLetter, Delivery, TranscriptRow, TranscriptTurn};
 
 /// The right to run one shard's conversations, until a later claim takes it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
