@@ -15,8 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use futures_util::StreamExt;
 use http::{StatusCode, header};
 use raconteur_actors::gateway::Readiness;
 use raconteur_actors::inbox::Inbox;
@@ -50,10 +53,11 @@ pub struct Limits {
 /// The whole HTTP side of a gateway.
 pub fn app(mounts: Vec<Mount>, readiness: Readiness, limits: Limits) -> Router {
     let room = Arc::new(Semaphore::new(limits.requests_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let asked = readiness.clone();
     let mut app = Router::new()
         .route("/", get(welcome))
         .route("/health/live", get(health::live))
-        .route("/health/ready", get(move || std::future::ready(health::ready(&readiness))));
+        .route("/health/ready", get(move || std::future::ready(health::ready(&asked))));
     for Mount { name, webhook, routes, inbox } in mounts {
         let mut channel = routes.unwrap_or_default();
         if let Some(webhook) = webhook {
@@ -62,7 +66,17 @@ pub fn app(mounts: Vec<Mount>, readiness: Readiness, limits: Limits) -> Router {
         }
         app = app.nest(&format!("/channels/{name}"), channel);
     }
-    app.fallback(nothing_here)
+    app.fallback(nothing_here).layer(map_response(move |response| end_with(readiness.clone(), response)))
+}
+
+/// A stream of events ends with the gateway; otherwise it would stay open for as long as anybody looks.
+#[expect(clippy::unused_async, reason = "a layer is made of futures")]
+async fn end_with(readiness: Readiness, response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| !kind.as_bytes().starts_with(b"text/event-stream")) {
+        return response;
+    }
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(readiness.ended())))
 }
 
 async fn welcome() -> &'static str {

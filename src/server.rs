@@ -18,6 +18,9 @@ use crate::http::{self, Limits, Mount};
 use crate::transport::{self, Channel};
 use crate::{Inbox, assistant};
 
+/// How long connections may stay open when the gateway has stopped.
+const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -120,15 +123,17 @@ impl Server {
         }
     }
 
-    /// Stops in good order.
+    /// Stops in good order. Then the store may be opened again, unless a client held its connection open for longer than a second.
     ///
     /// # Errors
     /// When the store failed before or during it.
-    pub async fn stop(self) -> Result<(), Fatal> {
+    pub async fn stop(mut self) -> Result<(), Fatal> {
         let _ = self.close.send(());
         let drained = self.gateway.drain(self.drain_timeout).await;
-        // Streams to phones stay open for as long as anybody looks; they are of no use any more.
-        self.serving.abort();
+        // Every connection holds a part of the gateway, and with it the store.
+        if tokio::time::timeout(LAST_ANSWERS_WITHIN, &mut self.serving).await.is_err() {
+            self.serving.abort();
+        }
         drained
     }
 }

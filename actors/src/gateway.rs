@@ -22,6 +22,9 @@ mod upkeep;
 
 pub use builder::Builder;
 
+/// How long the gateway's own actor may take to leave, once all others have.
+const LAST_ACTOR_WITHIN: Duration = Duration::from_secs(5);
+
 /// A number and what it is wired to, before the gateway runs.
 #[derive(Clone, Debug)]
 pub struct TenantSpec {
@@ -138,7 +141,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When the store failed before or during it.
-    pub async fn drain(self, timeout: Duration) -> Result<(), Fatal> {
+    pub async fn drain(mut self, timeout: Duration) -> Result<(), Fatal> {
         self.runtime.stage.send_if_modified(|stage| {
             let running = matches!(stage, Stage::Starting | Stage::Running);
             if running {
@@ -151,11 +154,13 @@ impl Gateway {
         if tokio::time::timeout(timeout, futures_util::future::join_all(drained)).await.is_err() {
             tracing::warn!(?timeout, "not everything was finished in time; the rest goes on after the next start");
         }
-        for task in &self.upkeep {
+        for task in &mut self.upkeep {
             task.abort();
+            let _ = task.await;
         }
         self.actor.stop_children_and_wait(None, None).await;
-        let _ = self.actor.drain();
+        // Nothing of the gateway may hold the store when this returns: the next to open it would find it in use.
+        let _ = self.actor.drain_and_wait(Some(LAST_ACTOR_WITHIN)).await;
         if let Stage::Failed(fatal) = self.runtime.stage() {
             return Err(fatal);
         }
