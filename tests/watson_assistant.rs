@@ -16,6 +16,7 @@ mod sessions;
 #[path = "watson_assistant/settings.rs"]
 mod settings;
 #[path = "support/watson.rs"]
+#[allow(dead_code, reason = "every test binary uses its part")]
 mod watson;
 
 use std::time::Duration;

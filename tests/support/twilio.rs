@@ -1,6 +1,6 @@
 //! A stand-in for Twilio's REST API on 127.0.0.1: messages are created and listed, with Basic auth, paging and the real field
 //! shapes. It keeps a log of every create that reached it, and can be told how to answer the next ones. It delivers nothing
-//! and posts no receipts: a test signs those itself with [`signature`].
+//! and posts nothing by itself: texts and receipts are signed with [`signature`], and posted by the caller in `caller.rs`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +38,8 @@ pub(crate) struct Create {
     pub(crate) validity_period: Option<String>,
     /// The id it got; `None` if it was not taken.
     pub(crate) sid: Option<String>,
+    /// How often the log had been read by then.
+    pub(crate) lists_before: usize,
 }
 
 /// One message in the log that `GET Messages.json` reads.
@@ -85,11 +87,17 @@ pub(crate) fn error(status: u16, code: u32) -> Answer {
 
 /// What Twilio would put into `X-Twilio-Signature` for a POST of `fields` to `url`, if `token` is its auth token.
 pub(crate) fn signature(token: &str, url: &str, fields: &[(&str, &str)]) -> String {
+    let fields: Vec<(&[u8], &[u8])> = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    signature_of_bytes(token, url, &fields)
+}
+
+/// As [`signature`], for fields that need not be text.
+pub(crate) fn signature_of_bytes(token: &str, url: &str, fields: &[(&[u8], &[u8])]) -> String {
     let mut sorted = fields.to_vec();
     sorted.sort_unstable();
     let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(url.as_bytes());
-    sorted.iter().flat_map(|(name, value)| [name, value]).for_each(|part| mac.update(part.as_bytes()));
+    sorted.iter().flat_map(|(name, value)| [name, value]).for_each(|part| mac.update(part));
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
@@ -245,7 +253,8 @@ fn book(shared: &Shared, form: &Form, taken: Taken) -> Option<(Message, usize)> 
     books.log.extend(message.clone());
     let media_count = media.len();
     let (status_callback, validity_period) = (first(form, "StatusCallback"), first(form, "ValidityPeriod"));
-    books.creates.push(Create { time, to, from, body, media, status_callback, validity_period, sid });
+    let lists_before = books.lists.len();
+    books.creates.push(Create { time, to, from, body, media, status_callback, validity_period, sid, lists_before });
     message.map(|message| (message, media_count))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! It is as strict as the real one where that matters to a client: it checks the key, the version, the ids and the text, and keeps each
 //! session's context, into which every request is merged variable by variable and in which a skill's variables stay until
-//! something overwrites them. Faults are queued per operation and spent one by one. It keeps every request for inspection.
+//! something overwrites them. Faults are queued per operation and spent one by one. Messages can be held at a gate that the test
+//! opens. It keeps every request for inspection.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 pub(crate) const KEY: &str = "open-sesame";
 pub(crate) const ASSISTANT: &str = "assistant-1";
@@ -86,6 +88,8 @@ struct Shared {
     script: Box<Script>,
     inner: Mutex<Inner>,
     arrived: tokio::sync::Notify,
+    /// A permit for each held message that may go on.
+    gate: Semaphore,
 }
 
 #[derive(Default)]
@@ -95,6 +99,8 @@ struct Inner {
     messages: usize,
     seen: Vec<Seen>,
     faults: VecDeque<(Operation, Fault)>,
+    /// Messages that begin like this are held.
+    held: Option<String>,
 }
 
 /// The running stand-in. Its server ends with the test's runtime.
@@ -107,8 +113,8 @@ impl StandIn {
     pub(crate) async fn start(script: impl Fn(&Turn) -> Reply + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a local port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let shared =
-            Arc::new(Shared { script: Box::new(script), inner: Mutex::default(), arrived: tokio::sync::Notify::new() });
+        let (arrived, gate) = (tokio::sync::Notify::new(), Semaphore::new(0));
+        let shared = Arc::new(Shared { script: Box::new(script), inner: Mutex::default(), arrived, gate });
         let app = Router::new().fallback(handle).with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { address, shared }
@@ -120,6 +126,16 @@ impl StandIn {
 
     pub(crate) fn fault(&self, operation: Operation, fault: Fault) {
         self.shared.lock().faults.push_back((operation, fault));
+    }
+
+    /// From now on messages that begin like this wait until they are let through.
+    pub(crate) fn hold(&self, beginning: &str) {
+        self.shared.lock().held = Some(beginning.to_owned());
+    }
+
+    /// Opens the gate for so many held messages, in the order in which they came.
+    pub(crate) fn let_through(&self, count: usize) {
+        self.shared.gate.add_permits(count);
     }
 
     pub(crate) fn expire_sessions(&self) {
@@ -146,6 +162,26 @@ impl StandIn {
         while self.shared.lock().seen.len() < count {
             self.shared.arrived.notified().await;
         }
+    }
+
+    /// Waits until this text has been asked so many times.
+    pub(crate) async fn until_asked(&self, text: &str, times: usize) {
+        while self.asked().iter().filter(|asked| *asked == text).count() < times {
+            self.shared.arrived.notified().await;
+        }
+    }
+
+    /// The texts of all messages.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let text = |body: &Value| body["input"]["text"].as_str().unwrap_or_default().to_owned();
+        self.messages().iter().map(text).collect()
+    }
+
+    /// What the gateway told with the latest message of this text.
+    pub(crate) fn told_with(&self, text: &str) -> Value {
+        let messages = self.messages();
+        let message = messages.iter().rfind(|body| body["input"]["text"] == text).expect("it was asked");
+        message["context"]["skills"]["main skill"]["user_defined"].clone()
     }
 
     /// What came, as `POST /sessions/session-1/message`: method, and path behind the ids.
@@ -192,7 +228,14 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     }
     match operation {
         Operation::Create => create(&mut shared.lock()),
-        Operation::Message => message(&shared, &session, &seen.body),
+        Operation::Message => {
+            let text = seen.body["input"]["text"].as_str().unwrap_or_default();
+            let is_held = shared.lock().held.as_deref().is_some_and(|beginning| text.starts_with(beginning));
+            if is_held {
+                shared.gate.acquire().await.expect("the gate is never closed").forget();
+            }
+            message(&shared, &session, &seen.body)
+        }
         Operation::Delete => match shared.lock().sessions.remove(&session) {
             Some(_) => axum::Json(json!({})).into_response(),
             None => error(404, "Invalid Session"),

@@ -1,0 +1,221 @@
+//! The binary as a process: what it prints, how it ends, what it logs, and what signals do to it.
+
+#[path = "support/caller.rs"]
+#[allow(dead_code, reason = "every test binary uses its part")]
+mod caller;
+#[path = "support/scene.rs"]
+#[allow(dead_code, reason = "every test binary uses its part")]
+mod scene;
+#[path = "support/twilio.rs"]
+#[allow(dead_code, reason = "every test binary uses its part")]
+mod twilio;
+#[path = "support/watson.rs"]
+#[allow(dead_code, reason = "every test binary uses its part")]
+mod watson;
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use caller::{Answered, Caller, INBOUND, text_fields};
+use scene::{ADA, Keys, TENANT, configuration, echo, secrets, soon};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use twilio::Twilio;
+use watson::StandIn;
+
+const DEMO: &str = "[server]\nlisten = \"127.0.0.1:0\"\n";
+
+/// The binary, in a directory and with an environment of its own.
+fn raconteur(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raconteur"));
+    command.args(arguments).current_dir(directory).env_clear().envs(secrets()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it to its end: the code, what it printed, what it complained of.
+async fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } =
+        soon("the end", raconteur(directory, arguments).output()).await.expect("it can be run");
+    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn directory(configuration: &str) -> TempDir {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    std::fs::write(directory.path().join("raconteur.toml"), configuration).expect("it can be written to");
+    directory
+}
+
+/// A gateway that serves.
+struct Serving {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+    address: String,
+}
+
+impl Serving {
+    async fn start(directory: &Path) -> Self {
+        let mut child = raconteur(directory, &["serve"]).spawn().expect("it can be started");
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut out = BufReader::new(stdout).lines();
+        let first = soon("the address", out.next_line()).await.expect("it can be read").unwrap_or_default();
+        let address = first.split_once("is running on http://").map(|(_, address)| address.to_owned());
+        let Some(address) = address else {
+            let (_, complaint) = soon("the end", ended(child)).await;
+            panic!("it did not start: {first} {complaint}");
+        };
+        Self { child, out, address }
+    }
+
+    fn terminate(&self) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill");
+        assert!(sent.success());
+    }
+
+    /// Reads what it prints up to a line with these words.
+    async fn prints(&mut self, words: &str) {
+        loop {
+            let line = soon(words, self.out.next_line()).await.expect("it can be read");
+            let line = line.unwrap_or_else(|| panic!("it ended without saying {words:?}"));
+            if line.contains(words) {
+                return;
+            }
+        }
+    }
+
+    async fn end(self) -> (Option<i32>, String) {
+        soon("the end", ended(self.child)).await
+    }
+}
+
+/// The code with which it ends and all that it logged.
+async fn ended(mut child: Child) -> (Option<i32>, String) {
+    let mut log = String::new();
+    child.stderr.take().expect("it is piped").read_to_string(&mut log).await.expect("it logs text");
+    (child.wait().await.expect("it ends").code(), log)
+}
+
+#[tokio::test]
+async fn check_tells_every_problem_with_its_place_and_ends_with_1() {
+    let directory = directory(
+        "[server]\nlissten = \"127.0.0.1:0\"\n[store]\ninbox_max = 0\n\
+         [channels.twilio]\nkind = \"twilio\"\naccount_sid = \"AC1\"\nauth_token = { env = \"NOWHERE\" }\npublic_url = \"x\"\n\
+         [channels.pigeon]\nkind = \"pigeon\"\n\
+         [assistants.demo]\nkind = \"script\"\nfile = \"missing.rhai\"\n\
+         [[tenants]]\nnumber = \"+15550100\"\nchannel = \"twilio\"\nassistant = \"demmo\"\n",
+    );
+    let (code, out, complaint) = run(directory.path(), &["check"]).await;
+    assert_eq!((code, complaint.as_str()), (Some(1), ""), "{out}");
+    for expected in [
+        "raconteur.toml:2:1: unknown key `lissten`",
+        "raconteur.toml:4:13: `inbox_max` is 0",
+        "raconteur.toml:8:14: the environment variable NOWHERE is not set",
+        "raconteur.toml:11:8: unknown kind `pigeon`",
+        "raconteur.toml:12:1: missing.rhai: the script cannot be read",
+        "raconteur.toml:18:13: unknown assistant `demmo`: did you mean `demo`?",
+    ] {
+        assert!(out.contains(expected), "{expected} is missing in:\n{out}");
+    }
+    let count = out.lines().count() - 1;
+    assert!(count >= 6 && out.ends_with(&format!("\n{count} problems\n")), "{out}");
+    let (code, out, complaint) = run(directory.path(), &["serve"]).await;
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{complaint}");
+    assert!(complaint.contains("raconteur.toml:2:1:") && complaint.contains("nothing was started"), "{complaint}");
+    assert!(!directory.path().join("data").exists());
+}
+
+#[tokio::test]
+async fn check_sums_up_a_good_configuration_and_ends_with_0() {
+    let good = configuration(Path::new("data"), ("http://127.0.0.1:9", "http://127.0.0.1:9"), Keys::default());
+    let (code, out, complaint) = run(directory(&good).path(), &["check"]).await;
+    assert_eq!((code, complaint.as_str()), (Some(0), ""), "{out}");
+    assert!(out.starts_with("OK: raconteur.toml\n"), "{out}");
+    assert!(out.contains("POST https://sms.example.com/gw/channels/twilio/inbound#rc=5&rp=all"), "{out}");
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/raconteur.example.toml");
+    let (code, out, _) = run(directory("").path(), &["--config", example, "check"]).await;
+    assert_eq!(code, Some(0), "{out}");
+}
+
+#[tokio::test]
+async fn a_store_that_another_process_holds_is_left_alone() {
+    let directory = directory(DEMO);
+    let first = Serving::start(directory.path()).await;
+    let (code, out, complaint) = run(directory.path(), &["serve"]).await;
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{complaint}");
+    assert!(complaint.contains("data is in use by another process: stop that one first"), "{complaint}");
+    first.terminate();
+    assert_eq!(first.end().await.0, Some(0));
+    let again = Serving::start(directory.path()).await;
+    again.terminate();
+    assert_eq!(again.end().await.0, Some(0), "the lock went with its holder");
+}
+
+#[tokio::test]
+async fn a_store_that_is_a_file_and_a_port_that_is_taken_are_explained() {
+    let directory = directory(DEMO);
+    std::fs::write(directory.path().join("data"), "a file").unwrap();
+    let (code, _, complaint) = run(directory.path(), &["serve"]).await;
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("data: the path must be a directory: name another one"), "{complaint}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, out, complaint) = run(directory.path(), &["serve", "--listen", &address, "--store", "other"]).await;
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(complaint.contains(&format!("cannot listen on {address}")), "{complaint}");
+    assert!(complaint.contains("is something else running there?"), "{complaint}");
+}
+
+#[tokio::test]
+async fn sigterm_lets_the_open_turn_finish_takes_no_more_and_ends_with_0() {
+    let (twilio, watson) = (Twilio::start().await, StandIn::start(echo).await);
+    watson.hold("text");
+    let directory = directory(&configuration(Path::new("data"), (twilio.base_url(), &watson.url()), Keys::default()));
+    let mut serving = Serving::start(directory.path()).await;
+    let caller = Caller::new(serving.address.parse().unwrap());
+    for body in ["text 0", "text 1"] {
+        caller.text((ADA, TENANT), body).await;
+    }
+    soon("the question", watson.until_asked("text 0", 1)).await;
+    serving.terminate();
+    serving.prints("Stopping: open turns have 30 s to finish").await;
+    watson.let_through(1);
+    let creates = soon("the answer", twilio.creates_arrived(1)).await;
+    assert_eq!(creates[0].body, "echo text 0");
+    serving.prints("Stopped. Every conversation is in the store.").await;
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(watson.asked(), ["text 0"]);
+
+    let serving = Serving::start(directory.path()).await;
+    watson.let_through(1);
+    let creates = soon("the other answer", twilio.creates_arrived(2)).await;
+    assert_eq!(creates[1].body, "echo text 1");
+    serving.terminate();
+    assert_eq!(serving.end().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_text_to_a_number_that_is_not_ours_is_logged_with_the_last_digits_of_those_that_are() {
+    let (twilio, watson) = (Twilio::start().await, StandIn::start(echo).await);
+    let directory = directory(&configuration(Path::new("data"), (twilio.base_url(), &watson.url()), Keys::default()));
+    let serving = Serving::start(directory.path()).await;
+    let caller = Caller::new(serving.address.parse().unwrap());
+    let fields = text_fields(&caller.fresh_sid(), (ADA, "+15559999"), "my secret words");
+    assert_eq!(caller.signed(INBOUND, &fields).await, Answered::words(403, "Forbidden"));
+    let fields = text_fields(&caller.fresh_sid(), (ADA, TENANT), "my secret words");
+    assert_eq!(caller.post(INBOUND, &fields, "no").await, Answered::words(403, "Forbidden"));
+    caller.text((ADA, TENANT), "my secret words").await;
+    soon("the answer", twilio.creates_arrived(1)).await;
+    serving.terminate();
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    let warned = log.lines().find(|line| line.contains("no tenant of channel twilio has the number that was texted"));
+    assert!(warned.is_some_and(|line| line.contains("configured: …00") && line.contains("WARN")), "{log}");
+    assert!(log.contains("it does not prove where it comes from"), "{log}");
+    for secret in ["5550111", "5550100", "5559999", "secret words", twilio::TOKEN, watson::KEY] {
+        assert!(!log.contains(secret), "{secret} is in {log}");
+    }
+}
