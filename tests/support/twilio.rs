@@ -111,11 +111,18 @@ struct Books {
     /// The query of every list.
     lists: Vec<String>,
     sids: u64,
+    /// Who the creates are to that have arrived and are not taken yet.
+    in_hand: Vec<String>,
+    early_lists: usize,
 }
+
+/// How long the next create waits before it is taken, and then before it is answered.
+pub(crate) type Pace = Box<dyn Fn() -> (Duration, Duration) + Send + Sync>;
 
 struct Shared {
     books: Mutex<Books>,
     arrived: Notify,
+    pace: Pace,
 }
 
 impl Shared {
@@ -140,7 +147,12 @@ impl Drop for Twilio {
 impl Twilio {
     /// Starts one on a free port.
     pub(crate) async fn start() -> Self {
-        let shared = Arc::new(Shared { books: Mutex::default(), arrived: Notify::new() });
+        Self::start_at(Box::new(|| (Duration::ZERO, Duration::ZERO))).await
+    }
+
+    /// Starts one that takes its time.
+    pub(crate) async fn start_at(pace: Pace) -> Self {
+        let shared = Arc::new(Shared { books: Mutex::default(), arrived: Notify::new(), pace });
         let app = Router::new()
             .route("/2010-04-01/Accounts/{account}/Messages.json", get(list).post(create))
             .with_state(Arc::clone(&shared));
@@ -182,6 +194,22 @@ impl Twilio {
         self.shared.books().lists.clone()
     }
 
+    /// The creates from the `from`th on; waits until there are some.
+    pub(crate) async fn creates_from(&self, from: usize) -> Vec<Create> {
+        loop {
+            let arrived = self.shared.arrived.notified();
+            if let Some(creates) = self.shared.books().creates.get(from..).filter(|creates| !creates.is_empty()) {
+                return creates.to_vec();
+            }
+            arrived.await;
+        }
+    }
+
+    /// How often the log was read while a create to the same number had arrived and was not in the log yet.
+    pub(crate) fn early_lists(&self) -> usize {
+        self.shared.books().early_lists
+    }
+
     /// Waits until `count` creates have arrived.
     pub(crate) async fn creates_arrived(&self, count: usize) -> Vec<Create> {
         loop {
@@ -218,8 +246,17 @@ async fn create(
     let (answer, taken) = shared.books().next_creates.pop_front().unwrap_or((Answer::Usual, Taken::Yes));
     let invalid = invalid(&form);
     let taken = if invalid.is_some() { Taken::No } else { taken };
-    let created = book(&shared, &form, taken);
-    shared.arrived.notify_waiters();
+    let (before, after) = (shared.pace)();
+    shared.books().in_hand.extend(first(&form, "To"));
+    // In a task of its own: what has arrived is taken, even if its client dies meanwhile.
+    let taking = tokio::spawn(async move {
+        pause(before).await;
+        let created = book(&shared, &form, taken);
+        shared.arrived.notify_waiters();
+        created
+    });
+    let created = taking.await.expect("taking a create does not fail");
+    pause(after).await;
     if let Some(code) = invalid {
         return json_answer(400, error_body(400, code));
     }
@@ -228,6 +265,12 @@ async fn create(
         |(message, callback)| json_answer(201, resource(&message, callback).to_string()),
     );
     give(answer, usual).await
+}
+
+async fn pause(span: Duration) {
+    if !span.is_zero() {
+        tokio::time::sleep(span).await;
+    }
 }
 
 /// Writes the create down, and the message into the log if it is taken.
@@ -241,6 +284,9 @@ fn book(shared: &Shared, form: &Form, taken: Taken) -> Option<(Message, usize)> 
         format!("{}{:032x}", if media.is_empty() { "SM" } else { "MM" }, books.sids)
     });
     let (to, from, body) = (text("To"), text("From"), text("Body"));
+    if let Some(place) = books.in_hand.iter().position(|number| *number == to) {
+        books.in_hand.swap_remove(place);
+    }
     let message = sid.clone().map(|sid| Message {
         sid,
         to: to.clone(),
@@ -288,6 +334,8 @@ async fn list(
     let query = query.unwrap_or_default();
     let answer = {
         let mut books = shared.books();
+        let to = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "To").map(|(_, number)| number);
+        books.early_lists += usize::from(to.is_some_and(|to| books.in_hand.iter().any(|number| *number == to)));
         books.lists.push(query.clone());
         books.next_lists.pop_front().unwrap_or(Answer::Usual)
     };
