@@ -13,12 +13,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use raconteur_conversation::address::{ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Receipt, Sequence, Work};
+use raconteur_conversation::words::{Receipt, SendError, Sequence, Work};
 use raconteur_storage::{
     Accepted, Claim, DeadLetter, KvStore, Loaded, Mark, NewWork, Opening, Options, Step, Store, StoreError,
     TranscriptTurn, Version, WorkCursor, WorkPage,
 };
-use support::world::{Does, World, key};
+use support::world::{Does, Takes, World, key};
 
 const ADA: &str = "+15550111";
 const BOB: &str = "+15550122";
@@ -236,4 +236,29 @@ async fn a_message_runs_alone_only_after_all_others_that_an_unclean_start_finds(
         let asked = world.bot.asked();
         assert_eq!(asked.iter().skip(4).map(|(_, _, text)| text.as_str()).collect::<Vec<_>>(), ["young"], "{old}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_waits_for_room_in_the_outbox_is_not_blamed_for_deaths_and_holds_up_nobody() {
+    let mut world = World::new();
+    world.policy.outbox_max = 1;
+    world.start().await;
+    let down = || SendError::Retry { after: Some(Duration::from_secs(3_600)), reason: "down".into() };
+    world.provider.does(move |_| Takes::Not(down()));
+    world.inbound(ADA, "one").await;
+    world.inbound(ADA, "two").await;
+    world.inbound(BOB, "three").await;
+    world.inbound(BOB, "four").await;
+    world.bot.was_asked(2).await;
+    world.advance(Duration::from_secs(5)).await;
+    for _ in 0..6 {
+        world.crash().await;
+        world.start().await;
+        world.advance(Duration::from_secs(5)).await;
+    }
+    world.provider.does(|_| Takes::It);
+    world.advance(Duration::from_secs(2 * 3_600)).await;
+    world.expects(ADA, &["1: one", "2: two"]).await;
+    world.expects(BOB, &["1: three", "2: four"]).await;
+    assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
 }

@@ -141,6 +141,12 @@ impl Conversation {
         self.turn.is_none() && !self.outbox.is_calling()
     }
 
+    /// The outbox has room for another answer; until it has, nothing is asked.
+    #[must_use]
+    pub fn may_ask(&self, policy: &Policy) -> bool {
+        self.outbox.len() < policy.outbox_max
+    }
+
     /// Forgets the texts that wait, so that no further turn opens. They stay in the store and are answered by the next process.
     pub fn close_inbox(&mut self) {
         self.inbox.clear();

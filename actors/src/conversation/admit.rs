@@ -3,6 +3,7 @@
 //! The first attempt is free. Each further one is counted on the record before it runs. After a failure of the conversation
 //! itself, `poison_attempts` failures convict. After the death of the process nobody knows which message is to blame: one with
 //! that many attempts runs alone, after the others, and is convicted only if the process dies while it does.
+//! A message that cannot run, because the outbox is full, is not attempted: it is neither counted nor given the room to run alone.
 
 use std::sync::Arc;
 
@@ -31,9 +32,8 @@ impl Resident {
         let Some((loaded, reason, index, _looked_at)) = self.pending.take() else { return Ok(()) };
         self.set_snapshot_aside().await?;
         let mut unread = loaded.unread;
-        let Some(head) = unread.iter().position(is_question) else {
-            return self.take(myself, unread, index).await;
-        };
+        let head = unread.iter().position(is_question).filter(|_| self.conversation.may_ask(&self.tenant.policy));
+        let Some(head) = head else { return self.take(myself, unread, index).await };
         match self.judge(&unread[head], reason) {
             Verdict::Run => self.take(myself, unread, index).await,
             Verdict::Again(attempts) => {

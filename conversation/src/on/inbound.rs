@@ -37,7 +37,7 @@ impl Step<'_> {
 
     /// Takes the next text, if no turn is open and the outbox has room.
     pub(crate) fn take_next_text(&mut self) {
-        while self.conversation.turn.is_none() && self.conversation.outbox.len() < self.policy.outbox_max {
+        while self.conversation.turn.is_none() && self.conversation.may_ask(self.policy) {
             let Some(record) = self.conversation.inbox.pop_front() else { return };
             if self.now.since(record.accepted_at) > self.policy.answer_within {
                 self.fail(record, 0, TOO_OLD);
