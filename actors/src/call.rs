@@ -35,7 +35,8 @@ pub(crate) enum Done {
     Asked(Token, Result<Box<Answer>, AskError>),
     SlotFree(OutboundId, Slot),
     Sent(OutboundId, Result<ProviderId, SendError>),
-    LogRead(OutboundId, Lookup),
+    /// What the provider's log says, from that time on.
+    LogRead(OutboundId, UnixMillis, Lookup),
 }
 
 /// Asks the assistant. What is logged meanwhile, by the assistant's own code as well, carries conversation and turn.
@@ -122,7 +123,7 @@ pub(crate) fn read_log(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, messa
             Ok(Err(_panic)) => Lookup::Unreadable { reason: "the transport panicked".into() },
             Err(_elapsed) => Lookup::Unreadable { reason: "the provider's log was not read in time".into() },
         };
-        let _ = to.cast(ConversationMsg::Done(Done::LogRead(message.id, lookup)));
+        let _ = to.cast(ConversationMsg::Done(Done::LogRead(message.id, since, lookup)));
     });
 }
 

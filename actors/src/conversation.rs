@@ -242,18 +242,28 @@ impl Resident {
                 self.slot = Some((id, slot));
                 Input::SlotGranted { id }
             }
-            Done::LogRead(id, lookup) => {
-                let known = self.known_ids().await?;
+            Done::LogRead(id, since, lookup) => {
+                let known = self.known_ids(since).await?;
                 Input::LogRead { id, lookup, known }
             }
         };
         self.run(myself, vec![input], DeadlineIndex::Lazy).await
     }
 
-    /// The provider's ids of the texts that are known to have been sent lately.
-    async fn known_ids(&self) -> Result<Vec<ProviderId>, StoreError> {
-        let turns = self.runtime.store.transcript(self.conversation.key(), None, step::KNOWN_TURNS).await?;
-        Ok(turns.iter().flat_map(|turn| &turn.rows).filter_map(step::provider_id).collect())
+    /// The provider's ids of all texts that are known to have been sent from `since` on: each one that were missing could be
+    /// taken for a text in doubt that has the same words.
+    async fn known_ids(&self, since: UnixMillis) -> Result<Vec<ProviderId>, StoreError> {
+        // A text may be sent as long after its turn as it is worth sending.
+        let oldest = since.minus(self.tenant.policy.send.valid_for);
+        let (mut known, mut before) = (Vec::new(), None);
+        loop {
+            let turns = self.runtime.store.transcript(self.conversation.key(), before, step::TRANSCRIPT_PAGE).await?;
+            known.extend(turns.iter().flat_map(|turn| &turn.rows).filter_map(step::provider_id));
+            match turns.last() {
+                Some(turn) if turn.answered_at >= oldest => before = Some(turn.sequence),
+                Some(_) | None => return Ok(known),
+            }
+        }
     }
 
     /// What is unread, as inputs; the core passes over what it has seen.

@@ -8,8 +8,8 @@ use raconteur_conversation::words::{ProviderId, RowState};
 use raconteur_storage::record::TranscriptRow;
 use raconteur_storage::{Answered, DeadLetter, Mark, Step, TranscriptTurn};
 
-/// How many turns back a provider's log is compared with what we know: more than fit into the time it is read back.
-pub(crate) const KNOWN_TURNS: usize = 200;
+/// How many turns of a transcript are read at once.
+pub(crate) const TRANSCRIPT_PAGE: usize = 200;
 
 /// What is to be written for some effects.
 pub(crate) struct Changes {

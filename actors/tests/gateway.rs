@@ -121,6 +121,23 @@ async fn a_text_in_doubt_after_a_crash_is_looked_up_and_not_sent_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_text_in_doubt_is_told_from_all_that_lately_had_the_same_words() {
+    let mut world = World::started().await;
+    world.bot.does(|_| Does::Says("ok".into()));
+    for said in 1..=450 {
+        world.inbound(ADA, "hi").await;
+        world.expects(ADA, &vec!["ok"; said]).await;
+    }
+    let reason = "the connection broke".to_owned();
+    world.provider.does(move |_| Takes::Not(SendError::Unknown { reason: reason.clone() }));
+    world.inbound(ADA, "hi").await;
+    world.bot.was_asked(451).await;
+    world.advance(seconds(5)).await;
+    world.provider.does(|_| Takes::It);
+    world.expects(ADA, &["ok"; 451]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_text_that_surely_did_not_leave_before_a_crash_is_sent_once_after_it() {
     let mut world = World::started().await;
     world.provider.does(|_| Takes::Not(SendError::Retry { after: Some(seconds(600)), reason: "down".into() }));
