@@ -58,7 +58,7 @@ async fn what_was_acknowledged_is_answered_once_and_in_order_however_often_the_p
             run.live_shortly(dice.millis(0..120)).await;
         } else {
             short_lives = 0;
-            run.live(dice.millis(300..1_200)).await;
+            run.live(dice.millis(500..1_500)).await;
         }
         run.tell_progress(round, rounds);
     }

@@ -372,10 +372,12 @@ fn page(shared: &Shared, account: &str, query: &str) -> Value {
 }
 
 fn matches(message: &Message, form: &Form) -> bool {
-    let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(message.created)).to_string();
     let same = |name, value: &str| first(form, name).is_none_or(|wanted| wanted == value);
-    let since = first(form, "DateSent>").is_none_or(|day| message.status != "queued" && date.as_str() >= day.as_str());
-    same("To", &message.to) && same("From", &message.from) && since
+    let since = |day: String| {
+        let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(message.created)).to_string();
+        message.status != "queued" && date >= day
+    };
+    same("To", &message.to) && same("From", &message.from) && first(form, "DateSent>").is_none_or(since)
 }
 
 fn refuse(account: &str, headers: &HeaderMap) -> Option<Response> {

@@ -23,8 +23,6 @@ pub(crate) struct Findings {
     pub(crate) doubled: usize,
     /// Texts that were set aside because the process died while they ran alone.
     pub(crate) convicted: usize,
-    /// How often the assistant was asked, by the turns' own count.
-    pub(crate) asks: u32,
     /// Everything that is wrong, one line each.
     pub(crate) problems: Vec<String>,
 }
@@ -101,7 +99,6 @@ fn audit_user(user: &User, creates: &[&Create], pages: &[TranscriptTurn], findin
     for (number, (kind, page)) in (1..).zip(user.said.iter().zip(pages)) {
         let (text, sequence) = (kind.text(number), page.sequence);
         let answer = answers.get(&sequence.0).map(|parts| parts.join(" ")).unwrap_or_default();
-        findings.asks += page.asks;
         findings.convicted += usize::from(answer == FAILED);
         let wanted = kind.answer(number, &session.map(|id| id.to_string()).unwrap_or_default());
         findings.expect(answer == wanted, || {

@@ -61,7 +61,7 @@ impl Place {
     }
 
     /// Tight limits, but `reconcile_after`: it must be far above the time that the stand-in lets a create wait before it takes
-    /// it (20 ms), plus the commit that lies between a row's time and its call. Only then no create of a dead process can be
+    /// it (10 ms), plus the commit that lies between a row's time and its call. Only then no create of a dead process can be
     /// taken after its successor has read the log, and every second create is a fault of ours. The stand-in watches over it.
     fn config(&self, Setup { tenant, session_timeout, twilio }: &Setup<'_>) -> String {
         let (store, token, script) = (self.store(), self.path("token"), self.path("bot.rhai"));
@@ -92,7 +92,7 @@ impl Place {
             [tenants.send]
             timeout = "1s"
             backoff_first = "50ms"
-            reconcile_after = "500ms"
+            reconcile_after = "250ms"
             "#
         )
     }

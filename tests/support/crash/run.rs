@@ -169,10 +169,10 @@ impl Run {
         self.ready.sort_unstable();
         let (half, longest) = (self.ready[self.ready.len() / 2], self.ready[self.ready.len() - 1]);
         let repeats: usize = self.users.iter().map(|user| user.repeats).sum();
-        let Findings { acknowledged, answered, lost, doubled, convicted, asks, .. } = findings;
+        let Findings { acknowledged, answered, lost, doubled, convicted, .. } = findings;
         format!(
             "{rounds} rounds in {:.0?} (seed {}): {acknowledged} texts acknowledged ({repeats} posted again), {answered} answered, \
-             {lost} lost, {doubled} doubled, {convicted} convicted; {} creates, {} look-ups, {asks} asks; \
+             {lost} lost, {doubled} doubled, {convicted} convicted; {} creates, {} look-ups; \
              ready after {half:.0?} (half), {longest:.0?} (longest)",
             self.began.elapsed(),
             self.seed,
@@ -202,6 +202,6 @@ fn pace(dice: Dice, prompt: Arc<AtomicBool>) -> crate::support::twilio::Pace {
         let mut dice = dice.lock().expect("nobody panics with the dice in hand");
         let late = dice.once_in(50) && !prompt.load(Ordering::Acquire);
         let after = if late { Duration::from_millis(1_200) } else { dice.millis(0..30) };
-        (dice.millis(0..20), after)
+        (dice.millis(0..10), after)
     })
 }

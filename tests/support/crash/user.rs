@@ -67,7 +67,7 @@ impl User {
     pub(crate) async fn talk(mut self, mut dice: Dice, mut gateway: Gateway, mut stop: watch::Receiver<bool>) -> Self {
         loop {
             // Some texts come one upon the other.
-            let pause = if dice.once_in(2) { dice.millis(0..10) } else { dice.millis(50..700) };
+            let pause = if dice.once_in(2) { dice.millis(0..10) } else { dice.millis(100..1_500) };
             if tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok() {
                 return self;
             }
