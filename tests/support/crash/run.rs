@@ -172,7 +172,7 @@ impl Run {
         let Findings { acknowledged, answered, lost, doubled, convicted, .. } = findings;
         format!(
             "{rounds} rounds in {:.0?} (seed {}): {acknowledged} texts acknowledged ({repeats} posted again), {answered} answered, \
-             {lost} lost, {doubled} doubled, {convicted} convicted; {} creates, {} look-ups; \
+             {lost} lost, {doubled} doubled, {convicted} convicted; {} creates, {} pages of the log read; \
              ready after {half:.0?} (half), {longest:.0?} (longest)",
             self.began.elapsed(),
             self.seed,
@@ -182,9 +182,9 @@ impl Run {
     }
 
     pub(crate) fn tell_progress(&self, round: usize, rounds: usize) {
-        if round % 25 == 0 {
-            let (creates, look_ups) = (self.twilio.creates().len(), self.twilio.lists().len());
-            tell(&format!("round {round} of {rounds}: {creates} creates, {look_ups} look-ups"));
+        if round.is_multiple_of(25) {
+            let (creates, pages) = (self.twilio.creates().len(), self.twilio.lists().len());
+            tell(&format!("round {round} of {rounds}: {creates} creates, {pages} pages of the log read"));
         }
     }
 }
@@ -201,7 +201,7 @@ fn pace(dice: Dice, prompt: Arc<AtomicBool>) -> crate::support::twilio::Pace {
     Box::new(move || {
         let mut dice = dice.lock().expect("nobody panics with the dice in hand");
         let late = dice.once_in(50) && !prompt.load(Ordering::Acquire);
-        let after = if late { Duration::from_millis(1_200) } else { dice.millis(0..30) };
+        let after = if late { Duration::from_millis(1_200) } else { dice.millis(0..100) };
         (dice.millis(0..10), after)
     })
 }
