@@ -14,6 +14,7 @@ use raconteur_conversation::words::{
     Answer, AskError, Lookup, OutboundId, OutboundMessage, ProviderId, Question, SendError, SessionEnd, Token,
 };
 use ractor::ActorRef;
+use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use crate::conversation::ConversationMsg;
@@ -39,13 +40,13 @@ pub(crate) enum Done {
     LogRead(OutboundId, UnixMillis, Lookup),
 }
 
-/// Asks the assistant. What is logged meanwhile, by the assistant's own code as well, carries conversation and turn.
+/// Asks the assistant; the handle takes the question back. What is logged meanwhile, by the assistant's own code as well, carries conversation and turn.
 pub(crate) fn ask(
     to: ActorRef<ConversationMsg>,
     tenant: Arc<Tenant>,
     conversation: ConversationId,
     question: Box<Question>,
-) {
+) -> AbortHandle {
     let span = tracing::info_span!("ask", %conversation, turn = %question.token);
     let work = async move {
         tokio::time::sleep(question.delay).await;
@@ -58,7 +59,7 @@ pub(crate) fn ask(
         };
         let _ = to.cast(ConversationMsg::Done(Done::Asked(question.token, answer)));
     };
-    tokio::spawn(work.instrument(span));
+    tokio::spawn(work.instrument(span)).abort_handle()
 }
 
 /// Waits for room in the lane.
@@ -130,8 +131,10 @@ pub(crate) fn read_log(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, messa
 /// Tells the assistant that a session is over. Best effort.
 pub(crate) fn farewell(tenant: Arc<Tenant>, end: Box<SessionEnd>) {
     tokio::spawn(async move {
-        let _slot = tenant.lane.ask_slot().await;
-        let ending = AssertUnwindSafe(tenant.assistant.end(&end)).catch_unwind();
-        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, ending).await;
+        let ending = async {
+            let _slot = tenant.lane.ask_slot().await;
+            tenant.assistant.end(&end).await;
+        };
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, AssertUnwindSafe(ending).catch_unwind()).await;
     });
 }

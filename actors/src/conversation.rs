@@ -11,6 +11,8 @@ use raconteur_conversation::address::{ConversationId, ConversationKey};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, ProviderId, Sequence};
 use raconteur_conversation::{Conversation, Effect, Input, SnapshotError};
+use tokio::task::AbortHandle;
+
 use raconteur_storage::{Claim, DeadlineIndex, Loaded, Step, StoreError, Version};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -93,6 +95,10 @@ pub(crate) struct Resident {
     /// A snapshot that could not be read, until it is set aside.
     unreadable: Option<(Vec<u8>, SnapshotError)>,
     version: Version,
+    /// The question that is with the assistant.
+    asking: Option<(Sequence, AbortHandle)>,
+    /// The deadline that the wheel has; a later one waits until this one fires.
+    listed: Option<UnixMillis>,
     /// The slot for the text that the next step sends.
     slot: Option<(OutboundId, Slot)>,
     /// What was loaded and not yet looked at.
@@ -175,6 +181,8 @@ impl Resident {
             conversation,
             unreadable,
             version: loaded.version,
+            asking: None,
+            listed: None,
             slot: None,
             pending: Some((loaded, reason, index, looked_at)),
             waiting_alone: false,
@@ -342,8 +350,10 @@ impl Resident {
             step.snapshot = Some(self.conversation.snapshot());
             step.deadline = self.conversation.deadline(&self.tenant.policy);
             // One that has passed waits for an open turn or a text that came in time, and their answer sets a new one.
-            if let Some(at) = step.deadline.filter(|at| *at > now) {
+            let listed = self.listed.filter(|at| *at > now && !must_rearm);
+            if let Some(at) = step.deadline.filter(|at| *at > now && listed.is_none_or(|listed| *at < listed)) {
                 self.runtime.wheel.arm(now, at, self.conversation.key(), Origin::Listed);
+                self.listed = Some(at);
             }
         }
         self.version = self.runtime.store.commit(self.claim, self.conversation.key(), step).await?;
@@ -354,7 +364,11 @@ impl Resident {
         let id = self.id;
         for effect in effects {
             match effect {
-                Effect::AskAssistant(question) => call::ask(myself.clone(), Arc::clone(&self.tenant), id, question),
+                Effect::AskAssistant(question) => {
+                    let turn = question.token.turn;
+                    let ask = call::ask(myself.clone(), Arc::clone(&self.tenant), id, question);
+                    self.asking = Some((turn, ask));
+                }
                 Effect::ReadLog(message) => call::read_log(myself.clone(), Arc::clone(&self.tenant), message),
                 Effect::Send(message) => {
                     let slot = self.slot.take().filter(|(id, _)| *id == message.id);
@@ -363,7 +377,13 @@ impl Resident {
                 }
                 Effect::EndSession(end) => call::farewell(Arc::clone(&self.tenant), end),
                 Effect::Report(notice) => report::notice(id, &notice),
-                Effect::Consume(consumed) => report::answered(id, &consumed),
+                Effect::Consume(consumed) => {
+                    // A turn that was cancelled: its question would hold a slot for an answer that nobody waits for.
+                    if let Some((_, ask)) = self.asking.take_if(|(turn, _)| *turn == consumed.record.sequence) {
+                        ask.abort();
+                    }
+                    report::answered(id, &consumed);
+                }
                 Effect::RequestSlot { .. } | Effect::Mark { .. } | Effect::Save => {}
                 Effect::SetAside { record, reason } => {
                     let conversation = id;

@@ -23,6 +23,7 @@ mod call;
 mod conversation;
 mod recovery;
 mod report;
+mod residents;
 mod runtime;
 mod shard;
 mod step;

@@ -1,18 +1,18 @@
 //! What the gateway's parts share: store, clock, tenants, shards, wheel, and the limits. Made by the gateway, owned by nobody.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use raconteur_conversation::address::{ConversationId, ConversationKey};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_storage::{Opening, Store};
 use ractor::ActorRef;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::gateway::Fatal;
 use crate::port::Clock;
 use crate::recovery::Recovery;
+use crate::residents::Residents;
 use crate::shard::ShardMsg;
 use crate::tenant::Directory;
 use crate::wheel::Wheel;
@@ -104,46 +104,5 @@ impl Runtime {
         if let Some(shard) = shard {
             let _ = shard.cast(message);
         }
-    }
-}
-
-/// How many conversations are in memory, and who waits to get in.
-pub(crate) struct Residents {
-    room: Arc<Semaphore>,
-    waiting: Mutex<VecDeque<ConversationKey>>,
-}
-
-/// How many wait at most; the sweep finds the rest again.
-const WAITING_MAX: usize = 10_000;
-
-impl Residents {
-    pub(crate) fn new(most: usize) -> Self {
-        let room = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { room, waiting: Mutex::default() }
-    }
-
-    /// Room for one more, or a place in the line.
-    pub(crate) fn enter(&self, key: &ConversationKey) -> Option<OwnedSemaphorePermit> {
-        let permit = Arc::clone(&self.room).try_acquire_owned().ok();
-        if permit.is_none() {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.len() < WAITING_MAX {
-                waiting.push_back(key.clone());
-            }
-        }
-        permit
-    }
-
-    /// Who is next, now that there is room.
-    pub(crate) fn next(&self) -> Option<ConversationKey> {
-        if self.room.available_permits() == 0 {
-            return None;
-        }
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    /// Somebody waits.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.room.available_permits() == 0
     }
 }

@@ -13,17 +13,20 @@ use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::words::{OutboundId, ProviderId};
 use raconteur_storage::{Claim, DeadlineIndex, Loaded, StoreError};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::conversation::{Activation, ConversationActor, ConversationMsg, Reason};
 use crate::gateway::Fatal;
 use crate::recovery::Suspect;
+use crate::residents::Room;
 use crate::runtime::{Runtime, Stage};
 use crate::wheel::Origin;
 
 /// After this long without a failure a conversation's failures are forgotten.
 const FORGET_FAILURES: Duration = Duration::from_secs(60);
+
+/// How many receipts are kept for a conversation that is being loaded: more than it can have texts under way.
+const TAKEN_MAX: usize = 16;
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -74,8 +77,10 @@ struct Entry {
     index: DeadlineIndex,
     /// Given up once it was looked at.
     looked_at: Option<Suspect>,
+    /// Texts that a receipt proved taken while it was being loaded.
+    taken: Vec<(OutboundId, ProviderId)>,
     active_at: Instant,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl Entry {
@@ -118,7 +123,7 @@ impl Actor for ShardActor {
             ShardMsg::Wake(key) => shard.wake(&myself, key),
             ShardMsg::Found(key, looked_at) => shard.found(&myself, &key, looked_at),
             ShardMsg::Due(key, origin) => shard.due(&myself, &key, origin),
-            ShardMsg::Taken(key, id, provider_id) => shard.tell(&key, ConversationMsg::Taken(id, provider_id)),
+            ShardMsg::Taken(key, id, provider_id) => shard.taken(&key, id, provider_id),
             ShardMsg::Loaded(key, Ok(loaded)) => shard.activate(&myself, key, *loaded).await,
             ShardMsg::Loaded(key, Err(error)) => shard.load_failed(&key, error),
             ShardMsg::Restart(key) => shard.restart(&myself, key),
@@ -184,9 +189,14 @@ impl Shard {
         }
     }
 
-    fn tell(&self, key: &ConversationKey, message: ConversationMsg) {
-        if let Some(Entry { phase: Phase::Live(actor), .. }) = self.entries.get(key) {
-            let _ = actor.cast(message);
+    /// Of use only to a conversation that has the text in doubt; one that is on disk finds it settled there.
+    fn taken(&mut self, key: &ConversationKey, id: OutboundId, provider_id: ProviderId) {
+        match self.entries.get_mut(key) {
+            Some(Entry { phase: Phase::Live(actor), .. }) => {
+                let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
+            }
+            Some(entry) if entry.taken.len() < TAKEN_MAX => entry.taken.push((id, provider_id)),
+            Some(_) | None => {}
         }
     }
 
@@ -205,6 +215,7 @@ impl Shard {
             reason: None,
             index: DeadlineIndex::Lazy,
             looked_at: None,
+            taken: Vec::new(),
             active_at: Instant::now(),
             _room: room,
         };
@@ -244,6 +255,9 @@ impl Shard {
             Ok((actor, _)) => {
                 self.by_actor.insert(actor.get_id(), key);
                 entry.phase = Phase::Live(actor.clone());
+                for (id, provider_id) in entry.taken.drain(..) {
+                    let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
+                }
                 if missed && !entry.woken.swap(true, Ordering::AcqRel) {
                     let _ = actor.cast(ConversationMsg::Wake);
                 }
@@ -252,9 +266,17 @@ impl Shard {
         }
     }
 
+    /// A record that this version cannot read is one conversation's affair; a store that cannot be read is everybody's.
     fn load_failed(&mut self, key: &ConversationKey, error: StoreError) {
         self.forget(key);
-        self.runtime.fail(Fatal::Store(error));
+        match error {
+            StoreError::Newer { .. } | StoreError::Corrupt { .. } => {
+                tracing::error!(conversation = %self.runtime.log_id(key), %error, "a conversation cannot be loaded");
+            }
+            StoreError::Fenced(_) | StoreError::Stale | StoreError::Locked { .. } | StoreError::Unusable(_) => {
+                self.runtime.fail(Fatal::Store(error));
+            }
+        }
     }
 
     /// A conversation left by itself.

@@ -1,5 +1,7 @@
 //! Stories of what goes on where nobody looks: work that repeats itself, waits for ever, or begins when it should not.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support {
     #![allow(dead_code, reason = "each test file uses its own part")]
     pub(crate) mod watched;

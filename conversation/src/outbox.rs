@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) look_at: UnixMillis,
     /// How many attempts have failed.
     pub(crate) tries: u32,
+    /// It was handed to the provider at least once: a receipt for it can be true.
+    pub(crate) tried: bool,
 }
 
 /// What is under way for the head.
@@ -139,7 +141,8 @@ impl Entry {
             | RowState::Failed { .. }
             | RowState::GivenUp => 0,
         };
-        Self { row, seed, phase: Phase::Idle, look_at: UnixMillis(0), tries }
+        let tried = row.state != RowState::Queued;
+        Self { row, seed, phase: Phase::Idle, look_at: UnixMillis(0), tries, tried }
     }
 
     fn look_from(&self, since: UnixMillis, policy: &Policy) -> UnixMillis {

@@ -31,7 +31,7 @@ impl Resident {
     pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
         let Some((loaded, reason, index, _looked_at)) = self.pending.take() else { return Ok(()) };
         self.set_snapshot_aside().await?;
-        let mut unread = loaded.unread;
+        let unread = loaded.unread;
         let head = unread.iter().position(is_question).filter(|_| self.conversation.may_ask(&self.tenant.policy));
         let Some(head) = head else { return self.take(myself, unread, index).await };
         match self.judge(&unread[head], reason) {
@@ -47,9 +47,13 @@ impl Resident {
                 self.count(&unread[head], attempts, false).await
             }
             Verdict::Convict(reason) => {
-                let record = unread.remove(head);
-                let mut inputs = vec![Input::MessageConvicted { record, reason }];
-                inputs.extend(unread.into_iter().map(Input::WorkAccepted));
+                // In order of acceptance: the core passes over what is older than what it has seen.
+                let suspect = unread[head].sequence;
+                let input = |record: WorkRecord| match record.sequence == suspect {
+                    true => Input::MessageConvicted { record, reason: reason.clone() },
+                    false => Input::WorkAccepted(record),
+                };
+                let inputs = unread.into_iter().map(input).collect();
                 self.run(myself, inputs, index).await
             }
         }

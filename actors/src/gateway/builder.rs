@@ -10,7 +10,8 @@ use super::{
 use crate::clock::SystemClock;
 use crate::lane::Lane;
 use crate::recovery::Recovery;
-use crate::runtime::{Residents, Runtime};
+use crate::residents::Residents;
+use crate::runtime::Runtime;
 use crate::tenant::{Directory, Tenant};
 use crate::wheel::{self, Wheel};
 
@@ -109,6 +110,7 @@ impl Builder {
             Err(reason) => Err(StartError::Channel { name, reason }),
         };
         let channels = self.channels.into_iter().map(open).collect::<Result<BTreeMap<_, _>, _>>()?;
+        runtime.residents.shared_by(self.tenants.len());
         runtime.directory.replace(wire(self.tenants, &channels, &self.assistants)?);
         let shards: Vec<Shard> = (0..SHARDS).map(Shard).collect();
         let claims = runtime.store.claim(&shards).await?;

@@ -24,6 +24,7 @@ impl Step<'_> {
             Work::End => self.end_requested(record),
             Work::DeliveryFailed(failure) => {
                 let DeliveryFailure { outbound, code, reason } = failure.clone();
+                self.drop_rest_of(outbound);
                 self.note_failed_text(outbound, code, reason);
                 self.emit(Effect::Consume(Box::new(self.silent(record))));
             }

@@ -46,7 +46,7 @@ impl Step<'_> {
         if now >= entry.row.expires_at {
             return;
         }
-        entry.phase = Phase::Calling;
+        (entry.phase, entry.tried) = (Phase::Calling, true);
         entry.row.state = RowState::Sending { since: now };
         let message = self.message(now);
         self.emit(Effect::Mark { id, state: RowState::Sending { since: now } });
@@ -54,7 +54,8 @@ impl Step<'_> {
     }
 
     pub(crate) fn on_text_sent(&mut self, id: OutboundId, provider_id: ProviderId) {
-        if self.conversation.outbox.head_is(id).is_some() {
+        // A text that was never tried cannot have been taken, whatever a receipt says.
+        if self.conversation.outbox.head_is(id).is_some_and(|entry| entry.tried) {
             self.conversation.outbox.pop();
             self.emit(Effect::Mark { id, state: RowState::Sent { provider_id } });
         }
@@ -161,15 +162,27 @@ impl Step<'_> {
     fn fail_head(&mut self, code: &str, reason: &str) {
         let Some(entry) = self.conversation.outbox.pop() else { return };
         let id = entry.row.id;
-        let failed = |code: &str, reason: &str| RowState::Failed { code: code.to_owned(), reason: reason.to_owned() };
         self.emit(Effect::Mark { id, state: failed(code, reason) });
-        while let Some(rest) = self.conversation.outbox.pop_same_turn(id) {
-            let state = failed("part_failed", "an earlier part of the same answer could not be sent");
-            self.emit(Effect::Mark { id: rest.row.id, state });
-        }
+        self.drop_rest_of(id);
         self.note_failed_text(id, code.to_owned(), reason.to_owned());
         self.emit(Effect::Save);
     }
+}
+
+impl Step<'_> {
+    /// What is left of an answer of which one part has failed is not sent, unless it is with the provider already.
+    pub(crate) fn drop_rest_of(&mut self, id: OutboundId) {
+        let is_later = |head: &mut Entry| head.phase != Phase::Calling && head.row.id.part > id.part;
+        while self.conversation.outbox.head().is_some_and(is_later) {
+            let Some(rest) = self.conversation.outbox.pop_same_turn(id) else { return };
+            let state = failed("part_failed", "an earlier part of the same answer could not be sent");
+            self.emit(Effect::Mark { id: rest.row.id, state });
+        }
+    }
+}
+
+fn failed(code: &str, reason: &str) -> RowState {
+    RowState::Failed { code: code.to_owned(), reason: reason.to_owned() }
 }
 
 impl Entry {

@@ -242,3 +242,27 @@ fn a_doubtful_text_that_is_not_worth_sending_any_more_is_judged_and_not_asked_fo
     let effects = script.give(Input::DeadlinePassed);
     assert_eq!(effects, ["mark 1-0 given up", "text 1-0 failed unknown", "save"]);
 }
+
+#[test]
+fn a_receipt_for_a_text_that_was_never_tried_is_not_believed() {
+    let mut script = Script::new();
+    script.accept(1, text("hi"));
+    script.replied(1, 1, answer("hello"));
+    assert_eq!(script.sent("1-0"), [""; 0]);
+    assert_eq!(script.slot("1-0"), ["mark 1-0 sending", "send 1-0 \"hello\""]);
+}
+
+#[test]
+fn a_part_that_a_receipt_says_failed_stops_the_parts_behind_it() {
+    use crate::words::{DeliveryFailure, Work};
+    let mut script = Script::new();
+    script.policy.send.text_max = 5;
+    script.accept(1, text("hi"));
+    script.replied(1, 1, Answer { items: vec![Item::Text("aaaa bbbb cccc".into())], ..Answer::default() });
+    script.slot("1-0");
+    script.sent("1-0");
+    let failure = DeliveryFailure { outbound: id("1-0"), code: "30003".into(), reason: "off".into() };
+    let effects = script.accept(2, Work::DeliveryFailed(failure));
+    assert_eq!(effects[..2], ["mark 1-1 failed part_failed", "mark 1-2 failed part_failed"]);
+    assert!(script.conversation.is_idle());
+}

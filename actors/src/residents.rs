@@ -1,0 +1,131 @@
+//! How many conversations are in memory, and who waits to get in.
+//!
+//! The whole room is bounded by `max_resident`. One tenant may take nearly all of it, but not the last tenth: that is for tenants
+//! that have less than their share, so that a dead provider or a slow assistant, whose conversations stay and wait, shuts
+//! nobody else out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use raconteur_conversation::address::{Address, ConversationKey};
+
+/// How many wait at most; the sweep finds the rest again.
+const WAITING_MAX: usize = 10_000;
+
+/// The room.
+pub(crate) struct Residents {
+    most: usize,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    tenants: usize,
+    inside: usize,
+    by_tenant: BTreeMap<Address, usize>,
+    waiting: VecDeque<ConversationKey>,
+}
+
+/// One conversation's place, given back when dropped.
+pub(crate) struct Room {
+    tenant: Address,
+    state: Arc<Mutex<State>>,
+}
+
+impl Residents {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most: most.max(1), state: Arc::default() }
+    }
+
+    /// How many tenants share the room.
+    pub(crate) fn shared_by(&self, tenants: usize) {
+        lock(&self.state).tenants = tenants;
+    }
+
+    /// Room for one more, or a place in the line.
+    pub(crate) fn enter(&self, key: &ConversationKey) -> Option<Room> {
+        let mut state = lock(&self.state);
+        if !state.admits(&key.tenant, self.most) {
+            if state.waiting.len() < WAITING_MAX {
+                state.waiting.push_back(key.clone());
+            }
+            return None;
+        }
+        state.inside += 1;
+        *state.by_tenant.entry(key.tenant.clone()).or_default() += 1;
+        Some(Room { tenant: key.tenant.clone(), state: Arc::clone(&self.state) })
+    }
+
+    /// Who is next, if there is room for him now.
+    pub(crate) fn next(&self) -> Option<ConversationKey> {
+        let mut state = lock(&self.state);
+        let place = state.waiting.iter().position(|key| state.admits(&key.tenant, self.most))?;
+        state.waiting.remove(place)
+    }
+
+    /// Somebody waits.
+    pub(crate) fn is_crowded(&self) -> bool {
+        !lock(&self.state).waiting.is_empty()
+    }
+}
+
+impl State {
+    fn admits(&self, tenant: &Address, most: usize) -> bool {
+        if self.inside >= most {
+            return false;
+        }
+        let share = most / self.tenants.max(1);
+        let reserve = if self.tenants > 1 { most / 10 } else { 0 };
+        let has = self.by_tenant.get(tenant).copied().unwrap_or(0);
+        has < share || self.inside + reserve < most
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        state.inside = state.inside.saturating_sub(1);
+        if let Some(has) = state.by_tenant.get_mut(&self.tenant) {
+            *has = has.saturating_sub(1);
+            if *has == 0 {
+                state.by_tenant.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(tenant: &str, user: usize) -> ConversationKey {
+        let number = |text: &str| Address::parse(text).unwrap();
+        ConversationKey { tenant: number(tenant), user: number(&format!("+1555{user:07}")) }
+    }
+
+    #[test]
+    fn a_single_tenant_may_have_all_the_room_and_not_more() {
+        let residents = Residents::new(3);
+        residents.shared_by(1);
+        let mut rooms: Vec<Option<Room>> = (0..4).map(|user| residents.enter(&key("+15550100", user))).collect();
+        assert_eq!(rooms.iter().filter(|room| room.is_some()).count(), 3);
+        assert!(residents.is_crowded() && residents.next().is_none());
+        rooms.remove(0);
+        assert_eq!(residents.next(), Some(key("+15550100", 3)));
+    }
+
+    #[test]
+    fn a_tenant_that_fills_the_room_leaves_a_tenth_to_the_others() {
+        let residents = Residents::new(20);
+        residents.shared_by(4);
+        let greedy: Vec<Room> = (0..30).filter_map(|user| residents.enter(&key("+15550100", user))).collect();
+        assert_eq!(greedy.len(), 18);
+        assert!(residents.enter(&key("+15550101", 1)).is_some());
+        drop(greedy);
+        assert!(residents.next().is_some());
+    }
+}
