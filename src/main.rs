@@ -11,6 +11,8 @@ use raconteur::check::{self, Kind, Kinds};
 use raconteur::cli::{Cli, Command, ServeArgs};
 use raconteur::config::{self, Config, Problem, StoreKind};
 use raconteur::{Server, ServerError, assistant, telemetry, transport};
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -60,14 +62,19 @@ async fn serve(cli: &Cli, args: &ServeArgs) -> ExitCode {
 }
 
 async fn run(server: Server, config: &Config) -> ExitCode {
+    // Before anybody is told that it runs: a supervisor may send its signal as soon as it has read that.
+    let mut signals = match StopSignals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(format_args!("cannot listen to signals: {error}")),
+    };
     say(&welcome(config, &server));
     let timeout = config.engine.drain_timeout;
     let stop = async move {
-        stop_signal().await;
+        signals.next().await;
         let seconds = timeout.as_secs();
         say(&format!("Stopping: open turns have {seconds} s to finish; press Ctrl-C again to leave at once.\n"));
-        tokio::spawn(async {
-            stop_signal().await;
+        tokio::spawn(async move {
+            signals.next().await;
             // Nothing is lost: what was accepted is in the store, and the next start goes on with it.
             std::process::exit(130);
         });
@@ -127,20 +134,42 @@ fn checked(cli: &Cli) -> ExitCode {
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Resolves at the next Ctrl-C or SIGTERM.
-async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Ctrl-C and SIGTERM. From `listen` on neither ends the process by itself.
+#[cfg(unix)]
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Resolves at the next of them.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct StopSignals;
+
+#[cfg(not(unix))]
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Resolves at the next one.
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {
