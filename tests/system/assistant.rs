@@ -43,7 +43,7 @@ async fn fails_and_recovers(scene: &Scene, faults: &[(Operation, Fault)]) {
     scene.echoes(ADA, "again").await;
     let turns = scene.transcript(ADA).await;
     let [failed, fine] = &turns[turns.len() - 2..] else { panic!("two turns are there") };
-    let attempts = u32::try_from(faults.len()).unwrap();
+    let attempts = u32::try_from(faults.len()).expect("they are few");
     assert_eq!((failed.asks, failed.error.is_some(), fine.error.is_some()), (attempts, true, false), "{faults:?}");
 }
 

@@ -29,7 +29,7 @@ fn watch_for_panics() {
         std::panic::set_hook(Box::new(move |panic| {
             if panic.location().is_some_and(|location| !location.file().starts_with("tests/")) {
                 PANICS.fetch_add(1, Ordering::Relaxed);
-                WHERE.lock().unwrap().push(panic.to_string());
+                WHERE.lock().expect("it is only pushed to").push(panic.to_string());
             }
             usual(panic);
         }));
@@ -58,7 +58,7 @@ async fn is_unharmed(scene: &Scene) {
     scene.echoes(ADA, "hi").await;
     assert_eq!(scene.sent_to(BOB), ["echo before", "echo after"]);
     assert_eq!(scene.watson.asked(), ["before", "after", "hi"]);
-    assert_eq!(PANICS.load(Ordering::Relaxed), 0, "{:?}", WHERE.lock().unwrap());
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0, "{:?}", WHERE.lock());
 }
 
 /// Writes bytes to the gateway and reads until it closes the connection.

@@ -33,7 +33,8 @@ async fn fifty_texts_at_once_are_answered_one_at_a_time_in_order_and_delay_nobod
     assert_eq!(scene.sent_to(ADA), echoes);
     let mut all: Vec<&str> = bodies.iter().map(String::as_str).collect();
     let mut sorted = accepted;
-    (all.sort_unstable(), sorted.sort_unstable());
+    all.sort_unstable();
+    sorted.sort_unstable();
     assert_eq!(sorted, all, "each of them once");
 }
 
@@ -50,9 +51,8 @@ async fn what_waits_at_a_restart_is_answered_after_it_in_the_same_order() {
         scene.text(ADA, &format!("text {n}")).await;
     }
     soon("the first question", scene.watson.until_asked("text 0", 1)).await;
-    scene.watson.let_through(1);
+    scene.watson.let_through(5);
     let scene = scene.restart().await;
-    scene.watson.let_through(4);
     scene.creates(5).await;
     let expected: Vec<String> = (0..5).map(|n| format!("echo text {n}")).collect();
     assert_eq!(scene.sent_to(ADA), expected);

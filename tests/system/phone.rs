@@ -23,7 +23,7 @@ impl Line {
         let path = format!("/channels/phone/events?tenant={tenant}&user={user}{more}");
         let response = scene.caller.request(Method::GET, &path).send().await.expect("the gateway answers");
         assert_eq!(response.status(), 200);
-        assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/event-stream"));
+        assert!(response.headers()["content-type"].to_str().expect("it is text").starts_with("text/event-stream"));
         Self { stream: Box::pin(response.bytes_stream()), unread: String::new() }
     }
 
@@ -73,7 +73,8 @@ async fn a_text_from_the_phone_is_answered_on_its_line_and_on_no_other() {
     let scene = Scene::start().await;
     let mut ada = Line::open(&scene, (PHONE, ADA), "").await;
     let mut bob = Line::open(&scene, (PHONE, BOB), "").await;
-    (ada.is_live().await, bob.is_live().await);
+    ada.is_live().await;
+    bob.is_live().await;
     ada_says(&scene, "1", "hi").await;
     assert_eq!(ada.text().await.1, "echo hi");
     ada_says(&scene, "1", "hi").await;
