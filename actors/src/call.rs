@@ -107,7 +107,12 @@ fn note(error: &SendError, tenant: &Tenant) {
             tracing::error!(tenant = ?tenant.number, %error, "the number cannot send: mend its configuration");
             tenant.lane.pause(PAUSE);
         }
-        SendError::Retry { .. } | SendError::Unknown { .. } => {
+        // Who asks us to come later means the account, not this one text.
+        SendError::Retry { after: Some(after), .. } => {
+            tracing::warn!(tenant = ?tenant.number, %error, "the number pauses");
+            tenant.lane.pause(*after);
+        }
+        SendError::Retry { after: None, .. } | SendError::Unknown { .. } => {
             tracing::warn!(tenant = ?tenant.number, %error, "not sent")
         }
         SendError::Rejected { .. } | SendError::OptedOut => tracing::info!(tenant = ?tenant.number, %error, "not sent"),

@@ -151,7 +151,7 @@ pub enum SendError {
     /// Surely not taken; this text may be tried again.
     #[error("not taken, worth another attempt: {reason}")]
     Retry {
-        /// How long the provider asked us to wait, if it did.
+        /// How long the provider asked us to wait, if it did: the whole number waits.
         after: Option<Duration>,
         /// What happened.
         reason: String,
