@@ -27,8 +27,6 @@ pub(crate) const LOG_MARGIN: Duration = Duration::from_secs(300);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an assistant may take to be told that a session is over.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a number pauses when the provider does not say.
-const PAUSE: Duration = Duration::from_secs(60);
 
 /// What came of a call.
 #[derive(Debug)]
@@ -101,11 +99,11 @@ fn note(error: &SendError, tenant: &Tenant) {
     match error {
         SendError::Pause { after, .. } => {
             tracing::warn!(tenant = ?tenant.number, %error, "the number pauses");
-            tenant.lane.pause(after.unwrap_or(PAUSE));
+            tenant.lane.pause(after.unwrap_or(tenant.policy.send.pause));
         }
         SendError::Misconfigured { .. } => {
             tracing::error!(tenant = ?tenant.number, %error, "the number cannot send: mend its configuration");
-            tenant.lane.pause(PAUSE);
+            tenant.lane.pause(tenant.policy.send.pause);
         }
         // Who asks us to come later means the account, not this one text.
         SendError::Retry { after: Some(after), .. } => {

@@ -4,103 +4,43 @@
 
 mod support {
     #![allow(dead_code, reason = "each test file uses its own part")]
+    pub(crate) mod watched;
     pub(crate) mod world;
 }
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use raconteur_conversation::address::{ConversationKey, Shard};
-use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Receipt, SendError, Sequence, Work};
-use raconteur_storage::{
-    Accepted, Claim, DeadLetter, KvStore, Loaded, Mark, NewWork, Opening, Options, Step, Store, StoreError,
-    TranscriptTurn, Version, WorkCursor, WorkPage,
-};
+use raconteur_conversation::words::{SendError, Work};
+use raconteur_storage::{KvStore, Options, Step, Store};
+use support::watched::{Watch, Watched};
 use support::world::{Does, Takes, World, key};
 
 const ADA: &str = "+15550111";
 const BOB: &str = "+15550122";
 
-/// A store that panics when a turn is committed whose text says so: as a bug in the conversation would.
-struct Trapped(Arc<dyn Store>);
-
-impl Trapped {
-    fn spring(step: &Step) {
-        let works = step.answered.iter().filter_map(|answered| answered.transcript.as_ref());
-        for turn in works.filter(|turn| turn.error.is_none()) {
-            if let Work::Message(message) = &turn.work {
-                assert!(!message.body.contains("poison"), "sprung by a poisonous text");
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl Store for Trapped {
-    fn opening(&self) -> Opening {
-        self.0.opening()
-    }
-    async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError> {
-        self.0.accept(new).await
-    }
-    async fn claim(&self, shards: &[Shard]) -> Result<Vec<Claim>, StoreError> {
-        self.0.claim(shards).await
-    }
-    async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
-        self.0.release(claims).await
-    }
-    async fn load(&self, claim: Claim, key: &ConversationKey, unread_max: usize) -> Result<Loaded, StoreError> {
-        self.0.load(claim, key, unread_max).await
-    }
-    async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
-        Self::spring(&step);
-        self.0.commit(claim, key, step).await
-    }
-    async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {
-        self.0.settle(claim, key, marks).await;
-    }
-    async fn receipt(&self, key: &ConversationKey, receipt: &Receipt, at: UnixMillis) -> Result<bool, StoreError> {
-        self.0.receipt(key, receipt, at).await
-    }
-    async fn work(&self, now: UnixMillis, after: Option<WorkCursor>, limit: usize) -> Result<WorkPage, StoreError> {
-        self.0.work(now, after, limit).await
-    }
-    async fn deadlines(
-        &self,
-        until: UnixMillis,
-        after: Option<(UnixMillis, ConversationKey)>,
-        limit: usize,
-    ) -> Result<Vec<(UnixMillis, ConversationKey)>, StoreError> {
-        self.0.deadlines(until, after, limit).await
-    }
-    async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
-        self.0.forget_duplicates(before, limit).await
-    }
-    async fn transcript(
-        &self,
-        key: &ConversationKey,
-        before: Option<Sequence>,
-        limit: usize,
-    ) -> Result<Vec<TranscriptTurn>, StoreError> {
-        self.0.transcript(key, before, limit).await
-    }
-    async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.0.dead_letters(after, limit).await
-    }
-    async fn close(&self) -> Result<(), StoreError> {
-        self.0.close().await
-    }
-    async fn failed(&self) -> StoreError {
-        self.0.failed().await
-    }
-}
-
+/// A world whose store panics when the answer to a poisonous text is committed.
 async fn trapped() -> World {
     let mut world = World::new();
-    world.wrap = Box::new(|store| Arc::new(Trapped(store)));
+    let watch = Arc::new(Watch::default());
+    watch.poison_panics.store(true, Ordering::Relaxed);
+    world.wrap = Box::new(move |store| Arc::new(Watched(store, Arc::clone(&watch))));
     world.start().await;
+    world
+}
+
+/// A text that was with the assistant at three deaths of the process, and is asked for the fourth time.
+async fn there_at_three_deaths(body: &str) -> World {
+    let mut world = World::started().await;
+    world.bot.does(|_| Does::NeverAnswers);
+    world.inbound(ADA, body).await;
+    for asks in 1..=3 {
+        world.bot.was_asked(asks).await;
+        world.crash().await;
+        world.start().await;
+    }
+    world.bot.was_asked(4).await;
     world
 }
 
@@ -136,16 +76,8 @@ async fn attempts_are_remembered_across_a_clean_restart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_there_whenever_the_process_dies_runs_alone_and_is_then_convicted() {
-    let mut world = World::started().await;
-    world.bot.does(|_| Does::NeverAnswers);
-    world.inbound(ADA, "killer").await;
-    for asks in 1..=3 {
-        world.bot.was_asked(asks).await;
-        world.crash().await;
-        world.start().await;
-    }
-    // Three deaths: it runs alone now, and dies once more.
-    world.bot.was_asked(4).await;
+    let mut world = there_at_three_deaths("killer").await;
+    // It runs alone now, and dies once more.
     assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
     world.crash().await;
     world.bot.does(|_| Does::Says("fine".into()));
@@ -159,15 +91,7 @@ async fn a_message_that_is_there_whenever_the_process_dies_runs_alone_and_is_the
 
 #[tokio::test(start_paused = true)]
 async fn an_innocent_message_that_was_there_at_many_deaths_is_answered() {
-    let mut world = World::started().await;
-    world.bot.does(|_| Does::NeverAnswers);
-    world.inbound(ADA, "innocent").await;
-    for asks in 1..=3 {
-        world.bot.was_asked(asks).await;
-        world.crash().await;
-        world.start().await;
-    }
-    world.bot.was_asked(4).await;
+    let world = there_at_three_deaths("innocent").await;
     world.bot.does(|question| Does::Says(question.input.text().to_owned()));
     world.expects(ADA, &["innocent"]).await;
     assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
@@ -197,15 +121,7 @@ async fn a_snapshot_that_cannot_be_read_is_set_aside_whole_and_the_conversation_
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_ran_alone_in_a_process_that_stopped_in_good_order_is_not_to_blame_for_a_later_death() {
-    let mut world = World::started().await;
-    world.bot.does(|_| Does::NeverAnswers);
-    world.inbound(ADA, "innocent").await;
-    for asks in 1..=3 {
-        world.bot.was_asked(asks).await;
-        world.crash().await;
-        world.start().await;
-    }
-    world.bot.was_asked(4).await;
+    let mut world = there_at_three_deaths("innocent").await;
     world.drain(Duration::from_secs(1)).await;
     world.start().await;
     world.bot.was_asked(5).await;

@@ -34,6 +34,8 @@ pub struct SendPolicy {
     pub valid_for: Duration,
     /// The waits between attempts that surely were not taken.
     pub backoff: Backoff,
+    /// How long a number pauses when the provider does not say how long, or an operator must act first.
+    pub pause: Duration,
     /// How long after a call began the provider's log is read when the call's outcome is unknown.
     pub reconcile_after: Duration,
     /// How long an unreadable log is tried before [`SendPolicy::doubt`] decides.
@@ -86,6 +88,7 @@ impl Default for Policy {
                 timeout: Duration::from_secs(30),
                 valid_for: Duration::from_secs(4 * 3_600),
                 backoff: Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(300) },
+                pause: Duration::from_secs(60),
                 reconcile_after: Duration::from_secs(30),
                 reconcile_for: Duration::from_secs(600),
                 doubt: DoubtPolicy::GiveUp,

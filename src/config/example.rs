@@ -224,6 +224,7 @@ fn write_send(text: &mut String, policy: &SendPolicy) {
         timeout,
         valid_for,
         backoff,
+        pause,
         reconcile_after,
         reconcile_for,
         doubt,
@@ -244,6 +245,8 @@ fn write_send(text: &mut String, policy: &SendPolicy) {
     let explanation = "The wait after the first attempt that surely was not taken; it doubles with each further one.";
     key(text, "backoff_first", span(*first), explanation);
     key(text, "backoff_longest", span(*longest), "No wait between attempts is longer than this.");
+    let explanation = "How long a number pauses when the provider does not say, or an operator must act first.";
+    key(text, "pause", span(*pause), explanation);
     let explanation = "How long after a call of unknown outcome began the provider's log is read.";
     key(text, "reconcile_after", span(*reconcile_after), explanation);
     key(text, "reconcile_for", span(*reconcile_for), "How long an unreadable log is tried before `doubt` decides.");

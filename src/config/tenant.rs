@@ -70,6 +70,8 @@ struct SendKeys {
     #[serde(with = "humantime_serde")]
     backoff_longest: Duration,
     #[serde(with = "humantime_serde")]
+    pause: Duration,
+    #[serde(with = "humantime_serde")]
     reconcile_after: Duration,
     #[serde(with = "humantime_serde")]
     reconcile_for: Duration,
@@ -137,6 +139,7 @@ impl Default for SendKeys {
             timeout,
             valid_for,
             backoff,
+            pause,
             reconcile_after,
             reconcile_for,
             doubt,
@@ -149,7 +152,7 @@ impl Default for SendKeys {
             DoubtPolicy::Resend => DoubtKey::Resend,
         };
         let Backoff { first: backoff_first, longest: backoff_longest } = backoff;
-        Self { timeout, valid_for, backoff_first, backoff_longest, reconcile_after, reconcile_for, doubt }
+        Self { timeout, valid_for, backoff_first, backoff_longest, pause, reconcile_after, reconcile_for, doubt }
     }
 }
 
@@ -213,6 +216,7 @@ impl SendKeys {
         checks.duration("send.backoff_longest", self.backoff_longest, millis(10)..=days(1));
         let (first, longest) = (self.backoff_first, self.backoff_longest);
         checks.ordered(("send.backoff_first", first), ("send.backoff_longest", longest));
+        checks.duration("send.pause", self.pause, millis(10)..=secs(3_600));
         checks.duration("send.reconcile_after", self.reconcile_after, millis(10)..=secs(3_600));
         checks.duration("send.reconcile_for", self.reconcile_for, secs(1)..=days(1));
     }
@@ -222,6 +226,7 @@ impl SendKeys {
             timeout: self.timeout,
             valid_for: self.valid_for,
             backoff: Backoff { first: self.backoff_first, longest: self.backoff_longest },
+            pause: self.pause,
             reconcile_after: self.reconcile_after,
             reconcile_for: self.reconcile_for,
             doubt: match self.doubt {

@@ -86,7 +86,7 @@ fn every_rule_of_a_tenant_is_read() {
     for part in [
         "session_timeout: 1800s, failure_message: \"Later.\", options_prefix: \"%s) \"",
         "AskPolicy { timeout: 9s, retries: 0, interval: 1s }",
-        "SendPolicy { timeout: 30s, valid_for: 3600s, backoff: Backoff { first: 1s, longest: 60s }, reconcile_after: 5s",
+        "SendPolicy { timeout: 30s, valid_for: 3600s, backoff: Backoff { first: 1s, longest: 60s }, pause: 60s, reconcile_after: 5s",
         "reconcile_for: 60s, doubt: Resend",
         "answer_within: 3600s, max_context: 2048, outbox_max: 7, poison_attempts: 5",
     ] {

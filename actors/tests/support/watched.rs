@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use raconteur_conversation::address::{ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Receipt, Sequence};
+use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
     Accepted, Claim, DeadLetter, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn, Version,
     WorkCursor, WorkPage,
@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     pub(crate) commits: AtomicUsize,
     pub(crate) accept_takes_ms: AtomicU64,
     pub(crate) deadlines_panic: AtomicBool,
+    /// Committing the answer to a text with "poison" in it panics, as a bug in the conversation would.
+    pub(crate) poison_panics: AtomicBool,
 }
 
 impl Watch {
@@ -30,6 +32,12 @@ impl Watch {
     pub(crate) fn commits(&self) -> usize {
         self.commits.load(Ordering::Relaxed)
     }
+}
+
+fn is_poisonous(step: &Step) -> bool {
+    let turns = step.answered.iter().filter_map(|answered| answered.transcript.as_ref());
+    let mut answered = turns.filter(|turn| turn.error.is_none());
+    answered.any(|turn| matches!(&turn.work, Work::Message(message) if message.body.contains("poison")))
 }
 
 /// The store.
@@ -57,6 +65,7 @@ impl Store for Watched {
     }
     async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
         self.1.commits.fetch_add(1, Ordering::Relaxed);
+        assert!(!(self.1.poison_panics.load(Ordering::Relaxed) && is_poisonous(&step)), "sprung by a poisonous text");
         self.0.commit(claim, key, step).await
     }
     async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {

@@ -19,9 +19,6 @@ const LOG_AGAIN: Duration = Duration::from_secs(5);
 /// Why a text stays in doubt.
 const NO_WORD: &str = "there is no log that could be asked, or it is no longer worth sending again";
 
-/// How long a number pauses when the provider does not say.
-const PAUSE: Duration = Duration::from_secs(60);
-
 impl Step<'_> {
     /// Gives the head of the outbox what it needs.
     pub(crate) fn tend_outbox(&mut self) {
@@ -67,11 +64,11 @@ impl Step<'_> {
             return;
         };
         entry.phase = Phase::Idle;
-        let wait = entry.wait(&self.policy.send.backoff);
+        let (wait, pause) = (entry.wait(&self.policy.send.backoff), self.policy.send.pause);
         match error {
             SendError::Retry { after, .. } => self.retry_head(wait.max(after.unwrap_or_default())),
-            SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(PAUSE)),
-            SendError::Misconfigured { .. } => self.retry_head(PAUSE),
+            SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(pause)),
+            SendError::Misconfigured { .. } => self.retry_head(pause),
             SendError::Rejected { code, reason } => self.fail_head(&code, &reason),
             SendError::OptedOut => self.fail_head("opted_out", "the user has opted out"),
             SendError::Unknown { reason } => {
