@@ -1,7 +1,7 @@
 //! After an unclean start: which message may have killed the process.
 //!
 //! A message that was being worked on when the process died gets one more attempt on its record before it runs again. One with
-//! too many runs alone, after all others, and only if the process dies once more then is it to blame. This file is the gate
+//! too many runs alone, after all others, and only if the process keeps dying then is it to blame. This file is the gate
 //! that lets them through one at a time, last.
 
 use std::sync::Arc;

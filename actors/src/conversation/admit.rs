@@ -2,7 +2,8 @@
 //!
 //! The first attempt is free. Each further one is counted on the record before it runs. After a failure of the conversation
 //! itself, `poison_attempts` failures convict. After the death of the process nobody knows which message is to blame: one with
-//! that many attempts runs alone, after the others, and is convicted only if the process dies while it does.
+//! that many attempts runs alone, after the others, and is convicted only when the process has died as often while it did. Fewer
+//! would convict the innocent: a process that is killed again and again always has somebody's message under way.
 //! A message that cannot run, because the outbox is full, is not attempted: it is neither counted nor given the room to run alone.
 
 use std::sync::Arc;
@@ -20,8 +21,8 @@ enum Verdict {
     Run,
     /// Count one more attempt, then let it run.
     Again(u8),
-    /// Count one more attempt, and let it run when it is alone.
-    RunAlone(u8),
+    /// Let it run when it is alone, and count that.
+    RunAlone,
     /// Set it aside, for this reason.
     Convict(String),
 }
@@ -42,9 +43,10 @@ impl Resident {
                 self.trial = Some((sequence, Trial::Together(self.runtime.recovery.suspect())));
                 self.take(myself, unread, index).await
             }
-            Verdict::RunAlone(attempts) => {
+            // While it waits it is not attempted: a death then is not counted.
+            Verdict::RunAlone => {
                 self.wait_alone(myself);
-                self.count(&unread[head], attempts, false).await
+                Ok(())
             }
             Verdict::Convict(reason) => {
                 // In order of acceptance: the core passes over what is older than what it has seen.
@@ -86,7 +88,9 @@ impl Resident {
         let most = self.runtime.settings.unread_max;
         let loaded = self.runtime.store.load(self.claim, self.conversation.key(), most).await?;
         if let Some(head) = loaded.unread.iter().find(|record| is_question(record)) {
-            self.count(head, head.attempts, true).await?;
+            let first = self.tenant.policy.poison_attempts.max(1);
+            let attempts = if head.alone { head.attempts.saturating_add(1) } else { first };
+            self.count(head, attempts, true).await?;
             self.trial = Some((head.sequence, Trial::Alone(alone)));
         }
         self.take(myself, loaded.unread, DeadlineIndex::Lazy).await
@@ -116,10 +120,17 @@ impl Resident {
             // It will not be alone this time: a later death must not be laid at its door.
             Reason::Woken if !opening.unclean && head.alone => Verdict::Again(head.attempts),
             Reason::Woken if !opening.unclean => Verdict::Run,
-            Reason::Woken if head.alone => Verdict::Convict("the process died while it ran alone".into()),
-            Reason::Woken if attempts >= most => Verdict::RunAlone(attempts),
+            Reason::Woken if head.alone && self.runs_alone(head) >= most => {
+                Verdict::Convict(format!("the process died {most} times while it ran alone"))
+            }
+            Reason::Woken if head.alone || attempts >= most => Verdict::RunAlone,
             Reason::Woken => Verdict::Again(attempts),
         }
+    }
+
+    /// How often a message that is marked as running alone has done so: counted on from `poison_attempts`.
+    fn runs_alone(&self, head: &WorkRecord) -> u8 {
+        head.attempts.saturating_sub(self.tenant.policy.poison_attempts.max(1)).saturating_add(1)
     }
 
     async fn count(&mut self, head: &WorkRecord, attempts: u8, alone: bool) -> Result<(), StoreError> {

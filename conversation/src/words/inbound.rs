@@ -88,7 +88,7 @@ pub struct WorkRecord {
     /// How often it was begun again after its conversation failed. Zero for the first, free attempt.
     #[serde(default)]
     pub attempts: u8,
-    /// It was running alone when this was written: if the process died then, it is to blame.
+    /// It was running alone when this was written: if the process died then, it may be to blame.
     #[serde(default)]
     pub alone: bool,
     /// What is to be done.

@@ -103,7 +103,8 @@ fn audit_user(user: &User, creates: &[&Create], pages: &[TranscriptTurn], findin
         let wanted = kind.answer(number, &session.map(|id| id.to_string()).unwrap_or_default());
         findings.expect(answer == wanted, || {
             let error = page.error.as_deref().unwrap_or("none");
-            format!("{name}: {text:?} ({sequence}) was answered {:.80?}, not {:.80?}; error: {error}", answer, wanted)
+            let (answer, wanted) = (beginning(&answer), beginning(&wanted));
+            format!("{name}: {text:?} ({sequence}) was answered {answer:?}, not {wanted:?}; error: {error}")
         });
         findings.expect(page.session == session, || format!("{name}: {text:?} ({sequence}) fell into another session"));
         let heard = if let Work::Message(message) = &page.work { message.body.as_str() } else { "no text" };
@@ -141,4 +142,9 @@ fn audit_rows(name: &str, page: &TranscriptTurn, sent: &BTreeMap<OutboundId, &Cr
             format!("{name}: row {} stands as {:?}, and was sent as {real:?}", row.row.id, row.row.state)
         });
     }
+}
+
+/// Enough of a text to know it by.
+fn beginning(text: &str) -> String {
+    text.chars().take(80).collect()
 }
