@@ -112,15 +112,18 @@ impl Server {
     ///
     /// # Errors
     /// Why it can no longer go on. What was accepted is in the store; the process should end with a failure and be started again.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Fatal> {
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Fatal> {
         let readiness: Readiness = self.gateway.readiness();
         tokio::select! {
-            () = stop => self.stop().await,
+            () = stop => {}
             ended = readiness.ended() => {
                 self.serving.abort();
-                ended
+                return ended;
             }
+            // A gateway that nobody can reach is no gateway.
+            _ = &mut self.serving => return Err(Fatal::Lost("the HTTP side".into())),
         }
+        self.stop().await
     }
 
     /// Stops in good order. Then the store may be opened again, unless a client held its connection open for longer than a second.
