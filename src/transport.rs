@@ -43,6 +43,9 @@ pub enum WebhookError {
     /// It does not prove that it comes from the provider: 403.
     #[error("forbidden: {0}")]
     Forbidden(String),
+    /// Nothing is received at this path: 404.
+    #[error("not found: {0}")]
+    NotFound(String),
     /// It comes from the provider but makes no sense: 400.
     #[error("malformed: {0}")]
     Malformed(String),

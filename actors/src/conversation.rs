@@ -139,8 +139,8 @@ impl Actor for ConversationActor {
         myself: ActorRef<ConversationMsg>,
         resident: &mut Box<Resident>,
     ) -> Result<(), ActorProcessingErr> {
-        Box::pin(resident.begin(&myself)).await?;
-        Ok(())
+        let begun = Box::pin(resident.begin(&myself)).await;
+        resident.survive(&myself, begun)
     }
 
     async fn handle(
@@ -152,7 +152,8 @@ impl Actor for ConversationActor {
         if resident.left {
             return Ok(());
         }
-        Box::pin(resident.on_message(&myself, message)).await?;
+        let handled = Box::pin(resident.on_message(&myself, message)).await;
+        resident.survive(&myself, handled)?;
         resident.leave_if_quiet(&myself);
         Ok(())
     }
@@ -403,8 +404,25 @@ impl Resident {
         }
     }
 
+    /// Where somebody else has moved the conversation on, no message is to blame: it leaves, and is loaded again as it is now.
+    fn survive(
+        &mut self,
+        myself: &ActorRef<ConversationMsg>,
+        result: Result<(), StoreError>,
+    ) -> Result<(), ActorProcessingErr> {
+        match result {
+            Err(error @ (StoreError::Stale | StoreError::Fenced(_))) => {
+                tracing::warn!(conversation = %self.id, %error, "the conversation is loaded again");
+                self.woken.store(true, Ordering::Release);
+                self.leave(myself);
+                Ok(())
+            }
+            result => Ok(result?),
+        }
+    }
+
     fn leave_if_quiet(&mut self, myself: &ActorRef<ConversationMsg>) {
-        if self.leaving && self.conversation.is_quiet() {
+        if self.leaving && !self.left && self.conversation.is_quiet() {
             self.leave(myself);
         }
     }

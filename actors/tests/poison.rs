@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use raconteur_conversation::words::{SendError, Work};
+use raconteur_conversation::words::{DeliveryFailure, OutboundId, SendError, Sequence, Work};
 use raconteur_storage::{KvStore, Options, Step, Store};
 use support::watched::{Watch, Watched};
 use support::world::{Does, Takes, World, key};
@@ -60,6 +60,21 @@ async fn a_message_that_makes_its_conversation_fail_is_set_aside_and_the_convers
     assert!(matches!(&letters[0].work, Some(Work::Message(message)) if message.body == "this is poison"));
     let asked = world.bot.asked().iter().filter(|(_, _, text)| text == "this is poison").count();
     assert_eq!(asked, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_that_makes_its_conversation_fail_is_set_aside_and_no_text_is_blamed_for_it() {
+    let mut world = trapped().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    let outbound = OutboundId { turn: Sequence(1), part: 0 };
+    let failure = DeliveryFailure { outbound, code: "1".into(), reason: "poison".into() };
+    world.arrives(ADA, Work::DeliveryFailed(failure)).await;
+    world.inbound(ADA, "innocent").await;
+    world.expects(ADA, &["1: hi", "2: innocent"]).await;
+    let letters = world.gateway().store().dead_letters(None, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert!(matches!(letters[0].work, Some(Work::DeliveryFailed(_))));
 }
 
 #[tokio::test(start_paused = true)]

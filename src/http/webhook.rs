@@ -6,6 +6,7 @@
 //! | taken, or taken before | 200 and the transport's own acknowledgement |
 //! | not proven to come from the provider; a number that is not ours | 403 |
 //! | makes no sense | 400 |
+//! | nothing is received at this path | 404 |
 //! | body too large | 413 |
 //! | a limit is reached, the store failed, the gateway stops, no answer in time | 503 with `Retry-After` |
 
@@ -86,6 +87,7 @@ impl Desk {
                 );
                 text(StatusCode::FORBIDDEN, "Forbidden")
             }
+            WebhookError::NotFound(why) => text(StatusCode::NOT_FOUND, why),
             WebhookError::Malformed(why) => {
                 tracing::warn!(channel, why = why.as_str(), "a request makes no sense");
                 text(StatusCode::BAD_REQUEST, why)

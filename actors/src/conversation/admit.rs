@@ -33,8 +33,7 @@ impl Resident {
         let Some((loaded, reason, index, _looked_at)) = self.pending.take() else { return Ok(()) };
         self.set_snapshot_aside().await?;
         let unread = loaded.unread;
-        let head = unread.iter().position(is_question).filter(|_| self.conversation.may_ask(&self.tenant.policy));
-        let Some(head) = head else { return self.take(myself, unread, index).await };
+        let Some(head) = self.suspect(&unread, &reason) else { return self.take(myself, unread, index).await };
         match self.judge(&unread[head], reason) {
             Verdict::Run => self.take(myself, unread, index).await,
             Verdict::Again(attempts) => {
@@ -107,6 +106,18 @@ impl Resident {
         }
     }
 
+    /// Which record would be to blame. Requests and receipts are taken before texts, so after a failure of the conversation the
+    /// first of them is suspected first; the process dies only of what asks the assistant.
+    fn suspect(&self, unread: &[WorkRecord], reason: &Reason) -> Option<usize> {
+        let control = match reason {
+            Reason::Failed(_) => unread.iter().position(|record| !is_question(record)),
+            Reason::Woken => None,
+        };
+        let question =
+            || unread.iter().position(is_question).filter(|_| self.conversation.may_ask(&self.tenant.policy));
+        control.or_else(question)
+    }
+
     fn judge(&self, head: &WorkRecord, reason: Reason) -> Verdict {
         let most = self.tenant.policy.poison_attempts.max(1);
         let attempts = head.attempts.saturating_add(1);
@@ -161,7 +172,7 @@ impl Resident {
     }
 }
 
-/// Only what asks the assistant can be to blame.
+/// It asks the assistant.
 fn is_question(record: &WorkRecord) -> bool {
     match record.work {
         Work::Message(_) | Work::Start(_) => true,

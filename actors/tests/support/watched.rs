@@ -20,7 +20,7 @@ pub(crate) struct Watch {
     pub(crate) commits: AtomicUsize,
     pub(crate) accept_takes_ms: AtomicU64,
     pub(crate) deadlines_panic: AtomicBool,
-    /// Committing the answer to a text with "poison" in it panics, as a bug in the conversation would.
+    /// Committing the answer to a text or a receipt with "poison" in it panics, as a bug in the conversation would.
     pub(crate) poison_panics: AtomicBool,
 }
 
@@ -37,7 +37,11 @@ impl Watch {
 fn is_poisonous(step: &Step) -> bool {
     let turns = step.answered.iter().filter_map(|answered| answered.transcript.as_ref());
     let mut answered = turns.filter(|turn| turn.error.is_none());
-    answered.any(|turn| matches!(&turn.work, Work::Message(message) if message.body.contains("poison")))
+    answered.any(|turn| match &turn.work {
+        Work::Message(message) => message.body.contains("poison"),
+        Work::DeliveryFailed(failure) => failure.reason.contains("poison"),
+        Work::Start(_) | Work::End => false,
+    })
 }
 
 /// The store.

@@ -43,7 +43,7 @@ impl Step<'_> {
     }
 
     /// A record that is answered without a word, and without moving the session's clock.
-    fn silent(&self, record: WorkRecord) -> crate::effect::Consumed {
+    pub(crate) fn silent(&self, record: WorkRecord) -> crate::effect::Consumed {
         let session = self.conversation.session().map(|session| session.id);
         crate::effect::Consumed { record, session, answered_at: self.now, asks: 0, error: None, rows: Vec::new() }
     }

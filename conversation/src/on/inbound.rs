@@ -32,7 +32,14 @@ impl Step<'_> {
         }
         self.conversation.seen = Some(record.sequence);
         self.emit(Effect::SetAside { record: Box::new(record.clone()), reason: reason.to_owned() });
-        self.fail(record, 0, reason);
+        match record.work {
+            Work::Message(_) | Work::Start(_) => self.fail(record, 0, reason),
+            // The user said nothing, and hears nothing of it.
+            Work::End | Work::DeliveryFailed(_) => {
+                let consumed = Consumed { error: Some(reason.to_owned()), ..self.silent(record) };
+                self.emit(Effect::Consume(Box::new(consumed)));
+            }
+        }
     }
 
     /// Takes the next text, if no turn is open and the outbox has room.

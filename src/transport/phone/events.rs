@@ -14,6 +14,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing};
 use futures_util::stream;
+use raconteur_actors::inbox::Refused;
 use raconteur_conversation::address::{Address, ConversationKey};
 use raconteur_conversation::words::OutboundId;
 
@@ -50,6 +51,12 @@ async fn connect(exchange: Exchange, key: ConversationKey, from: Since) -> Respo
     };
     let feed = match Feed::open(key, from, listener, (exchange.log, exchange.history_max)).await {
         Ok(feed) => feed,
+        Err(Refused::UnknownTenant { .. }) => {
+            return refuse(
+                StatusCode::NOT_FOUND,
+                "tenant is not a number of this channel: ask for one that is configured",
+            );
+        }
         Err(error) => {
             tracing::warn!("a phone got no line because the transcript cannot be read: {error}");
             return refuse(StatusCode::SERVICE_UNAVAILABLE, "the transcript cannot be read now: come again");

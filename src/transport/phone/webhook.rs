@@ -19,6 +19,12 @@ pub(super) struct PhoneWebhook;
 
 impl Webhook for PhoneWebhook {
     fn parse(&self, request: &http::Request<Bytes>) -> Result<Vec<Arrival>, WebhookError> {
+        if !request.uri().path().ends_with("/inbound") || request.uri().path().contains("//") {
+            return Err(WebhookError::NotFound("a phone posts its texts to /channels/{name}/inbound".into()));
+        }
+        if request.method() != http::Method::POST {
+            return Err(WebhookError::Malformed(format!("send a text by POST, as {EXAMPLE}")));
+        }
         arrival(request.body()).map(|arrival| vec![arrival]).map_err(WebhookError::Malformed)
     }
 
@@ -118,6 +124,23 @@ mod tests {
         };
         assert!(arrivals.is_empty());
         (key, id, message)
+    }
+
+    #[test]
+    fn a_text_is_taken_only_by_post_and_only_at_its_place() {
+        let asked = |method: &str, path: &str| {
+            let body = Bytes::from_static(br#"{"from": "+15550199", "to": "+15550100", "text": "hi"}"#);
+            PhoneWebhook.parse(&http::Request::builder().method(method).uri(path).body(body).unwrap())
+        };
+        assert!(asked("POST", "/channels/phone/inbound").is_ok());
+        for path in
+            ["/channels/phone/%2e%2e/", "/channels/phone//inbound", "/channels/phone/status", "/channels/phone/"]
+        {
+            assert!(matches!(asked("POST", path), Err(WebhookError::NotFound(_))), "{path}");
+        }
+        for method in ["GET", "DELETE", "BREW"] {
+            assert!(matches!(asked(method, "/channels/phone/inbound"), Err(WebhookError::Malformed(_))), "{method}");
+        }
     }
 
     #[test]
