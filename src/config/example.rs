@@ -38,6 +38,10 @@ const CHANNELS: &str = "\
 
 /// Samples of the kinds that need an account. All lines are explanations, so that uncommenting every key still gives the defaults.
 const TWILIO: &str = "\
+# A phone channel may also say how many turns a phone is shown when it connects, and how many phones may be connected at once.
+# history_max = 100
+# phones_max = 1000
+
 # Twilio: set the number's webhook to POST https://sms.example.com/channels/twilio/inbound#rc=5&rp=all
 # [channels.twilio]
 # kind = \"twilio\"
@@ -56,7 +60,7 @@ const TWILIO: &str = "\
 ";
 
 const WATSON: &str = "\
-# A script of your own: see docs/scripting.md.
+# A script of your own; docs/scripting.md has its limits, which are keys here.
 # [assistants.pizza]
 # kind = \"script\"
 # file = \"examples/scripts/pizza.rhai\"
