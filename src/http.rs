@@ -2,7 +2,7 @@
 //! status codes; a transport only reads requests.
 //!
 //! ```text
-//! ANY  /channels/{name}/...      a provider's webhook, or a route of the channel's own
+//! ANY  /channels/{name}/{place}  a provider's webhook, or a route of the channel's own
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
 //! GET  /                         what this is
@@ -62,7 +62,7 @@ pub fn app(mounts: Vec<Mount>, readiness: Readiness, limits: Limits) -> Router {
         let mut channel = routes.unwrap_or_default();
         if let Some(webhook) = webhook {
             let desk = webhook::Desk { webhook, inbox, limits, room: Arc::clone(&room) };
-            channel = channel.route("/{*path}", any(webhook::receive).with_state(Arc::new(desk)));
+            channel = channel.route("/{place}", any(webhook::receive).with_state(Arc::new(desk)));
         }
         app = app.nest(&format!("/channels/{name}"), channel);
     }

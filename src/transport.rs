@@ -55,7 +55,7 @@ pub enum WebhookError {
 pub struct Channel {
     /// Sends.
     pub transport: Arc<dyn Transport>,
-    /// Receives, at any path below `/channels/{name}/` that is not one of `routes`; `None` for a transport that receives by
+    /// Receives, at any place directly below `/channels/{name}/` that is not one of `routes`; `None` for a transport that receives by
     /// itself.
     pub webhook: Option<Arc<dyn Webhook>>,
     /// Further routes of its own, mounted below `/channels/{name}`.

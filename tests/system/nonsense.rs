@@ -170,8 +170,10 @@ async fn garbage_in_the_body_proves_nothing_and_gets_403() {
 async fn paths_and_methods_that_are_not_there_are_told_apart() {
     let scene = busy().await;
     let nothing = Answered::words(404, "there is nothing here: a webhook is at /channels/{name}/inbound");
-    for path in ["/nothing", "/channels", "/channels/other/inbound", "/channels/twilio", "//", "/%00", "/..%2f..%2fetc"]
-    {
+    let outside =
+        ["/nothing", "/channels", "/channels/other/inbound", "/channels/twilio", "//", "/%00", "/..%2f..%2fetc"];
+    let too_deep = ["/channels/phone//inbound", "/channels/phone/x/inbound", "/channels/twilio//inbound"];
+    for path in outside.into_iter().chain(too_deep) {
         for method in [Method::GET, Method::POST] {
             assert_eq!(answered(scene.caller.request(method, path)).await, nothing, "{path}");
         }
