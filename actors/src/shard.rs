@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::retry::Backoff;
 use raconteur_conversation::words::{OutboundId, ProviderId};
 use raconteur_storage::{Claim, DeadlineIndex, Loaded, StoreError};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
@@ -303,8 +304,8 @@ impl Shard {
         entry.reason = Some(error.to_owned());
         entry.phase = Phase::Pausing;
         let settings = &self.runtime.settings;
-        let doubled = settings.restart_first.saturating_mul(1_u32.checked_shl(entry.failures - 1).unwrap_or(u32::MAX));
-        let (wait, shard, key) = (doubled.min(settings.restart_longest), myself.clone(), key.clone());
+        let backoff = Backoff { first: settings.restart_first, longest: settings.restart_longest };
+        let (wait, shard, key) = (backoff.after(entry.failures, 0), myself.clone(), key.clone());
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let _ = shard.cast(ShardMsg::Restart(key));

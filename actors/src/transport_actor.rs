@@ -7,6 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use raconteur_conversation::retry::Backoff;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Lookup, OutboundMessage, ProviderId, Repeat, SendError};
 use ractor::{ActorRef, SpawnErr};
@@ -15,9 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::port::{Transport, TransportMsg};
 
-/// The first wait before a failed actor is started again; doubled each time up to the longest.
-const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(30);
+/// The waits before a failed actor is started again; one that has run for longer than the longest begins anew.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(30) };
 
 /// Keeps an actor running and passes texts on to it.
 pub struct TransportActor {
@@ -37,7 +37,7 @@ impl TransportActor {
     {
         let (running, current) = watch::channel(None);
         let keeper = tokio::spawn(async move {
-            let mut wait = FIRST;
+            let mut failures: u32 = 0;
             loop {
                 let began = tokio::time::Instant::now();
                 match start().await {
@@ -49,8 +49,8 @@ impl TransportActor {
                     }
                     Err(error) => tracing::error!(%error, "a transport actor could not be started"),
                 }
-                wait = if began.elapsed() > LONGEST { FIRST } else { wait.saturating_mul(2).min(LONGEST) };
-                tokio::time::sleep(wait).await;
+                failures = if began.elapsed() > BACKOFF.longest { 1 } else { failures.saturating_add(1) };
+                tokio::time::sleep(BACKOFF.after(failures, 0)).await;
             }
         });
         Self { current, keeper, repeat }
