@@ -164,15 +164,11 @@ impl Resident {
         let Activation { runtime, claim, key, tenant, mut loaded, reason, index, looked_at, woken } = activation;
         let rows = std::mem::take(&mut loaded.unsettled);
         let id = runtime.log_id(&key);
-        let restored = Conversation::restore(key.clone(), loaded.snapshot.as_deref(), rows.clone());
-        let (conversation, unreadable) = match restored {
-            Ok(conversation) => (conversation, None),
-            Err(error) => {
-                tracing::error!(conversation = %id, %error, "the conversation starts empty");
-                let empty = Conversation::restore(key, None, rows).expect("an empty conversation can always be made");
-                (empty, Some((loaded.snapshot.take().unwrap_or_default(), error)))
-            }
-        };
+        let (conversation, unreadable) = Conversation::restore(key, loaded.snapshot.as_deref(), rows);
+        let unreadable = unreadable.map(|error| {
+            tracing::error!(conversation = %id, %error, "the conversation starts empty");
+            (loaded.snapshot.take().unwrap_or_default(), error)
+        });
         Self {
             id,
             runtime,

@@ -82,10 +82,7 @@ pub(crate) async fn run(runtime: Arc<Runtime>, mut arming: Arming) {
         let until = held.next_after(runtime.now()).min(reload_at);
         tokio::select! {
             biased;
-            changed = stage.wait_for(|stage| !matches!(stage, Stage::Starting | Stage::Running)) => {
-                let _ = changed;
-                return;
-            }
+            _ = stage.wait_for(|stage| !matches!(stage, Stage::Starting | Stage::Running)) => return,
             Some((at, key, origin)) = arming.recv() => held.add(at, key, origin),
             () = tokio::time::sleep_until(until) => {}
         }

@@ -76,21 +76,21 @@ pub struct SnapshotError(String);
 
 impl Conversation {
     /// A conversation as the store has it: the latest snapshot (`None` where there is none) and the outbound rows that are not
-    /// settled, in order, each with the seed of the work record that it answers.
-    ///
-    /// # Errors
-    /// When the snapshot is not one of ours.
+    /// settled, in order, each with the seed of the work record that it answers. A snapshot that is not one of ours gives a
+    /// conversation that starts empty, and the reason; whoever restores it sets the bytes aside.
+    #[must_use]
     pub fn restore(
         key: ConversationKey,
         snapshot: Option<&[u8]>,
         rows: Vec<(OutboundRow, u128)>,
-    ) -> Result<Self, SnapshotError> {
-        let durable = match snapshot {
-            Some(bytes) => serde_json::from_slice(bytes).map_err(|error| SnapshotError(error.to_string()))?,
-            None => Durable::default(),
+    ) -> (Self, Option<SnapshotError>) {
+        let (durable, unreadable) = match snapshot.map(serde_json::from_slice) {
+            Some(Ok(durable)) => (durable, None),
+            Some(Err(error)) => (Durable::default(), Some(SnapshotError(error.to_string()))),
+            None => (Durable::default(), None),
         };
         let outbox = Outbox::restore(rows);
-        Ok(Self { key, durable, turn: None, inbox: VecDeque::new(), seen: None, outbox })
+        (Self { key, durable, turn: None, inbox: VecDeque::new(), seen: None, outbox }, unreadable)
     }
 
     /// Lets one thing happen, at `now`, under the tenant's rules.

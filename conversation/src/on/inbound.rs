@@ -19,18 +19,15 @@ const TOO_OLD: &str = "the text waited longer than answer_within";
 
 impl Step<'_> {
     pub(crate) fn on_work_accepted(&mut self, record: WorkRecord) {
-        if self.conversation.seen.is_some_and(|seen| record.sequence <= seen) {
-            return;
+        if self.is_new(&record) {
+            self.conversation.inbox.push_back(record);
         }
-        self.conversation.seen = Some(record.sequence);
-        self.conversation.inbox.push_back(record);
     }
 
     pub(crate) fn on_message_convicted(&mut self, record: WorkRecord, reason: &str) {
-        if self.conversation.seen.is_some_and(|seen| record.sequence <= seen) {
+        if !self.is_new(&record) {
             return;
         }
-        self.conversation.seen = Some(record.sequence);
         self.emit(Effect::SetAside { record: Box::new(record.clone()), reason: reason.to_owned() });
         match record.work {
             Work::Message(_) | Work::Start(_) => self.fail(record, 0, reason),
@@ -40,6 +37,16 @@ impl Step<'_> {
                 self.emit(Effect::Consume(Box::new(consumed)));
             }
         }
+    }
+
+    /// Whether a record was not given before; from now on it was.
+    fn is_new(&mut self, record: &WorkRecord) -> bool {
+        let sequence = Some(record.sequence);
+        let is_new = sequence > self.conversation.seen;
+        if is_new {
+            self.conversation.seen = sequence;
+        }
+        is_new
     }
 
     /// Takes the next text, if no turn is open and the outbox has room.

@@ -31,7 +31,8 @@ impl Script {
     pub(crate) fn restored(snapshot: Option<&[u8]>, rows: Vec<(OutboundRow, u128)>) -> Self {
         let number = |text| Address::parse(text).unwrap();
         let key = ConversationKey { tenant: number("+15550100"), user: number("+15550199") };
-        let conversation = Conversation::restore(key, snapshot, rows).unwrap();
+        let (conversation, unreadable) = Conversation::restore(key, snapshot, rows);
+        assert_eq!(unreadable, None);
         let now = UnixMillis(1_700_000_000_000);
         Self { conversation, now, policy: Policy::default(), question: None }
     }
