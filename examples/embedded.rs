@@ -35,7 +35,10 @@ fn configured(dir: &Path) -> anyhow::Result<Config> {
 /// The program's business: it starts a conversation from its own side, and the assistant speaks first.
 async fn remind(gateway: &Gateway, user: &str) -> anyhow::Result<()> {
     let key = ConversationKey { tenant: "+15550100".parse()?, user: user.parse()? };
-    let start = StartSession { user_data: Some(serde_json::value::to_raw_value(&"appointment 42")?), timeout: None };
+    let start = StartSession {
+        user_data: Some(serde_json::value::to_raw_value(&"appointment 42")?),
+        ..StartSession::default()
+    };
     gateway.inbox("phone").accept(Arrival::Work { key, id: "reminder-42".into(), work: Work::Start(start) }).await?;
     Ok(())
 }

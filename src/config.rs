@@ -28,7 +28,7 @@ use section::Origin;
 pub use section::Section;
 pub use settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
 use source::{Source, Sources, line_and_column};
-pub use tenant::TenantConfig;
+pub use tenant::{ControlConfig, TenantConfig};
 use tree::Table;
 
 /// The file that is read where none is named, if it is there.
@@ -64,6 +64,8 @@ pub struct Config {
     pub channels: Vec<Section>,
     /// `[assistants.NAME]`: who answers.
     pub assistants: Vec<Section>,
+    /// `[reports.NAME]`: where transcripts and usage are reported.
+    pub reports: Vec<Section>,
     /// `[[tenants]]`: our numbers.
     pub tenants: Vec<TenantConfig>,
 }
@@ -158,7 +160,8 @@ fn read_document(name: &str, text: String, environment: Environment, file: Optio
 
 /// Of a file that cannot be read at all there is only that to tell.
 fn nothing_read(problem: Problem, file: Option<PathBuf>) -> Reading {
-    let config = Config { channels: Vec::new(), assistants: Vec::new(), tenants: Vec::new(), ..Config::defaults() };
+    let none = Vec::new;
+    let config = Config { channels: none(), assistants: none(), tenants: Vec::new(), ..Config::defaults() };
     Reading { config, problems: vec![problem], file }
 }
 

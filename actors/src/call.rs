@@ -11,7 +11,8 @@ use futures_util::FutureExt;
 use raconteur_conversation::address::ConversationId;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    Answer, AskError, Lookup, OutboundId, OutboundMessage, ProviderId, Question, SendError, SessionEnd, Token,
+    Answer, AskError, Forward, Lookup, MediaVerdict, OutboundId, OutboundMessage, ProviderId, Question, SendError,
+    SessionEnd, Token,
 };
 use ractor::ActorRef;
 use tokio::task::AbortHandle;
@@ -19,10 +20,13 @@ use tracing::Instrument;
 
 use crate::conversation::ConversationMsg;
 use crate::lane::Slot;
+use crate::runtime::Runtime;
 use crate::tenant::Tenant;
 
 /// How far before a text's first attempt the provider's log is read back: clocks differ.
 pub(crate) const LOG_MARGIN: Duration = Duration::from_secs(300);
+/// How long a look at one medium may take.
+const MEDIA_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a look into the provider's log may take.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an assistant may take to be told that a session is over.
@@ -32,6 +36,8 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) enum Done {
     Asked(Token, Result<Box<Answer>, AskError>),
+    Forwarded(Token, Result<(), AskError>),
+    MediaChecked(Token, Vec<MediaVerdict>),
     SlotFree(OutboundId, Slot),
     Sent(OutboundId, Result<ProviderId, SendError>),
     /// What the provider's log says, from that time on.
@@ -50,7 +56,8 @@ pub(crate) fn ask(
         tokio::time::sleep(question.delay).await;
         let _slot = tenant.lane.ask_slot().await;
         let asked = AssertUnwindSafe(tenant.assistant.ask(&question)).catch_unwind();
-        let answer = match tokio::time::timeout(question.timeout, asked).await {
+        let within = question.timeout.saturating_add(tenant.assistant.allowance());
+        let answer = match tokio::time::timeout(within, asked).await {
             Ok(Ok(answer)) => answer.map(Box::new),
             Ok(Err(_panic)) => Err(AskError::Panicked),
             Err(_elapsed) => Err(AskError::Timeout(question.timeout)),
@@ -58,6 +65,51 @@ pub(crate) fn ask(
         let _ = to.cast(ConversationMsg::Done(Done::Asked(question.token, answer)));
     };
     tokio::spawn(work.instrument(span)).abort_handle()
+}
+
+/// Hands a user's text to a voice gateway; the handle takes it back.
+pub(crate) fn forward(
+    to: ActorRef<ConversationMsg>,
+    runtime: Arc<Runtime>,
+    tenant: Arc<Tenant>,
+    forward: Box<Forward>,
+) -> AbortHandle {
+    let work = async move {
+        tokio::time::sleep(forward.delay).await;
+        let _slot = tenant.lane.ask_slot().await;
+        let forwarding = async {
+            match &runtime.forwarder {
+                Some(forwarder) => forwarder.forward(&forward).await,
+                None => Err(AskError::Misconfigured { reason: "nothing here forwards texts to voice gateways".into() }),
+            }
+        };
+        let forwarded = AssertUnwindSafe(forwarding).catch_unwind();
+        let done = match tokio::time::timeout(forward.timeout, forwarded).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_panic)) => Err(AskError::Panicked),
+            Err(_elapsed) => Err(AskError::Timeout(forward.timeout)),
+        };
+        let _ = to.cast(ConversationMsg::Done(Done::Forwarded(forward.token, done)));
+    };
+    tokio::spawn(work).abort_handle()
+}
+
+/// Asks the transport which media it takes. One that is not judged in time is sent as it is.
+pub(crate) fn check_media(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, token: Token, urls: Vec<String>) {
+    tokio::spawn(async move {
+        let judge = |url: &String| {
+            let (tenant, url) = (Arc::clone(&tenant), url.clone());
+            async move {
+                let judging = AssertUnwindSafe(tenant.transport.judge_media(&url)).catch_unwind();
+                match tokio::time::timeout(MEDIA_TIMEOUT, judging).await {
+                    Ok(Ok(verdict)) => verdict,
+                    Ok(Err(_)) | Err(_) => MediaVerdict::AsMedia,
+                }
+            }
+        };
+        let verdicts = futures_util::future::join_all(urls.iter().map(judge)).await;
+        let _ = to.cast(ConversationMsg::Done(Done::MediaChecked(token, verdicts)));
+    });
 }
 
 /// Waits for room in the lane.

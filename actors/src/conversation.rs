@@ -18,6 +18,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::call::{self, Done};
 use crate::lane::Slot;
+use crate::port::Event;
 use crate::recovery::{Alone, Suspect};
 use crate::runtime::Runtime;
 use crate::tenant::Tenant;
@@ -241,6 +242,9 @@ impl Resident {
         let input = match done {
             Done::Asked(token, Ok(answer)) => Input::AssistantReplied { token, answer },
             Done::Asked(token, Err(error)) => Input::AssistantFailed { token, error },
+            Done::Forwarded(token, Ok(())) => Input::Forwarded { token },
+            Done::Forwarded(token, Err(error)) => Input::AssistantFailed { token, error },
+            Done::MediaChecked(token, verdicts) => Input::MediaChecked { token, verdicts },
             Done::Sent(id, Ok(provider_id)) => Input::TextSent { id, provider_id },
             Done::Sent(id, Err(error)) => Input::SendFailed { id, error },
             Done::SlotFree(id, slot) => {
@@ -366,22 +370,38 @@ impl Resident {
                     let ask = call::ask(myself.clone(), Arc::clone(&self.tenant), id, question);
                     self.asking = Some((turn, ask));
                 }
+                Effect::Forward(forward) => {
+                    let turn = forward.token.turn;
+                    let (runtime, tenant) = (Arc::clone(&self.runtime), Arc::clone(&self.tenant));
+                    self.asking = Some((turn, call::forward(myself.clone(), runtime, tenant, forward)));
+                }
+                Effect::CheckMedia { token, urls } => {
+                    call::check_media(myself.clone(), Arc::clone(&self.tenant), token, urls);
+                }
                 Effect::ReadLog(message) => call::read_log(myself.clone(), Arc::clone(&self.tenant), message),
                 Effect::Send(message) => {
                     let slot = self.slot.take().filter(|(id, _)| *id == message.id);
                     let (_, slot) = slot.expect("the core sends only what was granted a slot in this step");
                     call::send(myself.clone(), Arc::clone(&self.tenant), id, message, slot);
                 }
-                Effect::EndSession(end) => call::farewell(Arc::clone(&self.tenant), end),
-                Effect::Report(notice) => report::notice(id, &notice),
+                Effect::EndSession(end) => {
+                    self.tell_observers(&Event::SessionEnded(&end));
+                    call::farewell(Arc::clone(&self.tenant), end);
+                }
+                Effect::Report(notice) => {
+                    self.tell_observers(&Event::Noted(&notice));
+                    report::notice(id, &notice);
+                }
                 Effect::Consume(consumed) => {
                     // A turn that was cancelled: its question would hold a slot for an answer that nobody waits for.
                     if let Some((_, ask)) = self.asking.take_if(|(turn, _)| *turn == consumed.record.sequence) {
                         ask.abort();
                     }
+                    self.tell_observers(&Event::Answered(&consumed));
                     report::answered(id, &consumed);
                 }
-                Effect::RequestSlot { .. } | Effect::Mark { .. } | Effect::Save => {}
+                Effect::Mark { id, state } if state.is_settled() => self.tell_observers(&Event::Settled(id, &state)),
+                Effect::RequestSlot { .. } | Effect::Mark { .. } | Effect::Save | Effect::Enqueue(_) => {}
                 Effect::SetAside { record, reason } => {
                     let conversation = id;
                     let (sequence, reason) = (record.sequence, reason.as_str());
@@ -391,6 +411,12 @@ impl Resident {
         }
         // A slot that was granted for a text that no longer needed it.
         self.slot = None;
+    }
+
+    fn tell_observers(&self, event: &Event<'_>) {
+        for observer in &self.runtime.observers {
+            observer.observe(self.conversation.key(), event);
+        }
     }
 
     /// Arms the conversation's own reminder. Its deadline is armed when it is committed.

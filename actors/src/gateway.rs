@@ -11,6 +11,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::control::Control;
 use crate::inbox::Inbox;
 use crate::lane::LaneLimits;
 use crate::port::{Assistant, Clock, Transport};
@@ -107,6 +108,12 @@ impl Gateway {
     #[must_use]
     pub fn inbox(&self, channel: &str) -> Inbox {
         Inbox::new(Arc::clone(&self.runtime), channel.into())
+    }
+
+    /// The way in for requests from our side, whatever channel carries the texts.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control::new(Arc::clone(&self.runtime))
     }
 
     /// The store, for reading.

@@ -48,6 +48,9 @@ pub enum Refused {
     /// The gateway is starting, stopping or broken. The provider is told 503.
     #[error("the gateway is not running")]
     NotRunning,
+    /// The caller has used this id for something else before. He is told 422.
+    #[error("the idempotency key was used before for another request")]
+    Conflict,
     /// The store failed. The provider is told 503.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -69,10 +72,7 @@ impl Inbox {
     /// # Errors
     /// When nothing was kept: see [`Refused`] for what to tell the provider.
     pub async fn accept(&self, arrival: Arrival) -> Result<Outcome, Refused> {
-        match self.runtime.stage() {
-            Stage::Running => {}
-            Stage::Starting | Stage::Draining | Stage::Stopped | Stage::Failed(_) => return Err(Refused::NotRunning),
-        }
+        check_running(&self.runtime)?;
         match arrival {
             Arrival::Work { key, id, work } => self.accept_work(key, id, work).await,
             Arrival::Receipt { key, receipt } => self.accept_receipt(key, receipt).await,
@@ -102,25 +102,7 @@ impl Inbox {
 
     async fn accept_work(&self, key: ConversationKey, id: String, work: Work) -> Result<Outcome, Refused> {
         self.check_tenant(&key)?;
-        let (accepted_at, seed) = (self.runtime.now(), self.runtime.clock.seed());
-        let new = NewWork { key: key.clone(), id, accepted_at, seed, work };
-        match self.runtime.store.accept(new).await? {
-            Accepted::Fresh(sequence) => {
-                tracing::debug!(conversation = %self.runtime.log_id(&key), %sequence, "accepted");
-                self.runtime.tell(&key.clone(), ShardMsg::Wake(key));
-                Ok(Outcome::Accepted(sequence))
-            }
-            Accepted::Duplicate(sequence) => Ok(Outcome::Duplicate(sequence)),
-            Accepted::Full(limit) => {
-                let what = match limit {
-                    Limit::Inbox => "the conversation has inbox_max unread texts",
-                    Limit::Backlog => "there are backlog_max unread texts",
-                    Limit::Disk => "the disk has less than min_free_bytes left",
-                };
-                tracing::warn!(conversation = %self.runtime.log_id(&key), limit = what, "a text was refused");
-                Err(Refused::Full(what))
-            }
-        }
+        accept(&self.runtime, Offer { key, id, content: None, work }).await
     }
 
     /// A receipt that settles a doubtful text is passed on at once; one that says that a text failed is work for the
@@ -147,5 +129,46 @@ impl Inbox {
         }
         let configured = self.runtime.directory.last_digits(&self.channel).join(", ");
         Err(Refused::UnknownTenant { channel: self.channel.to_string(), configured })
+    }
+}
+
+/// Something that somebody wants accepted.
+pub(crate) struct Offer {
+    pub(crate) key: ConversationKey,
+    pub(crate) id: String,
+    /// What the id stands for, where the caller chose it.
+    pub(crate) content: Option<u64>,
+    pub(crate) work: Work,
+}
+
+pub(crate) fn check_running(runtime: &Runtime) -> Result<(), Refused> {
+    match runtime.stage() {
+        Stage::Running => Ok(()),
+        Stage::Starting | Stage::Draining | Stage::Stopped | Stage::Failed(_) => Err(Refused::NotRunning),
+    }
+}
+
+/// Keeps what is offered, once, and wakes its conversation.
+pub(crate) async fn accept(runtime: &Runtime, offer: Offer) -> Result<Outcome, Refused> {
+    let Offer { key, id, content, work } = offer;
+    let (accepted_at, seed) = (runtime.now(), runtime.clock.seed());
+    let new = NewWork { key: key.clone(), id, accepted_at, seed, content, work };
+    match runtime.store.accept(new).await? {
+        Accepted::Fresh(sequence) => {
+            tracing::debug!(conversation = %runtime.log_id(&key), %sequence, "accepted");
+            runtime.tell(&key.clone(), ShardMsg::Wake(key));
+            Ok(Outcome::Accepted(sequence))
+        }
+        Accepted::Duplicate(sequence) => Ok(Outcome::Duplicate(sequence)),
+        Accepted::Conflict(_) => Err(Refused::Conflict),
+        Accepted::Full(limit) => {
+            let what = match limit {
+                Limit::Inbox => "the conversation has inbox_max unread texts",
+                Limit::Backlog => "there are backlog_max unread texts",
+                Limit::Disk => "the disk has less than min_free_bytes left",
+            };
+            tracing::warn!(conversation = %runtime.log_id(&key), limit = what, "a text was refused");
+            Err(Refused::Full(what))
+        }
     }
 }

@@ -13,6 +13,7 @@
 //! waits only for the store. Nothing leaves before its commit is durable. No actor has a name.
 
 pub mod clock;
+pub mod control;
 pub mod gateway;
 pub mod inbox;
 pub mod lane;

@@ -1,9 +1,15 @@
 //! The ports: the traits that an edge of the gateway implements, and nothing else. Their words are the core's.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::effect::{Consumed, Notice};
+use raconteur_conversation::policy::{MediaCheck, Switchable};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    Answer, AskError, Lookup, OutboundMessage, ProviderId, Question, Repeat, SendError, SessionEnd,
+    Answer, AskError, Forward, Lookup, MediaVerdict, OutboundId, OutboundMessage, ProviderId, Question, Repeat,
+    RowState, SendError, SessionEnd,
 };
 use ractor::RpcReplyPort;
 
@@ -37,6 +43,18 @@ pub trait Transport: Send + Sync + 'static {
     fn media_max(&self) -> usize {
         10
     }
+
+    /// Whether [`Transport::judge_media`] has anything to say.
+    fn media_check(&self) -> MediaCheck {
+        MediaCheck::No
+    }
+
+    /// Whether the provider would take a medium; asked before the text is committed. It may look at what lies at the address, and need
+    /// not be right: what the provider then refuses fails as a text.
+    async fn judge_media(&self, url: &str) -> MediaVerdict {
+        let _ = url;
+        MediaVerdict::AsMedia
+    }
 }
 
 /// Who answers. Stateless: what it must remember between turns it returns as [`Answer::state`] and gets back with the next question.
@@ -48,10 +66,50 @@ pub trait Assistant: Send + Sync + 'static {
     /// By what the caller can do.
     async fn ask(&self, question: &Question) -> Result<Answer, AskError>;
 
+    /// How much longer than `question.timeout` one ask may take, for what surrounds the assistant's own work, such as webhooks. An
+    /// assistant that says so keeps to `question.timeout` by itself where it is the assistant that is waited for.
+    fn allowance(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Whether it follows [`Question::config`].
+    fn switchable(&self) -> Switchable {
+        Switchable::No
+    }
+
     /// Is told that a session is over. Best effort; an error is of no interest to anybody.
     async fn end(&self, end: &SessionEnd) {
         let _ = end;
     }
+}
+
+/// Who hands users' texts to the voice gateways that have opened pipes.
+#[async_trait]
+pub trait Forwarder: Send + Sync + 'static {
+    /// Hands over one text. It needs no retries and no timeout of its own.
+    ///
+    /// # Errors
+    /// By what the caller can do.
+    async fn forward(&self, forward: &Forward) -> Result<(), AskError>;
+}
+
+/// Something that has happened in a conversation, and is durable where it had to be.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A work record is answered; its rows are on their way.
+    Answered(&'a Consumed),
+    /// A text of ours has come to its end.
+    Settled(OutboundId, &'a RowState),
+    /// A session is over.
+    SessionEnded(&'a SessionEnd),
+    /// Something that an operator may want to know.
+    Noted(&'a Notice),
+}
+
+/// Is told of everything that happens. It must not wait: it is called by the conversations themselves.
+pub trait Observer: Send + Sync + 'static {
+    /// One thing.
+    fn observe(&self, key: &ConversationKey, event: &Event<'_>);
 }
 
 /// Where time and randomness come from.

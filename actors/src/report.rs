@@ -26,6 +26,26 @@ pub(crate) fn notice(conversation: ConversationId, notice: &Notice) {
         Notice::UnsupportedItem { response_type } => {
             tracing::warn!(%conversation, response_type = response_type.as_str(), "a text message cannot show this item");
         }
+        Notice::AgentWanted { .. } => tracing::warn!(%conversation, "the assistant wants a person to take over"),
+        Notice::MediaAsLink { reason } => {
+            tracing::warn!(%conversation, reason = reason.as_str(), "a medium goes as a link");
+        }
+        Notice::TooManyChainedTurns => {
+            tracing::warn!(%conversation, "the assistant orders one turn after another; the chain is cut at max_chained_turns");
+        }
+        Notice::CannotSwitch => tracing::warn!(
+            %conversation, "smsActSetConversationConfig needs an assistant of kind watson_v1 or soe; it is ignored"
+        ),
+        Notice::NoSession { sequence } => {
+            tracing::info!(%conversation, turn = %sequence, "a text came without a session, and inbound_start is false");
+        }
+        Notice::NothingToActIn { sequence, reason } => {
+            tracing::warn!(%conversation, turn = %sequence, reason, "a requested text is not sent");
+        }
+        Notice::TimeoutTurnSkipped => {
+            tracing::info!(%conversation, "a session ends silently: its timeout turn would come too late");
+        }
+        Notice::Switched => tracing::info!(%conversation, "the session has another assistant configuration"),
         Notice::LateAnswer { token } => tracing::info!(%conversation, turn = %token, "a late answer was dropped"),
         Notice::AskAgain { token, reason } => {
             tracing::warn!(%conversation, turn = %token, reason = reason.as_str(), "the assistant is asked again");

@@ -10,7 +10,7 @@ use ractor::ActorRef;
 use tokio::sync::watch;
 
 use crate::gateway::Fatal;
-use crate::port::Clock;
+use crate::port::{Clock, Forwarder, Observer};
 use crate::recovery::Recovery;
 use crate::residents::Residents;
 use crate::shard::ShardMsg;
@@ -56,6 +56,8 @@ pub(crate) struct Runtime {
     pub(crate) settings: Settings,
     pub(crate) opening: Opening,
     pub(crate) directory: Directory,
+    pub(crate) forwarder: Option<Arc<dyn Forwarder>>,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) residents: Residents,
     pub(crate) recovery: Recovery,
     pub(crate) wheel: Wheel,

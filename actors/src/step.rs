@@ -31,6 +31,10 @@ pub(crate) fn changes(key: &ConversationKey, now: UnixMillis, effects: &[Effect]
                 changes.step.answered.push(answered(consumed));
                 (changes.snapshot, changes.awaited) = (true, true);
             }
+            Effect::Enqueue(record) => {
+                changes.step.enqueued.push((**record).clone());
+                (changes.snapshot, changes.awaited) = (true, true);
+            }
             Effect::Save => (changes.snapshot, changes.awaited) = (true, true),
             Effect::SetAside { record, reason } => {
                 let (key, work) = (Some(key.clone()), Some(record.work.clone()));
@@ -40,6 +44,8 @@ pub(crate) fn changes(key: &ConversationKey, now: UnixMillis, effects: &[Effect]
             }
             Effect::Mark { id, state } => mark(&mut changes.step, Mark { id: *id, state: state.clone() }),
             Effect::AskAssistant(_)
+            | Effect::CheckMedia { .. }
+            | Effect::Forward(_)
             | Effect::RequestSlot { .. }
             | Effect::ReadLog(_)
             | Effect::Send(_)

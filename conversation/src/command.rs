@@ -3,7 +3,19 @@
 //! [`Command::parse`] gives a name and parameters their meaning, with the spellings that IBM's own documents are known to slip into.
 //! Where a command was found in a wire format is the assistant's business; when it takes effect is `on/`'s.
 
+mod config;
+
+use std::time::Duration;
+
 use serde_json::Value;
+
+pub use config::ConversationConfig;
+
+/// `setSessionTimeoutCount` must lie in this range, in seconds.
+const TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=365 * 86_400;
+
+/// The longest `prefixText`, in characters.
+const PREFIX_MAX: usize = 100;
 
 /// A command that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +27,16 @@ pub enum Command {
         /// Public addresses, in order; at least one.
         urls: Vec<String>,
     },
+    /// `smsActSetOptionsConfig`: from this turn on, what stands before each entry of a list.
+    SetOptionsPrefix(String),
+    /// `smsActSetDisambiguationConfig`: the same for lists of suggestions.
+    SetSuggestionsPrefix(String),
+    /// `smsActForceNoInputTurn`: another turn at once, without the user, with the text `smsNoInputTurn`.
+    ForceNoInputTurn,
+    /// `setSessionTimeoutCount`: replaces the session timeout in this session.
+    SetSessionTimeout(Duration),
+    /// `smsActSetConversationConfig`: the session goes on with another assistant, at once.
+    SetConversationConfig(Box<ConversationConfig>),
 }
 
 /// A command that was not understood.
@@ -29,17 +51,51 @@ pub enum CommandError {
 }
 
 impl Command {
-    /// Reads a command.
+    /// Every name that is known, in IBM's spelling.
+    pub const NAMES: [&str; 7] = [
+        "terminateSession",
+        "smsActSendMedia",
+        "smsActSetOptionsConfig",
+        "smsActSetDisambiguationConfig",
+        "smsActForceNoInputTurn",
+        "setSessionTimeoutCount",
+        "smsActSetConversationConfig",
+    ];
+
+    /// Reads a command. The letters' case does not matter, nor whether the name begins as a voice gateway's does (`vgwAct`), as
+    /// IBM's pages print it in places.
     ///
     /// # Errors
     /// Says what is wrong with it.
     pub fn parse(name: &str, parameters: &Value) -> Result<Self, CommandError> {
-        match name {
-            "terminateSession" => Ok(Self::TerminateSession),
-            "smsActSendMedia" | "vsmsActSendMedia" => media_urls(parameters).map(|urls| Self::SendMedia { urls }),
+        match canonical(name).as_str() {
+            "terminatesession" => Ok(Self::TerminateSession),
+            "smsactsendmedia" => media_urls(parameters).map(|urls| Self::SendMedia { urls }),
+            "smsactsetoptionsconfig" => prefix_text(parameters).map(Self::SetOptionsPrefix),
+            "smsactsetdisambiguationconfig" => prefix_text(parameters).map(Self::SetSuggestionsPrefix),
+            "smsactforcenoinputturn" => Ok(Self::ForceNoInputTurn),
+            "setsessiontimeoutcount" | "smsactsetsessiontimeoutcount" => {
+                timeout(parameters).map(Self::SetSessionTimeout)
+            }
+            "smsactsetconversationconfig" => {
+                ConversationConfig::read(parameters).map(|config| Self::SetConversationConfig(Box::new(config)))
+            }
             _ => Err(CommandError::Unknown),
         }
     }
+}
+
+/// A name without the differences that do not matter.
+fn canonical(name: &str) -> String {
+    let name = name.trim().to_ascii_lowercase();
+    match name.strip_prefix("vsmsact").or_else(|| name.strip_prefix("vgwact")) {
+        Some(act) => format!("smsact{act}"),
+        None => name,
+    }
+}
+
+fn malformed(what: &str) -> CommandError {
+    CommandError::Malformed(what.to_owned())
 }
 
 fn media_urls(parameters: &Value) -> Result<Vec<String>, CommandError> {
@@ -48,18 +104,51 @@ fn media_urls(parameters: &Value) -> Result<Vec<String>, CommandError> {
         .as_array()
         .map_or_else(|| if given.is_null() { Vec::new() } else { vec![given] }, |urls| urls.iter().collect());
     if given.is_empty() {
-        return Err(CommandError::Malformed("mediaURL must be a list of at least one public address".into()));
+        return Err(malformed("mediaURL must be a list of at least one public address"));
     }
     given.into_iter().map(media_url).collect()
 }
 
 fn media_url(value: &Value) -> Result<String, CommandError> {
-    let is_public =
-        |url: &&str| (url.starts_with("https://") || url.starts_with("http://")) && !url.contains(char::is_whitespace);
-    let url = value.as_str().filter(is_public);
-    url.map(ToOwned::to_owned).ok_or_else(|| {
-        CommandError::Malformed("mediaURL must hold addresses that begin with https:// or http://".into())
-    })
+    let url = value.as_str().filter(|url| is_public_address(url));
+    url.map(ToOwned::to_owned)
+        .ok_or_else(|| malformed("mediaURL must hold addresses that begin with https:// or http://"))
+}
+
+/// Whether something is an address that a provider could fetch.
+pub(crate) fn is_public_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !url.contains(|c: char| c.is_whitespace() || c.is_control()))
+}
+
+fn prefix_text(parameters: &Value) -> Result<String, CommandError> {
+    let text = parameters["prefixText"].as_str().ok_or_else(|| malformed("prefixText must be a text"))?;
+    if !text.contains("%s") {
+        return Err(malformed("prefixText must contain %s, which becomes the entry's number"));
+    }
+    if text.chars().count() > PREFIX_MAX {
+        return Err(malformed("prefixText has more than 100 characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn timeout(parameters: &Value) -> Result<Duration, CommandError> {
+    let seconds = whole_number(&parameters["count"]).filter(|seconds| TIMEOUT_SECONDS.contains(seconds));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| malformed("count must be a whole number of seconds, at least 1 and at most a year"))
+}
+
+/// A number as dialogs write it: `200`, `200.0` or `"200"`.
+pub(crate) fn whole_number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let number = number.as_f64().filter(|number| number.fract() == 0.0)?;
+            format!("{number:.0}").parse().ok()
+        }),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -68,22 +157,53 @@ mod tests {
 
     use super::*;
 
+    fn is_malformed(name: &str, parameters: &Value) -> bool {
+        matches!(Command::parse(name, parameters), Err(CommandError::Malformed(_)))
+    }
+
     #[test]
-    fn known_commands_are_understood() {
-        assert_eq!(Command::parse("terminateSession", &Value::Null), Ok(Command::TerminateSession));
+    fn all_seven_commands_are_understood() {
         let urls = vec!["https://a.example/1.png".to_owned()];
-        for parameters in
-            [json!({"mediaURL": ["https://a.example/1.png"]}), json!({"mediaURL": "https://a.example/1.png"})]
-        {
-            for name in ["smsActSendMedia", "vsmsActSendMedia"] {
-                assert_eq!(Command::parse(name, &parameters), Ok(Command::SendMedia { urls: urls.clone() }));
-            }
+        let table = [
+            ("terminateSession", Value::Null, Command::TerminateSession),
+            ("smsActSendMedia", json!({"mediaURL": urls}), Command::SendMedia { urls: urls.clone() }),
+            ("smsActSetOptionsConfig", json!({"prefixText": "%s) "}), Command::SetOptionsPrefix("%s) ".into())),
+            (
+                "smsActSetDisambiguationConfig",
+                json!({"prefixText": "Enter %s for:"}),
+                Command::SetSuggestionsPrefix("Enter %s for:".into()),
+            ),
+            ("smsActForceNoInputTurn", json!({}), Command::ForceNoInputTurn),
+            ("setSessionTimeoutCount", json!({"count": 200}), Command::SetSessionTimeout(Duration::from_secs(200))),
+        ];
+        for (name, parameters, expected) in table {
+            assert_eq!(Command::parse(name, &parameters), Ok(expected), "{name}");
+        }
+        let switched = Command::parse("smsActSetConversationConfig", &json!({"url": "https://soe.example/v1"}));
+        assert!(matches!(switched, Ok(Command::SetConversationConfig(config)) if config.workspace_id.is_none()));
+        assert_eq!(Command::NAMES.len(), 7);
+    }
+
+    #[test]
+    fn spellings_that_ibms_pages_slip_into_are_tolerated() {
+        let urls = json!({"mediaURL": "https://a.example/1.png"});
+        for name in ["smsActSendMedia", "vsmsActSendMedia", "SMSACTSENDMEDIA", " smsActSendMedia "] {
+            assert!(matches!(Command::parse(name, &urls), Ok(Command::SendMedia { .. })), "{name}");
+        }
+        let prefix = json!({"prefixText": "%s."});
+        assert!(matches!(Command::parse("vgwActSetOptionsConfig", &prefix), Ok(Command::SetOptionsPrefix(_))));
+        assert!(Command::parse("terminatesession", &Value::Null).is_ok());
+        for count in [json!("200"), json!(200.0), json!(" 200 ")] {
+            let parsed = Command::parse("setSessionTimeoutCount", &json!({"count": count}));
+            assert_eq!(parsed, Ok(Command::SetSessionTimeout(Duration::from_secs(200))), "{count}");
         }
     }
 
     #[test]
     fn unknown_and_malformed_commands_are_told_apart() {
-        assert_eq!(Command::parse("terminatesession", &Value::Null), Err(CommandError::Unknown));
+        for name in ["", "dance", "vgwActPlayText", "smsAct"] {
+            assert_eq!(Command::parse(name, &Value::Null), Err(CommandError::Unknown), "{name}");
+        }
         for parameters in [
             Value::Null,
             json!([]),
@@ -91,11 +211,19 @@ mod tests {
             json!({"mediaURL": []}),
             json!({"mediaURL": 5}),
             json!({"mediaURL": ["ftp://a"]}),
+            json!({"mediaURL": ["https://"]}),
             json!({"mediaURL": ["https://a b"]}),
             json!({"mediaURL": ["https://a", null]}),
         ] {
-            let parsed = Command::parse("smsActSendMedia", &parameters);
-            assert!(matches!(parsed, Err(CommandError::Malformed(_))), "{parameters}");
+            assert!(is_malformed("smsActSendMedia", &parameters), "{parameters}");
+        }
+        for parameters in [Value::Null, json!({"prefixText": 1}), json!({"prefixText": "."}), json!({"prefix": "%s"})] {
+            assert!(is_malformed("smsActSetOptionsConfig", &parameters), "{parameters}");
+            assert!(is_malformed("smsActSetDisambiguationConfig", &parameters), "{parameters}");
+        }
+        assert!(is_malformed("smsActSetOptionsConfig", &json!({"prefixText": format!("%s{}", "x".repeat(99))})));
+        for count in [json!(0), json!(-1), json!(1.5), json!("soon"), json!(null), json!([1]), json!(40_000_000)] {
+            assert!(is_malformed("setSessionTimeoutCount", &json!({"count": count})), "{count}");
         }
     }
 }

@@ -3,13 +3,25 @@
 use uuid::Uuid;
 
 use crate::time::UnixMillis;
-use crate::words::{OutboundId, OutboundMessage, OutboundRow, Question, RowState, SessionEnd, Token, Work, WorkRecord};
+use crate::words::{
+    Forward, OutboundId, OutboundMessage, OutboundRow, Question, RowState, Sequence, SessionEnd, Token, Work,
+    WorkRecord,
+};
 
 /// One order.
 #[derive(Debug)]
 pub enum Effect {
     /// Ask the assistant.
     AskAssistant(Box<Question>),
+    /// Ask the transport which of these media it takes.
+    CheckMedia {
+        /// The attempt whose answer has them.
+        token: Token,
+        /// Their addresses.
+        urls: Vec<String>,
+    },
+    /// Hand a user's text to the voice gateway that has opened a pipe.
+    Forward(Box<Forward>),
     /// Ask the tenant's lane for room to send this text.
     RequestSlot {
         /// Which text.
@@ -39,6 +51,9 @@ pub enum Effect {
         reason: String,
     },
 
+    /// The conversation tells itself something: keep this record with the step, as if it had been accepted.
+    Enqueue(Box<WorkRecord>),
+
     /// Hand this text to the provider.
     Send(Box<OutboundMessage>),
     /// Tell the assistant and the world that a session is over.
@@ -66,8 +81,14 @@ impl Effect {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::AskAssistant(_) | Self::RequestSlot { .. } | Self::ReadLog(_) => Kind::Question,
-            Self::Consume(_) | Self::Mark { .. } | Self::Save | Self::SetAside { .. } => Kind::Change,
+            Self::AskAssistant(_)
+            | Self::CheckMedia { .. }
+            | Self::Forward(_)
+            | Self::RequestSlot { .. }
+            | Self::ReadLog(_) => Kind::Question,
+            Self::Consume(_) | Self::Mark { .. } | Self::Save | Self::SetAside { .. } | Self::Enqueue(_) => {
+                Kind::Change
+            }
             Self::Send(_) | Self::EndSession(_) => Kind::Act,
             Self::Report(_) => Kind::Note,
         }
@@ -116,6 +137,36 @@ pub enum Notice {
         /// The assistant's name for it.
         response_type: String,
     },
+    /// An assistant wants a person to take over, and nobody can: the user was told so.
+    AgentWanted {
+        /// What the person should know.
+        note: String,
+    },
+    /// A medium goes as a link, since the provider would not take it.
+    MediaAsLink {
+        /// Why.
+        reason: String,
+    },
+    /// The assistant ordered one turn without the user after another, more often than `max_chained_turns`.
+    TooManyChainedTurns,
+    /// `smsActSetConversationConfig` was ordered from an assistant that cannot be switched.
+    CannotSwitch,
+    /// A text came while no session was open, and texts open none.
+    NoSession {
+        /// Which.
+        sequence: Sequence,
+    },
+    /// A request of ours found no session or no pipe to act in.
+    NothingToActIn {
+        /// Which.
+        sequence: Sequence,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A timeout turn would have come so late that it was left out.
+    TimeoutTurnSkipped,
+    /// The session has another assistant from now on.
+    Switched,
     /// An answer came after it was no longer asked for.
     LateAnswer {
         /// Which.
@@ -173,7 +224,14 @@ impl From<&Work> for StartedBy {
     fn from(work: &Work) -> Self {
         match work {
             Work::Message(_) => Self::User,
-            Work::Start(_) | Work::End | Work::DeliveryFailed(_) => Self::Request,
+            Work::Start(_)
+            | Work::End
+            | Work::DeliveryFailed(_)
+            | Work::Send(_)
+            | Work::OpenPipe(_)
+            | Work::ClosePipe { .. }
+            | Work::NoInput { .. }
+            | Work::TimedOut { .. } => Self::Request,
         }
     }
 }

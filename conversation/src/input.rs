@@ -1,6 +1,6 @@
 //! Everything that can happen to a conversation.
 
-use crate::words::{Answer, AskError, Lookup, OutboundId, ProviderId, SendError, Token, WorkRecord};
+use crate::words::{Answer, AskError, Lookup, MediaVerdict, OutboundId, ProviderId, SendError, Token, WorkRecord};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -28,6 +28,18 @@ pub enum Input {
         token: Token,
         /// Why.
         error: AskError,
+    },
+    /// The media of an answer were looked at.
+    MediaChecked {
+        /// Whose answer: the attempt that brought it.
+        token: Token,
+        /// For each address that was asked about, in that order.
+        verdicts: Vec<MediaVerdict>,
+    },
+    /// The voice gateway has a text that was forwarded. That it does not comes as [`Input::AssistantFailed`].
+    Forwarded {
+        /// Which attempt at which turn.
+        token: Token,
     },
     /// The tenant's lane has room for this text now.
     SlotGranted {

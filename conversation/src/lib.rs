@@ -46,7 +46,7 @@ use crate::policy::Policy;
 use crate::session::Session;
 use crate::time::UnixMillis;
 use crate::turn::Turn;
-use crate::words::{OutboundRow, Sequence, WorkRecord};
+use crate::words::{OutboundRow, Pipe, Sequence, WorkRecord};
 
 pub use crate::effect::Effect;
 pub use crate::input::Input;
@@ -59,6 +59,8 @@ pub struct Conversation {
     turn: Option<Turn>,
     inbox: VecDeque<WorkRecord>,
     seen: Option<Sequence>,
+    /// The same for what it tells itself: such records have numbers behind their causes, not behind what was seen.
+    seen_own: Option<Sequence>,
     outbox: Outbox,
 }
 
@@ -67,6 +69,17 @@ pub struct Conversation {
 struct Durable {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session: Option<Session>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pipe: Option<Pipe>,
+}
+
+/// What a snapshot tells somebody who only looks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// The open session.
+    pub session: Option<Session>,
+    /// The pipe, which may have closed by itself since.
+    pub pipe: Option<Pipe>,
 }
 
 /// A snapshot that cannot be read.
@@ -90,7 +103,19 @@ impl Conversation {
             None => (Durable::default(), None),
         };
         let outbox = Outbox::restore(rows);
-        (Self { key, durable, turn: None, inbox: VecDeque::new(), seen: None, outbox }, unreadable)
+        let inbox = VecDeque::new();
+        (Self { key, durable, turn: None, inbox, seen: None, seen_own: None, outbox }, unreadable)
+    }
+
+    /// Reads a snapshot without bringing the conversation to life.
+    ///
+    /// # Errors
+    /// When it is not one of ours.
+    pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
+        match serde_json::from_slice(snapshot) {
+            Ok(Durable { session, pipe }) => Ok(View { session, pipe }),
+            Err(error) => Err(SnapshotError(error.to_string())),
+        }
     }
 
     /// Lets one thing happen, at `now`, under the tenant's rules.
@@ -101,6 +126,8 @@ impl Conversation {
             Input::MessageConvicted { record, reason } => step.on_message_convicted(record, &reason),
             Input::AssistantReplied { token, answer } => step.on_assistant_replied(token, *answer),
             Input::AssistantFailed { token, error } => step.on_assistant_failed(token, &error),
+            Input::MediaChecked { token, verdicts } => step.on_media_checked(token, verdicts),
+            Input::Forwarded { token } => step.on_forwarded(token),
             Input::SlotGranted { id } => step.on_slot_granted(id),
             Input::TextSent { id, provider_id } => step.on_text_sent(id, provider_id),
             Input::SendFailed { id, error } => step.on_send_failed(id, error),
@@ -117,10 +144,11 @@ impl Conversation {
         serde_json::to_vec(&self.durable).expect("a snapshot has only string keys and finite numbers")
     }
 
-    /// When the open session times out: the deadline that must outlive the process.
+    /// When the open session times out: the deadline that must outlive the process. None for a session that is timing out already:
+    /// it ends with the turn that tells the assistant.
     #[must_use]
     pub fn deadline(&self, policy: &Policy) -> Option<UnixMillis> {
-        self.durable.session.as_ref().map(|session| session.deadline(policy))
+        self.durable.session.as_ref().filter(|session| !session.timing_out).map(|session| session.deadline(policy))
     }
 
     /// When a text wants [`Input::DeadlinePassed`], to be tried or looked up once more.

@@ -1,6 +1,7 @@
 //! One file per kind of input; each adds its handlers to [`crate::Step`]. After every input, [`crate::Step::advance`] starts
 //! whatever can be started, so that no handler needs to know what was waiting.
 
+mod answer;
 mod assistant;
 mod control;
 mod deadline;

@@ -32,6 +32,8 @@ pub struct SendPolicy {
     pub timeout: Duration,
     /// How long a text is worth delivering.
     pub valid_for: Duration,
+    /// How many attempts may follow one that surely was not taken; `None` for as many as fit into `valid_for`.
+    pub retries: Option<u32>,
     /// The waits between attempts that surely were not taken.
     pub backoff: Backoff,
     /// How long a number pauses when the provider does not say how long, or an operator must act first.
@@ -48,6 +50,53 @@ pub struct SendPolicy {
     pub media_max: usize,
     /// Whether the transport may repeat a send of unknown outcome.
     pub repeat: Repeat,
+    /// Whether the transport is asked about media before they are sent.
+    pub media_check: MediaCheck,
+}
+
+/// Whether a transport is asked about media before they are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaCheck {
+    /// It takes what it is given.
+    No,
+    /// It takes some and not others.
+    Ask,
+}
+
+/// Whether a text may open a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InboundStart {
+    /// It does.
+    Allowed,
+    /// Only a request from our side does; a text without a session is dropped and counted.
+    Refused,
+}
+
+/// How a session begins that a text has opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// The text is answered directly.
+    Direct,
+    /// The assistant is asked to speak first, and then the text; both answers go out as one.
+    Welcome,
+}
+
+/// Whether the assistant is told when the user was silent for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeoutTurn {
+    /// The session ends silently.
+    No,
+    /// One more turn is taken with the text `smsResponseTimeout`, its answer is sent, and then the session ends.
+    Yes,
+}
+
+/// Whether an assistant understands `smsActSetConversationConfig`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switchable {
+    /// It does not: the command is reported and has no effect.
+    No,
+    /// It does.
+    Yes,
 }
 
 /// All rules of one tenant.
@@ -61,6 +110,20 @@ pub struct Policy {
     pub failure_message: String,
     /// What stands before each entry of a list; `%s` becomes its number.
     pub options_prefix: String,
+    /// The same for a list of suggestions.
+    pub suggestions_prefix: String,
+    /// Whether a text may open a session.
+    pub inbound_start: InboundStart,
+    /// How a session begins that a text has opened.
+    pub greeting: Greeting,
+    /// Whether the assistant is told when the user was silent for too long.
+    pub timeout_turn: TimeoutTurn,
+    /// A timeout turn that would come later than this is left out, and the session ends silently.
+    pub timeout_turn_grace: Duration,
+    /// How many turns without the user's input may follow one of his texts; at most 6.
+    pub max_chained_turns: u8,
+    /// Whether the assistant understands `smsActSetConversationConfig`.
+    pub switchable: Switchable,
     /// How the assistant is asked.
     pub ask: AskPolicy,
     /// How texts are sent.
@@ -83,10 +146,18 @@ impl Default for Policy {
             failure_message: "We're sorry, but we can't respond to your message right now. Please try again later."
                 .into(),
             options_prefix: "%s. ".into(),
+            suggestions_prefix: "%s. ".into(),
+            inbound_start: InboundStart::Allowed,
+            greeting: Greeting::Direct,
+            timeout_turn: TimeoutTurn::No,
+            timeout_turn_grace: Duration::from_secs(300),
+            max_chained_turns: 5,
+            switchable: Switchable::No,
             ask: AskPolicy { timeout: Duration::from_secs(30), retries: 2, interval: Duration::from_secs(2) },
             send: SendPolicy {
                 timeout: Duration::from_secs(30),
                 valid_for: Duration::from_secs(4 * 3_600),
+                retries: None,
                 backoff: Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(300) },
                 pause: Duration::from_secs(60),
                 reconcile_after: Duration::from_secs(30),
@@ -95,6 +166,7 @@ impl Default for Policy {
                 text_max: 1_600,
                 media_max: 10,
                 repeat: Repeat::AskLog,
+                media_check: MediaCheck::No,
             },
             answer_within: Duration::from_secs(12 * 3_600),
             max_context: 256 * 1_024,

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::command::ConversationConfig;
 use crate::policy::Policy;
+use crate::render::Prefixes;
 use crate::time::UnixMillis;
 use crate::variable::SmsError;
-use crate::words::{AssistantState, Choice};
+use crate::words::{AssistantState, Choice, Sequence};
 
 /// An open session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +30,27 @@ pub struct Session {
     /// The timeout that was given at the start, in place of the tenant's.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde::option")]
     pub timeout: Option<Duration>,
+    /// The timeout that the assistant has set with `setSessionTimeoutCount`; goes before the one from the start.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde::option")]
+    pub timeout_set: Option<Duration>,
+    /// `smsActSetOptionsConfig`, once the assistant has ordered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options_prefix: Option<String>,
+    /// `smsActSetDisambiguationConfig`, once the assistant has ordered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestions_prefix: Option<String>,
+    /// `smsActSetConversationConfig`, once the assistant has ordered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConversationConfig>,
+    /// The turn that was answered last.
+    #[serde(default = "before_all")]
+    pub last: Sequence,
+    /// How many turns without the user's input have followed his last text.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub chained: u8,
+    /// The assistant is being told that the user was silent for too long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timing_out: bool,
     /// `smsConversationResponseTimeout`, once the assistant has set it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde::option")]
     pub response_timeout: Option<Duration>,
@@ -53,6 +76,13 @@ impl Session {
             turns: 0,
             user_data: None,
             timeout: None,
+            timeout_set: None,
+            options_prefix: None,
+            suggestions_prefix: None,
+            config: None,
+            last: before_all(),
+            chained: 0,
+            timing_out: false,
             response_timeout: None,
             error: None,
             list: Vec::new(),
@@ -63,8 +93,26 @@ impl Session {
     /// When it ends unless the user texts.
     #[must_use]
     pub fn deadline(&self, policy: &Policy) -> UnixMillis {
-        self.clock_from.plus(self.timeout.unwrap_or(policy.session_timeout))
+        self.clock_from.plus(self.timeout_set.or(self.timeout).unwrap_or(policy.session_timeout))
     }
+
+    /// What stands before each entry of a list, and of a list of suggestions.
+    #[must_use]
+    pub fn prefixes<'a>(&'a self, policy: &'a Policy) -> Prefixes<'a> {
+        Prefixes {
+            options: self.options_prefix.as_deref().unwrap_or(&policy.options_prefix),
+            suggestions: self.suggestions_prefix.as_deref().unwrap_or(&policy.suggestions_prefix),
+        }
+    }
+}
+
+fn before_all() -> Sequence {
+    Sequence(0)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// Two sessions are equal when they would be written the same.

@@ -2,22 +2,73 @@
 
 use serde_json::Value;
 
-use crate::words::{AskInput, Choice, Question, Token, WorkRecord};
+use crate::words::{Answer, AskInput, Choice, Forward, Item, Question, Token, WorkRecord};
 
-/// One question to the assistant that is not yet answered.
+/// One question to the assistant that is not yet answered, or a text that is being forwarded.
 #[derive(Debug)]
 pub struct Turn {
     /// What opened it.
     pub record: WorkRecord,
     /// The question, kept for another attempt.
-    pub question: Question,
+    pub asked: Asked,
+    /// The attempts before this one belonged to earlier questions of the same turn.
+    pub attempts_before: u32,
+    /// How many questions of this turn were answered already.
+    pub questions: u8,
+    /// What earlier answers of this turn have said: it goes out with the last one.
+    pub held: Held,
+    /// What is asked next in the same turn.
+    pub next: Option<AskInput>,
+    /// An answer whose media are being looked at.
+    pub checking: Option<Box<Answer>>,
+}
+
+/// Whom a turn has asked.
+#[derive(Debug)]
+pub enum Asked {
+    /// The assistant.
+    Assistant(Question),
+    /// A voice gateway, by a pipe.
+    Pipe(Forward),
+}
+
+/// What a turn has to say and has not said yet.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Items, in order.
+    pub items: Vec<Item>,
+    /// Media that were ordered, in order.
+    pub media: Vec<String>,
+    /// Media that go as links.
+    pub links: Vec<String>,
+    /// The session ends with this turn.
+    pub ends: bool,
+    /// Another turn follows without the user.
+    pub no_input: bool,
 }
 
 impl Turn {
+    /// A turn that asks its first question.
+    #[must_use]
+    pub fn new(record: WorkRecord, asked: Asked, next: Option<AskInput>) -> Self {
+        Self { record, asked, attempts_before: 0, questions: 0, held: Held::default(), next, checking: None }
+    }
+
     /// The attempt that is under way.
     #[must_use]
     pub fn token(&self) -> Token {
-        self.question.token
+        self.asked.token()
+    }
+}
+
+impl Asked {
+    /// The attempt that is under way.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        match self {
+            Self::Assistant(question) => question.token,
+            Self::Pipe(forward) => forward.token,
+        }
     }
 }
 
@@ -51,7 +102,9 @@ pub fn interpret(text: &str, list: &[Choice]) -> AskInput {
     match chosen(text.trim(), list) {
         Some(choice) => {
             let input: Option<Value> = serde_json::from_str(choice.input.get()).ok();
-            let words = input.as_ref().and_then(|input| input.get("text")).and_then(Value::as_str);
+            // A v1 entry is kept with what stands beside its input.
+            let own = input.as_ref().and_then(|input| input.get("text").or_else(|| input.get("input")?.get("text")));
+            let words = own.and_then(Value::as_str);
             AskInput::Choice { text: words.unwrap_or(&choice.label).to_owned(), input: choice.input.clone() }
         }
         None => AskInput::Text(text.to_owned()),
@@ -95,7 +148,7 @@ mod tests {
     fn picked(reply: &str) -> Option<String> {
         match interpret(reply, &list()) {
             AskInput::Choice { input, .. } => Some(input.get().to_owned()),
-            AskInput::Text(_) | AskInput::Start => None,
+            AskInput::Text(_) | AskInput::Start | AskInput::Signal(_) => None,
         }
     }
 
@@ -116,6 +169,12 @@ mod tests {
     #[test]
     fn the_words_of_a_choice_are_its_input_text() {
         assert_eq!(interpret("1", &list()).text(), "boat trip");
+    }
+
+    #[test]
+    fn the_words_of_a_v1_choice_lie_one_level_deeper() {
+        let input = RawValue::from_string(r#"{"input":{"text":"van"},"intents":[]}"#.into()).unwrap();
+        assert_eq!(interpret("1", &[Choice { label: "Van".into(), input }]).text(), "van");
     }
 
     #[test]

@@ -8,10 +8,13 @@ mod inbound;
 mod outbound;
 mod question;
 
-pub use answer::{Answer, AskError, AssistantState, Choice, CommandCall, Item};
-pub use inbound::{Arrival, DeliveryFailure, InboundMessage, Media, Sequence, StartSession, Work, WorkRecord};
+pub use answer::{AgentRequest, Answer, AskError, AssistantState, Choice, CommandCall, Item, MediaItem};
+pub use inbound::{
+    Arrival, DeliveryFailure, InboundMessage, Media, Pipe, Precedence, SendText, Sequence, StartSession, Within, Work,
+    WorkRecord,
+};
 pub use outbound::{
     DeliveryStatus, LoggedMessage, Lookup, OutboundId, OutboundIdError, OutboundMessage, OutboundRow, ProviderId,
     Receipt, Repeat, RowState, SendError,
 };
-pub use question::{AskInput, EndReason, Question, SessionEnd, Token};
+pub use question::{AskInput, EndReason, Forward, MediaVerdict, Question, SessionEnd, Signal, Token};

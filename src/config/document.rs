@@ -16,7 +16,7 @@ use super::source::{At, Found};
 use super::tenant::{TenantConfig, TenantKeys};
 use super::tree::{Entry, Node, Table, Value};
 
-const SECTIONS: [&str; 7] = ["server", "store", "log", "engine", "channels", "assistants", "tenants"];
+const SECTIONS: [&str; 8] = ["server", "store", "log", "engine", "channels", "assistants", "reports", "tenants"];
 
 /// The longest name of a channel or an assistant.
 const NAME_MAX: usize = 64;
@@ -32,6 +32,7 @@ pub(super) fn assemble(root: &Table, origin: &Arc<Origin>) -> (Config, Vec<Found
         engine: reading.settings("engine", EngineConfig::check),
         channels: reading.named("channels"),
         assistants: reading.named("assistants"),
+        reports: reading.named("reports"),
         tenants: Vec::new(),
     };
     let tenants = reading.tenants();
@@ -74,7 +75,7 @@ impl Document<'_> {
         value
     }
 
-    /// `[channels.*]` or `[assistants.*]`.
+    /// `[channels.*]`, `[assistants.*]` or `[reports.*]`.
     fn named(&mut self, group: &str) -> Vec<Section> {
         let Some(entry) = self.root.entry(group) else { return Vec::new() };
         let Value::Table(table) = &entry.node.value else {
@@ -142,6 +143,7 @@ impl Document<'_> {
         keys.check(&mut checks);
         self.refers(&mut checks, "channel", keys.channel.as_deref());
         self.refers(&mut checks, "assistant", keys.assistant.as_deref());
+        self.refers(&mut checks, "report", keys.report.as_deref());
         let place = self.origin.sources.place(node.at);
         if let Some(number) = &keys.number
             && let Some(first) = numbers.insert(number.clone(), place.clone())

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use raconteur_actors::lane::LaneLimits;
-use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Policy, SendPolicy};
+use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Greeting, InboundStart, Policy, SendPolicy, TimeoutTurn};
 use raconteur_conversation::retry::Backoff;
 
 use super::settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
@@ -77,6 +77,22 @@ const WATSON: &str = "\
 # connect_timeout = \"5s\"
 ";
 
+const REPORTS: &str = "\
+# Where transcripts and usage are reported, once a tenant names it with `report`. docs/reporting.md has the schema.
+# [reports.audit]
+# kind = \"json\"
+# url = \"https://reports.example.com/raconteur\"
+# token = { env = \"REPORT_TOKEN\" }
+";
+
+const CONTROL: &str = "
+# Who may control the number's sessions by REST (docs/rest-api.md): a name with its password, a token, or both. Nobody, as it stands.
+[tenants.control]
+# username = \"gateway\"
+# password = { env = \"CONTROL_PASSWORD\" }
+# token = { env = \"CONTROL_TOKEN\" }
+";
+
 const ASSISTANTS: &str = "\
 # Who answers. The name is yours; tenants refer to it. The kind says which other keys there are.
 ";
@@ -88,20 +104,23 @@ const TENANTS: &str = "\
 /// The text of `raconteur.example.toml`.
 #[must_use]
 pub fn example() -> String {
-    let Config { server, store, log, engine, channels: _, assistants: _, tenants: _ } = Config::defaults();
+    let Config { server, store, log, engine, channels: _, assistants: _, reports: _, tenants: _ } = Config::defaults();
     let [channels, assistants, tenants] = demo_sections();
     let mut text = format!("{HEAD}\n");
     write_server(&mut text, &server);
     write_store(&mut text, &store);
     write_log(&mut text, &log);
     write_engine(&mut text, &engine);
-    let sections = [(CHANNELS, channels, TWILIO), (ASSISTANTS, assistants, WATSON), (TENANTS, tenants, "")];
+    let (none, reports) = (String::new(), REPORTS);
+    let sections =
+        [(CHANNELS, channels, TWILIO), (ASSISTANTS, assistants, WATSON), (reports, none, ""), (TENANTS, tenants, "")];
     for (explanation, section, samples) in sections {
         let gap = if samples.is_empty() { "" } else { "\n" };
         let _ = write!(text, "\n{explanation}{section}{gap}{samples}");
     }
     write_policy(&mut text, &Policy::default());
     write_lane(&mut text, &LaneLimits::default());
+    text.push_str(CONTROL);
     text
 }
 
@@ -124,12 +143,14 @@ fn span(value: Duration) -> String {
 }
 
 fn write_server(text: &mut String, config: &ServerConfig) {
-    let ServerConfig { listen, body_max_bytes, request_timeout, requests_max } = config;
+    let ServerConfig { listen, body_max_bytes, request_timeout, requests_max, aliases: _ } = config;
     text.push_str("[server]\n");
     key(text, "listen", quoted(&listen.to_string()), "The address and port to listen on; port 0 takes any free one.");
     key(text, "body_max_bytes", body_max_bytes, "The largest request body that is read; a larger one gets 413.");
     key(text, "request_timeout", span(*request_timeout), "A request that is not answered after this long gets 503.");
     key(text, "requests_max", requests_max, "How many requests are worked on at once; one more gets 503.");
+    text.push_str("# Further paths under which something of ours is found, such as the one of IBM's SMS Gateway.\n");
+    text.push_str("# aliases = { \"/sms.receiver/SmsRecv\" = \"/channels/twilio/inbound\" }\n");
 }
 
 fn write_store(text: &mut String, config: &StoreConfig) {
@@ -192,6 +213,13 @@ fn write_policy(text: &mut String, policy: &Policy) {
         session_timeout,
         failure_message,
         options_prefix,
+        suggestions_prefix,
+        inbound_start,
+        greeting,
+        timeout_turn,
+        timeout_turn_grace,
+        max_chained_turns,
+        switchable: _,
         ask,
         send,
         answer_within,
@@ -200,9 +228,26 @@ fn write_policy(text: &mut String, policy: &Policy) {
         poison_attempts,
     } = policy;
     key(text, "session_timeout", span(*session_timeout), "How long the user may be silent before the session ends.");
+    let explanation = "Whether a text may open a session; where not, one without a session is dropped and counted.";
+    key(text, "inbound_start", *inbound_start == InboundStart::Allowed, explanation);
+    let explanation =
+        "\"direct\" answers the first text; \"welcome\" lets the assistant speak first and sends both answers as one.";
+    let greeting = match greeting {
+        Greeting::Direct => "direct",
+        Greeting::Welcome => "welcome",
+    };
+    key(text, "greeting", quoted(greeting), explanation);
+    let explanation = "Whether the assistant is told of the timeout (smsResponseTimeout) and may say goodbye before the session ends.";
+    key(text, "timeout_turn", *timeout_turn == TimeoutTurn::Yes, explanation);
+    let explanation = "If it would be told later than this, the session ends silently.";
+    key(text, "timeout_turn_grace", span(*timeout_turn_grace), explanation);
+    let explanation = "How many turns without the user (smsActForceNoInputTurn) may follow one of his texts.";
+    key(text, "max_chained_turns", max_chained_turns, explanation);
     key(text, "failure_message", quoted(failure_message), "What the user gets when a turn fails.");
     let explanation = "What stands before each entry of a list; %s becomes its number.";
     key(text, "options_prefix", quoted(options_prefix), explanation);
+    let explanation = "The same for a list of suggestions.";
+    key(text, "suggestions_prefix", quoted(suggestions_prefix), explanation);
     let explanation = "An unread text older than this gets the failure message without the assistant being asked.";
     key(text, "answer_within", span(*answer_within), explanation);
     let explanation = "An assistant's state larger than this fails the turn; the old state stays.";
@@ -227,6 +272,7 @@ fn write_send(text: &mut String, policy: &SendPolicy) {
     let SendPolicy {
         timeout,
         valid_for,
+        retries: _,
         backoff,
         pause,
         reconcile_after,
@@ -235,6 +281,7 @@ fn write_send(text: &mut String, policy: &SendPolicy) {
         text_max: _,
         media_max: _,
         repeat: _,
+        media_check: _,
     } = policy;
     let Backoff { first, longest } = backoff;
     let doubt = match doubt {
@@ -246,6 +293,10 @@ fn write_send(text: &mut String, policy: &SendPolicy) {
         "How long one call to the provider may take; after that its outcome is unknown and its log is asked.";
     key(text, "timeout", span(*timeout), explanation);
     key(text, "valid_for", span(*valid_for), "How long a text is worth delivering.");
+    text.push_str(
+        "# How many more attempts follow one that surely was not taken; left out, as many as fit into valid_for.\n",
+    );
+    text.push_str("# retries = 2\n");
     let explanation = "The wait after the first attempt that surely was not taken; it doubles with each further one.";
     key(text, "backoff_first", span(*first), explanation);
     key(text, "backoff_longest", span(*longest), "No wait between attempts is longer than this.");

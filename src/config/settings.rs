@@ -1,5 +1,6 @@
 //! The sections of the process itself: server, store, log and engine, with their defaults and their limits.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct ServerConfig {
     pub request_timeout: Duration,
     /// How many requests are worked on at once; one more gets 503.
     pub requests_max: usize,
+    /// Further paths under which something of ours is found: `"/sms.receiver/SmsRecv" = "/channels/twilio/inbound"`.
+    pub aliases: BTreeMap<String, String>,
 }
 
 impl Default for ServerConfig {
@@ -31,6 +34,7 @@ impl Default for ServerConfig {
             body_max_bytes: 64 * 1_024,
             request_timeout: secs(10),
             requests_max: 4_096,
+            aliases: BTreeMap::new(),
         }
     }
 }
@@ -40,6 +44,13 @@ impl ServerConfig {
         checks.number("body_max_bytes", self.body_max_bytes, 1_024..=16 * 1_024 * 1_024);
         checks.duration("request_timeout", self.request_timeout, millis(100)..=secs(300));
         checks.number("requests_max", self.requests_max, 1..=1_000_000);
+        for (alias, target) in &self.aliases {
+            let is_path = |path: &str| path.starts_with('/') && !path.contains(['?', '#', ' ', '%', '{', '}']);
+            if !is_path(alias) || !is_path(target) || self.aliases.contains_key(target) {
+                let message = format!("`{alias}` must be a path that begins with / and stand for another path of ours");
+                checks.fail("aliases", message);
+            }
+        }
     }
 }
 

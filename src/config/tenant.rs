@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::address::Address;
-use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Policy, SendPolicy};
+use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Greeting, InboundStart, Policy, SendPolicy, TimeoutTurn};
 use raconteur_conversation::retry::Backoff;
 use serde::Deserialize;
 
 use super::checks::{Checks, days, millis, secs};
+use super::secret::Secret;
 
 /// One tenant.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +24,24 @@ pub struct TenantConfig {
     pub policy: Policy,
     /// How much is done for it at once.
     pub lane: LaneLimits,
+    /// Who may control its sessions by REST; nobody, where nothing is set.
+    pub control: ControlConfig,
+    /// The name of the report sink that gets its transcripts and its usage.
+    pub report: Option<String>,
     /// Where it begins in the configuration.
     pub place: String,
+}
+
+/// `[tenants.control]`: how a caller of the REST interface proves that he may.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ControlConfig {
+    /// A name, for Basic authorisation.
+    pub username: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// A token, for Bearer authorisation.
+    pub token: Option<Secret>,
 }
 
 /// The keys of one `[[tenants]]` section as they are written.
@@ -34,10 +51,18 @@ pub(super) struct TenantKeys {
     pub(super) number: Option<Address>,
     pub(super) channel: Option<String>,
     pub(super) assistant: Option<String>,
+    pub(super) report: Option<String>,
     #[serde(with = "humantime_serde")]
     session_timeout: Duration,
+    inbound_start: bool,
+    greeting: GreetingKey,
+    timeout_turn: bool,
+    #[serde(with = "humantime_serde")]
+    timeout_turn_grace: Duration,
+    max_chained_turns: u8,
     failure_message: String,
     options_prefix: String,
+    suggestions_prefix: String,
     #[serde(with = "humantime_serde")]
     answer_within: Duration,
     max_context_bytes: usize,
@@ -46,6 +71,14 @@ pub(super) struct TenantKeys {
     ask: AskKeys,
     send: SendKeys,
     lane: LaneKeys,
+    control: ControlConfig,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GreetingKey {
+    Direct,
+    Welcome,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +98,7 @@ struct SendKeys {
     timeout: Duration,
     #[serde(with = "humantime_serde")]
     valid_for: Duration,
+    retries: Option<u32>,
     #[serde(with = "humantime_serde")]
     backoff_first: Duration,
     #[serde(with = "humantime_serde")]
@@ -101,6 +135,13 @@ impl Default for TenantKeys {
             session_timeout,
             failure_message,
             options_prefix,
+            suggestions_prefix,
+            inbound_start,
+            greeting,
+            timeout_turn,
+            timeout_turn_grace,
+            max_chained_turns,
+            switchable: _,
             ask: _,
             send: _,
             answer_within,
@@ -112,9 +153,19 @@ impl Default for TenantKeys {
             number: None,
             channel: None,
             assistant: None,
+            report: None,
             session_timeout,
+            inbound_start: inbound_start == InboundStart::Allowed,
+            greeting: match greeting {
+                Greeting::Direct => GreetingKey::Direct,
+                Greeting::Welcome => GreetingKey::Welcome,
+            },
+            timeout_turn: timeout_turn == TimeoutTurn::Yes,
+            timeout_turn_grace,
+            max_chained_turns,
             failure_message,
             options_prefix,
+            suggestions_prefix,
             answer_within,
             max_context_bytes: max_context,
             outbox_max,
@@ -122,6 +173,7 @@ impl Default for TenantKeys {
             ask: AskKeys::default(),
             send: SendKeys::default(),
             lane: LaneKeys::default(),
+            control: ControlConfig::default(),
         }
     }
 }
@@ -138,6 +190,7 @@ impl Default for SendKeys {
         let SendPolicy {
             timeout,
             valid_for,
+            retries,
             backoff,
             pause,
             reconcile_after,
@@ -146,13 +199,24 @@ impl Default for SendKeys {
             text_max: _,
             media_max: _,
             repeat: _,
+            media_check: _,
         } = Policy::default().send;
         let doubt = match doubt {
             DoubtPolicy::GiveUp => DoubtKey::GiveUp,
             DoubtPolicy::Resend => DoubtKey::Resend,
         };
         let Backoff { first: backoff_first, longest: backoff_longest } = backoff;
-        Self { timeout, valid_for, backoff_first, backoff_longest, pause, reconcile_after, reconcile_for, doubt }
+        Self {
+            timeout,
+            valid_for,
+            retries,
+            backoff_first,
+            backoff_longest,
+            pause,
+            reconcile_after,
+            reconcile_for,
+            doubt,
+        }
     }
 }
 
@@ -171,7 +235,17 @@ impl TenantKeys {
             checks.fail("failure_message", "`failure_message` is empty: say what the user gets when a turn fails");
         }
         checks.length("failure_message", &self.failure_message, 1_600);
-        checks.length("options_prefix", &self.options_prefix, 100);
+        checks.duration("timeout_turn_grace", self.timeout_turn_grace, secs(1)..=days(1));
+        checks.number("max_chained_turns", self.max_chained_turns, 0..=6);
+        for (key, prefix) in
+            [("options_prefix", &self.options_prefix), ("suggestions_prefix", &self.suggestions_prefix)]
+        {
+            checks.length(key, prefix, 100);
+            if !prefix.contains("%s") {
+                checks
+                    .fail(key, format!("`{key}` has no %s, which becomes the entry's number: write it like \"%s. \""));
+            }
+        }
         checks.duration("answer_within", self.answer_within, secs(1)..=days(30));
         checks.number("max_context_bytes", self.max_context_bytes, 1_024..=64 * 1_024 * 1_024);
         checks.number("outbox_max", self.outbox_max, 1..=10_000);
@@ -179,6 +253,7 @@ impl TenantKeys {
         self.ask.check(checks);
         self.send.check(checks);
         self.lane.check(checks);
+        self.control.check(checks);
     }
 
     /// The tenant, unless it lacks a number, a channel or an assistant.
@@ -189,6 +264,16 @@ impl TenantKeys {
             session_timeout: self.session_timeout,
             failure_message: self.failure_message,
             options_prefix: self.options_prefix,
+            suggestions_prefix: self.suggestions_prefix,
+            inbound_start: if self.inbound_start { InboundStart::Allowed } else { InboundStart::Refused },
+            greeting: match self.greeting {
+                GreetingKey::Direct => Greeting::Direct,
+                GreetingKey::Welcome => Greeting::Welcome,
+            },
+            timeout_turn: if self.timeout_turn { TimeoutTurn::Yes } else { TimeoutTurn::No },
+            timeout_turn_grace: self.timeout_turn_grace,
+            max_chained_turns: self.max_chained_turns,
+            switchable: Policy::default().switchable,
             ask: AskPolicy { timeout: self.ask.timeout, retries: self.ask.retries, interval: self.ask.interval },
             send: self.send.into_policy(),
             answer_within: self.answer_within,
@@ -196,7 +281,25 @@ impl TenantKeys {
             outbox_max: self.outbox_max,
             poison_attempts: self.poison_attempts,
         };
-        Some(TenantConfig { number, channel, assistant, policy, lane: self.lane.into_config(), place })
+        let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
+        Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })
+    }
+}
+
+impl ControlConfig {
+    fn check(&self, checks: &mut Checks<'_>) {
+        match (&self.username, &self.password) {
+            (Some(name), _) if name.is_empty() || name.contains(':') => {
+                checks.fail("control.username", "`control.username` is empty or has a colon in it: use another name");
+            }
+            (Some(_), None) => {
+                checks.fail("control.username", "`control.username` is of no use without `control.password`: set both");
+            }
+            (None, Some(_)) => {
+                checks.fail("control.password", "`control.password` is of no use without `control.username`: set both");
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
     }
 }
 
@@ -212,6 +315,9 @@ impl SendKeys {
     fn check(&self, checks: &mut Checks<'_>) {
         checks.duration("send.timeout", self.timeout, millis(10)..=secs(600));
         checks.duration("send.valid_for", self.valid_for, secs(1)..=days(7));
+        if let Some(retries) = self.retries {
+            checks.number("send.retries", retries, 0..=1_000);
+        }
         checks.duration("send.backoff_first", self.backoff_first, millis(10)..=secs(3_600));
         checks.duration("send.backoff_longest", self.backoff_longest, millis(10)..=days(1));
         let (first, longest) = (self.backoff_first, self.backoff_longest);
@@ -225,6 +331,7 @@ impl SendKeys {
         SendPolicy {
             timeout: self.timeout,
             valid_for: self.valid_for,
+            retries: self.retries,
             backoff: Backoff { first: self.backoff_first, longest: self.backoff_longest },
             pause: self.pause,
             reconcile_after: self.reconcile_after,

@@ -73,20 +73,31 @@ fn every_rule_of_a_tenant_is_read() {
     let rules = r#"session_timeout = "30m"
         failure_message = "Later."
         options_prefix = "%s) "
+        suggestions_prefix = "Enter %s for: "
+        inbound_start = false
+        greeting = "welcome"
+        timeout_turn = true
+        timeout_turn_grace = "1m"
+        max_chained_turns = 2
+        report = "audit"
         answer_within = "1h"
         max_context_bytes = 2048
         outbox_max = 7
         poison_attempts = 5
         ask = { timeout = "9s", retries = 0, interval = "1s" }
-        send = { valid_for = "1h", backoff_first = "1s", backoff_longest = "1m", reconcile_after = "5s", reconcile_for = "1m", doubt = "resend" }
+        control = { username = "gate", password = { env = "PW" }, token = { env = "PW" } }
+        send = { valid_for = "1h", retries = 4, backoff_first = "1s", backoff_longest = "1m", reconcile_after = "5s", reconcile_for = "1m", doubt = "resend" }
         lane = { asks_max = 3, sends_max = 2, segments_per_second = 1, burst_segments = 4 }"#;
-    let config = good(&format!("{TRIO}{rules}"), []);
+    let reports = "[reports.audit]\nkind = \"json\"\n";
+    let config = good(&format!("{TRIO}{rules}\n{reports}"), [("PW", "sesame")]);
     let tenant = &config.tenants[0];
     let policy = format!("{:?}", tenant.policy);
     for part in [
         "session_timeout: 1800s, failure_message: \"Later.\", options_prefix: \"%s) \"",
         "AskPolicy { timeout: 9s, retries: 0, interval: 1s }",
-        "SendPolicy { timeout: 30s, valid_for: 3600s, backoff: Backoff { first: 1s, longest: 60s }, pause: 60s, reconcile_after: 5s",
+        "suggestions_prefix: \"Enter %s for: \", inbound_start: Refused, greeting: Welcome, timeout_turn: Yes",
+        "timeout_turn_grace: 60s, max_chained_turns: 2",
+        "SendPolicy { timeout: 30s, valid_for: 3600s, retries: Some(4), backoff: Backoff { first: 1s, longest: 60s }, pause: 60s, reconcile_after: 5s",
         "reconcile_for: 60s, doubt: Resend",
         "answer_within: 3600s, max_context: 2048, outbox_max: 7, poison_attempts: 5",
     ] {
@@ -94,6 +105,11 @@ fn every_rule_of_a_tenant_is_read() {
     }
     let lane = LaneLimits { asks_max: 3, sends_max: 2, segments_per_second: Some(1.0), burst_segments: 4 };
     assert_eq!((&tenant.lane, &tenant.place[..]), (&lane, "r.toml:6:1"));
+    let control = &tenant.control;
+    assert_eq!(control.username.as_deref(), Some("gate"));
+    assert!([&control.password, &control.token].iter().all(|secret| secret.as_ref().unwrap().expose() == "sesame"));
+    assert_eq!(tenant.report.as_deref(), Some("audit"));
+    assert!(!format!("{tenant:?}").contains("sesame"));
 }
 
 #[test]
@@ -302,10 +318,10 @@ fn a_wrong_variable_is_named_as_the_place() {
         ],
     );
     let expected = r#"RACONTEUR_: a name is missing: write RACONTEUR_SECTION__KEY
-RACONTEUR_LISTEN: unknown section `listen`: use one of server, store, log, engine, channels, assistants, tenants
+RACONTEUR_LISTEN: unknown section `listen`: use one of server, store, log, engine, channels, assistants, reports, tenants
 RACONTEUR_LOG: `log` is a section: write [log] and its keys below
 RACONTEUR_SERVER__LISTEN: expected an IP address and a port from 0 to 65535, such as "127.0.0.1:8080" or "[::]:8080"
-RACONTEUR_SERVER__PORT: unknown key `port`: use one of listen, body_max_bytes, request_timeout, requests_max
+RACONTEUR_SERVER__PORT: unknown key `port`: use one of listen, body_max_bytes, request_timeout, requests_max, aliases
 RACONTEUR_STORE__: a name is missing: write RACONTEUR_SECTION__KEY
 RACONTEUR_STORE__INBOX_MAX: `inbox_max` is 0: make it at least 1 and at most 100000
 RACONTEUR_TENANTS__0: name a key: write RACONTEUR_TENANTS__0__KEY

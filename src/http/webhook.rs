@@ -101,6 +101,7 @@ impl Desk {
                 tracing::warn!(channel = self.inbox.channel(), "{refused}");
                 text(StatusCode::FORBIDDEN, "Forbidden")
             }
+            Refused::Conflict => text(StatusCode::UNPROCESSABLE_ENTITY, "this id was used before for another request"),
             Refused::Full(why) => busy(why),
             Refused::NotRunning => busy("the gateway is starting or stopping"),
             Refused::Store(error) => {

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use raconteur_conversation::address::{Address, ConversationKey};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    DeliveryStatus, InboundMessage, OutboundId, OutboundRow, ProviderId, Receipt, RowState, Sequence, Work,
+    DeliveryStatus, InboundMessage, OutboundId, OutboundRow, ProviderId, Receipt, RowState, Sequence, Work, WorkRecord,
 };
 
 use crate::{
@@ -64,13 +64,15 @@ fn key(user: u32) -> ConversationKey {
 fn text(key: &ConversationKey, id: &str) -> NewWork {
     let message = InboundMessage { body: format!("body of {id}"), media: Vec::new() };
     let (accepted_at, seed) = (UnixMillis(1_000), u128::MAX - 5);
-    NewWork { key: key.clone(), id: id.into(), accepted_at, seed, work: Work::Message(message) }
+    NewWork { key: key.clone(), id: id.into(), accepted_at, seed, content: None, work: Work::Message(message) }
 }
 
 async fn accept(store: &dyn Store, key: &ConversationKey, id: &str) -> Sequence {
     match ok(store.accept(text(key, id)).await) {
         Accepted::Fresh(sequence) => sequence,
-        other @ (Accepted::Duplicate(_) | Accepted::Full(_)) => panic!("{id} was not accepted: {other:?}"),
+        other @ (Accepted::Duplicate(_) | Accepted::Conflict(_) | Accepted::Full(_)) => {
+            panic!("{id} was not accepted: {other:?}")
+        }
     }
 }
 

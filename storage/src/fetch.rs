@@ -1,10 +1,10 @@
 //! Puts records of several values together, from whatever the values are read from: the engine, or the engine under a batch
 //! that is being built.
 
-use crate::StoreError;
-use crate::chunks::{self, Damage};
+use crate::chunks::{self, Damage, Head};
 use crate::engine::Engine;
-use crate::keys::RecordKey;
+use crate::keys::{Place, RecordKey};
+use crate::{StoreError, Version};
 
 /// Where values come from.
 pub(crate) trait Values {
@@ -56,6 +56,22 @@ pub(crate) fn rest(values: &impl Values, record: &RecordKey, first: Vec<u8>) -> 
         whole.extend_from_slice(&value);
     }
     Ok((whole, count))
+}
+
+/// The latest snapshot of a conversation and its version.
+pub(crate) fn snapshot(values: &impl Values, place: &Place) -> Result<Option<(Version, Vec<u8>)>, FetchError> {
+    let record = RecordKey::conversation(place);
+    let Some(first) = values.value(&record.chunk(0))? else { return Ok(None) };
+    let (head, inline) = Head::read(&first)?;
+    let mut snapshot = inline.to_vec();
+    for (index, hash) in (1..).zip(&head.hashes) {
+        let chunk = values.value(&record.chunk(index))?.ok_or_else(|| missing(index))?;
+        if chunks::hash(&chunk) != *hash {
+            return Err(Damage::garbage(format_args!("its chunk {index} has changed")).into());
+        }
+        snapshot.extend_from_slice(&chunk);
+    }
+    Ok(Some((Version(head.version), snapshot)))
 }
 
 /// One chunk is not there.

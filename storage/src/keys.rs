@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! c | place | chunk                 conversation record   chunk 0: version, indexed deadline, hashes of the other chunks
-//! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64
+//! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id)
 //! h | place | sequence | chunk      transcript page       JSON
 //! m | name                          meta                  format, clean, salt, sequence
 //! s | shard u16                     claim                 epoch u64
 //! t | at u64 | place                deadline index        (empty); one per conversation, named by its record
+//! u | tenant | day u32              usage                 counters u64
 //! w | place | sequence | chunk      work record           unread, or answered with rows that are not settled
 //! x | sequence | chunk              dead letter           JSON
 //!
@@ -15,12 +16,14 @@
 //! tenant   = length u8 | bytes        sequence = u64        chunk = u16
 //! ```
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 use uuid::Uuid;
+
+use crate::usage::Day;
 
 /// Version of everything in the store: see `format` in meta.
 pub(crate) const META_FORMAT: &[u8] = b"mformat";
@@ -36,6 +39,7 @@ const DUPLICATE: u8 = b'd';
 const TRANSCRIPT: u8 = b'h';
 const SHARD: u8 = b's';
 const DEADLINE: u8 = b't';
+const USAGE: u8 = b'u';
 const WORK: u8 = b'w';
 const DEAD_LETTER: u8 = b'x';
 
@@ -162,6 +166,37 @@ pub(crate) fn duplicates() -> Range<Vec<u8>> {
     all(DUPLICATE)
 }
 
+/// What one tenant has used on one day.
+pub(crate) fn usage(tenant: &Address, day: Day) -> Vec<u8> {
+    let mut key = vec![USAGE];
+    push_address(&mut key, tenant);
+    key.extend_from_slice(&day.0.to_be_bytes());
+    key
+}
+
+pub(crate) fn usages(tenant: &Address, days: &RangeInclusive<Day>) -> Range<Vec<u8>> {
+    usage(tenant, *days.start())..successor(usage(tenant, *days.end()))
+}
+
+pub(crate) fn read_usage(key: &[u8]) -> Option<Day> {
+    let day = key.strip_prefix(&[USAGE])?.last_chunk()?;
+    Some(Day(u32::from_be_bytes(*day)))
+}
+
+/// The records of one tenant's conversations in one shard, from behind one of them on.
+pub(crate) fn conversations(shard: Shard, tenant: &Address, after: Option<&Place>) -> Range<Vec<u8>> {
+    let mut from = join(CONVERSATION, &[&shard.0.to_be_bytes()], 0);
+    push_address(&mut from, tenant);
+    let to = after_prefix(from.clone());
+    after.map_or(from, |place| RecordKey::conversation(place).range().end)..to
+}
+
+/// The conversation of a record's first value.
+pub(crate) fn read_conversation(key: &[u8]) -> Option<Place> {
+    let (place, rest) = Place::split(key.strip_prefix(&[CONVERSATION])?)?;
+    (rest == [0, 0]).then_some(place)
+}
+
 pub(crate) fn shard(shard: Shard) -> Vec<u8> {
     join(SHARD, &[&shard.0.to_be_bytes()], 0)
 }
@@ -271,6 +306,8 @@ mod tests {
             shard(Shard(256)),
             deadline(UnixMillis(255), &two),
             deadline(UnixMillis(256), &one),
+            usage(&key("12345", "1").tenant, Day(255)),
+            usage(&key("12345", "1").tenant, Day(256)),
             RecordKey::work(&one, Sequence(255)).chunk(1),
             RecordKey::work(&one, Sequence(256)).chunk(0),
             RecordKey::work(&two, Sequence(1)).chunk(0),
@@ -306,8 +343,27 @@ mod tests {
         let work = RecordKey::work(&place, Sequence(7)).chunk(2);
         assert_eq!(read_work(&work), Some((place.clone(), Sequence(7), 2)));
         assert_eq!(read_tail(&work), Some((Sequence(7), 2)));
-        assert_eq!(read_deadline(&deadline(UnixMillis(9), &place)), Some((UnixMillis(9), place)));
+        assert_eq!(read_deadline(&deadline(UnixMillis(9), &place)), Some((UnixMillis(9), place.clone())));
         assert_eq!(read_shard(&shard(Shard(1023))), Some(Shard(1023)));
+        assert_eq!(read_usage(&usage(&key("12345", "1").tenant, Day(9))), Some(Day(9)));
+        let record = RecordKey::conversation(&place);
+        assert_eq!(read_conversation(&record.chunk(0)), Some(place.clone()));
+        assert_eq!(read_conversation(&record.chunk(1)), None);
+    }
+
+    #[test]
+    fn a_tenants_conversations_are_listed_from_behind_one_of_them_on() {
+        let (one, two) = (place("+15550100"), place("+15550101"));
+        let tenant = key("12345", "1").tenant;
+        let shard_of = |place: &Place| place.key().map(|key| key.shard()).unwrap();
+        let all = conversations(shard_of(&one), &tenant, None);
+        assert!(all.contains(&RecordKey::conversation(&one).chunk(0)));
+        let rest = conversations(shard_of(&one), &tenant, Some(&one));
+        assert!(!rest.contains(&RecordKey::conversation(&one).chunk(7)));
+        let other = key("123456", "1").tenant;
+        assert!(!conversations(shard_of(&two), &other, None).contains(&RecordKey::conversation(&two).chunk(0)));
+        let days = usages(&tenant, &(Day(3)..=Day(4)));
+        assert!(days.contains(&usage(&tenant, Day(4))) && !days.contains(&usage(&tenant, Day(5))));
     }
 
     #[test]

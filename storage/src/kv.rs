@@ -8,11 +8,12 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,8 +22,8 @@ use uuid::Uuid;
 use crate::committer::{self, Health, Load, Reply, Request, Writer};
 use crate::engine::Engine;
 use crate::{
-    Accepted, Claim, DeadLetter, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn, Version,
-    WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
+    Usage, Version, WorkCursor, WorkPage,
 };
 
 /// Requests that may wait for the committer; more make their callers wait.
@@ -215,6 +216,26 @@ impl<E: Engine> Store for KvStore<E> {
     ) -> Result<Vec<TranscriptTurn>, StoreError> {
         let key = key.clone();
         self.read(move |engine| read::transcript(engine, &key, before, limit)).await
+    }
+
+    async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key.clone();
+        self.read(move |engine| read::snapshot(engine, &key)).await
+    }
+
+    async fn conversations(
+        &self,
+        tenant: &Address,
+        after: Option<&Address>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let (tenant, after) = (tenant.clone(), after.cloned());
+        self.read(move |engine| read::conversations(engine, &tenant, after.as_ref(), limit)).await
+    }
+
+    async fn usage(&self, tenant: &Address, days: RangeInclusive<Day>) -> Result<Vec<(Day, Usage)>, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |engine| read::usage(engine, &tenant, &days)).await
     }
 
     async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {

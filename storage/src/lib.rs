@@ -13,7 +13,8 @@
 //!   [`Accepted::Duplicate`] is answered only when the record that it repeats is durable.
 //! * [`Store::load`] sees every commit and settlement of that conversation submitted before it.
 //! * [`Store::settle`] returns when the settlement is in line, not when it is on disk: losing one costs a look-up, never a text.
-//! * Sequences are drawn from one counter that never goes back, also across restarts.
+//! * Sequences are drawn from one counter that never goes back, also across restarts; drawn numbers are multiples of
+//!   [`Sequence::STRIDE`].
 //! * After a failed write nothing more is accepted or committed: [`Store::failed`] resolves, and the process must end.
 //!
 //! [`KvStore`] keeps all this over an ordered map of bytes, the [`engine::Engine`]; the `conformance` suite (a feature) asserts it of any store.
@@ -27,15 +28,19 @@ mod fetch;
 mod keys;
 mod kv;
 pub mod record;
+pub mod usage;
+
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 use uuid::Uuid;
 
 pub use kv::{KvStore, Options};
 pub use record::{DeadLetter, Delivery, TranscriptRow, TranscriptTurn};
+pub use usage::{Day, Usage};
 
 /// The right to run one shard's conversations, until a later claim takes it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +66,9 @@ pub struct NewWork {
     pub accepted_at: UnixMillis,
     /// Fresh random bits, kept in the record.
     pub seed: u128,
+    /// A hash of what was asked for, where the id was chosen by a caller who may use it twice for different things; then the second
+    /// is [`Accepted::Conflict`]. `None` where the id alone decides.
+    pub content: Option<u64>,
     /// What it is.
     pub work: Work,
 }
@@ -72,6 +80,8 @@ pub enum Accepted {
     Fresh(Sequence),
     /// It was accepted before, under this sequence.
     Duplicate(Sequence),
+    /// Something else was accepted before under this id, and this was not. The caller answers 422.
+    Conflict(Sequence),
     /// A limit is reached; nothing was kept. The caller answers 503.
     Full(Limit),
 }
@@ -104,6 +114,9 @@ pub struct Step {
     pub marks: Vec<Mark>,
     /// Unread records whose attempt counters change: the sequence, the new `attempts`, the new `alone`.
     pub attempts: Vec<(Sequence, u8, bool)>,
+    /// What the conversation tells itself: kept as if it had been accepted, without a mark and beyond every limit. Their numbers are
+    /// not drawn; they follow from what caused them ([`Sequence::chained`], [`Sequence::of_timeout`]).
+    pub enqueued: Vec<WorkRecord>,
     /// What is added to the dead letters.
     pub dead_letters: Vec<DeadLetter>,
 }
@@ -153,6 +166,15 @@ pub struct Loaded {
     pub unsettled: Vec<(OutboundRow, u128)>,
     /// Records that could not be read: each was set aside as a dead letter.
     pub damaged: usize,
+}
+
+/// A conversation as a list has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Whose.
+    pub key: ConversationKey,
+    /// Its latest snapshot.
+    pub snapshot: Vec<u8>,
 }
 
 /// One page of what needs doing.
@@ -298,6 +320,30 @@ pub trait Store: Send + Sync + 'static {
         before: Option<Sequence>,
         limit: usize,
     ) -> Result<Vec<TranscriptTurn>, StoreError>;
+
+    /// The latest snapshot of a conversation, for those who only look; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Conversations of one tenant that have a record, in an order of the store's own, at most `limit`, beginning after the
+    /// conversation with the user `after`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn conversations(
+        &self,
+        tenant: &Address,
+        after: Option<&Address>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError>;
+
+    /// What one tenant has used, for each day on which it used anything, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn usage(&self, tenant: &Address, days: RangeInclusive<Day>) -> Result<Vec<(Day, Usage)>, StoreError>;
 
     /// Messages that were set aside, oldest first, at most `limit`, from after `after` on.
     ///

@@ -141,6 +141,11 @@ pub(crate) fn write_unread(new: &NewWork) -> Result<Vec<Vec<u8>>, StoreError> {
     write(&WorkHead::fixed([UNREAD, 0, 0], new.seed, new.accepted_at), &new.work)
 }
 
+/// The values of a work record that is not fresh from outside.
+pub(crate) fn write_own(record: &WorkRecord) -> Result<Vec<Vec<u8>>, StoreError> {
+    write(&WorkHead::fixed([UNREAD, 0, 0], record.seed, record.accepted_at), &record.work)
+}
+
 /// Changes the attempt counters in the first value of an unread record. Its other values stay as they are.
 pub(crate) fn rewrite_attempts(first: &mut [u8], attempts: u8, alone: bool) {
     if let [_, attempts_byte, alone_byte, ..] = chunks::frame_fixed_mut(first) {
@@ -212,14 +217,14 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use raconteur_conversation::address::Address;
-    use raconteur_conversation::words::{InboundMessage, OutboundId, ProviderId, StartSession};
+    use raconteur_conversation::words::{InboundMessage, OutboundId, Pipe, ProviderId, SendText, StartSession, Within};
 
     use super::*;
 
     fn new(work: Work) -> NewWork {
         let address = |text| Address::parse(text).unwrap();
         let key = ConversationKey { tenant: address("12345"), user: address("+15550100") };
-        NewWork { key, id: "SM1".into(), accepted_at: UnixMillis(0x0102), seed: 0x0a0b, work }
+        NewWork { key, id: "SM1".into(), accepted_at: UnixMillis(0x0102), seed: 0x0a0b, content: None, work }
     }
 
     fn text(body: &str) -> Work {
@@ -275,8 +280,21 @@ mod tests {
         let user_data = serde_json::value::to_raw_value(&serde_json::json!({"a": [1, 2.50]})).unwrap();
         let works = [
             text("héllo"),
-            Work::Start(StartSession { user_data: Some(user_data), timeout: Some(std::time::Duration::from_secs(90)) }),
+            Work::Start(StartSession {
+                user_data: Some(user_data),
+                timeout: Some(std::time::Duration::from_secs(90)),
+                text: Some("Hello".into()),
+            }),
             Work::End,
+            Work::Send(SendText {
+                body: "b".into(),
+                media: vec!["https://m".into()],
+                within: Within::Pipe(Uuid::nil()),
+            }),
+            Work::OpenPipe(Pipe { id: Uuid::nil(), webhook: "https://v".into(), expires_at: Some(UnixMillis(5)) }),
+            Work::ClosePipe { id: Uuid::nil() },
+            Work::NoInput { session: Uuid::nil() },
+            Work::TimedOut { session: Uuid::nil() },
             text(&"x".repeat(20_000)),
         ];
         for work in works {

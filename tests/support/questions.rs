@@ -53,6 +53,9 @@ pub(crate) fn question(input: AskInput, state: Option<AssistantState>) -> Questi
         input,
         variables,
         state,
+        repeated: false,
+        config: None,
+        extra: serde_json::Map::new(),
         delay: Duration::ZERO,
         timeout: Duration::from_secs(30),
     }

@@ -20,8 +20,9 @@ async fn items_become_neutral_words() {
     };
     let said = |text: &str| vec![Item::Text(text.into())];
     let unsupported = |name: &str| vec![Item::Unsupported { response_type: name.into() }];
-    let suggested =
-        list("Did you mean:", &[("Order", r#"{"suggestion_id":"1","text":"o"}"#), ("None", r#"{"text":"n"}"#)]);
+    let choice = |(label, input): (&str, &str)| Choice { label: label.into(), input: raw(input) };
+    let entries = [("Order", r#"{"suggestion_id":"1","text":"o"}"#), ("None", r#"{"text":"n"}"#)];
+    let suggested = Item::Suggestions { title: "Did you mean:".into(), choices: entries.map(choice).into() };
     let table = [
         (text("hi <b>there</b>"), said("hi <b>there</b>")),
         (options, vec![list("Which?", &[("Boat", r#"{"text":"boat"}"#)])]),

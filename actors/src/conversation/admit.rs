@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use raconteur_conversation::words::{Work, WorkRecord};
+use raconteur_conversation::words::{Precedence, WorkRecord};
 use raconteur_conversation::{Effect, Input};
 use raconteur_storage::{DeadLetter, DeadlineIndex, Step, StoreError};
 use ractor::ActorRef;
@@ -174,8 +174,8 @@ impl Resident {
 
 /// It asks the assistant.
 fn is_question(record: &WorkRecord) -> bool {
-    match record.work {
-        Work::Message(_) | Work::Start(_) => true,
-        Work::End | Work::DeliveryFailed(_) => false,
+    match record.work.precedence() {
+        Precedence::InTurn | Precedence::Own => true,
+        Precedence::Control => false,
     }
 }

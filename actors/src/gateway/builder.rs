@@ -9,6 +9,7 @@ use super::{
 };
 use crate::clock::SystemClock;
 use crate::lane::Lane;
+use crate::port::{Forwarder, Observer};
 use crate::recovery::Recovery;
 use crate::residents::Residents;
 use crate::runtime::Runtime;
@@ -29,6 +30,8 @@ pub struct Builder {
     channels: BTreeMap<String, OpenTransport>,
     assistants: BTreeMap<String, Arc<dyn Assistant>>,
     tenants: Vec<TenantSpec>,
+    forwarder: Option<Arc<dyn Forwarder>>,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 impl Builder {
@@ -40,6 +43,8 @@ impl Builder {
             channels: BTreeMap::new(),
             assistants: BTreeMap::new(),
             tenants: Vec::new(),
+            forwarder: None,
+            observers: Vec::new(),
         }
     }
 
@@ -84,6 +89,18 @@ impl Builder {
         self
     }
 
+    /// Hands users' texts to voice gateways that have opened pipes. Without it no pipe is of use.
+    pub fn forwarder(mut self, forwarder: Arc<dyn Forwarder>) -> Self {
+        self.forwarder = Some(forwarder);
+        self
+    }
+
+    /// Adds somebody who is told of everything that happens.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// Starts the gateway. When this returns it takes texts; what an earlier process left undone is taken up meanwhile.
     ///
     /// # Errors
@@ -97,6 +114,8 @@ impl Builder {
             residents: Residents::new(self.settings.max_resident),
             settings: self.settings,
             directory: Directory::default(),
+            forwarder: self.forwarder,
+            observers: self.observers,
             recovery: Recovery::default(),
             wheel,
             stage: watch::Sender::new(Stage::Starting),
@@ -152,6 +171,8 @@ fn wire(
         policy.send.repeat = transport.repeat();
         policy.send.text_max = transport.text_max();
         policy.send.media_max = transport.media_max();
+        policy.send.media_check = transport.media_check();
+        policy.switchable = port.switchable();
         let (channel, lane) = (channel.as_str().into(), Lane::new(&lane));
         tenants.push(Tenant { number, channel, policy, transport, assistant: port, lane });
     }

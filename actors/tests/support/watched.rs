@@ -1,16 +1,17 @@
 //! A store that counts what it is asked, takes its time to accept, and panics when it is told to.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, DeadLetter, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn, Version,
-    WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
+    Usage, Version, WorkCursor, WorkPage,
 };
 
 /// What is watched, and what the store does besides.
@@ -40,7 +41,13 @@ fn is_poisonous(step: &Step) -> bool {
     answered.any(|turn| match &turn.work {
         Work::Message(message) => message.body.contains("poison"),
         Work::DeliveryFailed(failure) => failure.reason.contains("poison"),
-        Work::Start(_) | Work::End => false,
+        Work::Start(_)
+        | Work::End
+        | Work::Send(_)
+        | Work::OpenPipe(_)
+        | Work::ClosePipe { .. }
+        | Work::NoInput { .. }
+        | Work::TimedOut { .. } => false,
     })
 }
 
@@ -100,6 +107,20 @@ impl Store for Watched {
         limit: usize,
     ) -> Result<Vec<TranscriptTurn>, StoreError> {
         self.0.transcript(key, before, limit).await
+    }
+    async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.snapshot(key).await
+    }
+    async fn conversations(
+        &self,
+        tenant: &Address,
+        after: Option<&Address>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        self.0.conversations(tenant, after, limit).await
+    }
+    async fn usage(&self, tenant: &Address, days: RangeInclusive<Day>) -> Result<Vec<(Day, Usage)>, StoreError> {
+        self.0.usage(tenant, days).await
     }
     async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.0.dead_letters(after, limit).await

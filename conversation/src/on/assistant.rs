@@ -1,46 +1,63 @@
-//! The assistant answered, or did not. A good answer becomes texts, a list, a new state and perhaps the session's end, all in
-//! one step; a failed attempt is repeated as the session or the tenant says; a failed turn gets the failure message and
-//! leaves the context as it was.
+//! The assistant answered, or did not. A failed attempt is repeated as the session or the tenant says; a failed turn gets the failure
+//! message and leaves the context as it was. What a good answer comes to is told in `answer.rs`.
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::Step;
-use crate::command::{Command, CommandError};
 use crate::effect::{Effect, Notice};
 use crate::render;
-use crate::turn::Turn;
-use crate::words::{Answer, AskError, CommandCall, EndReason, Token};
-
-/// `smsConversationResponseTimeout` must lie in this range, in milliseconds.
-const RESPONSE_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=120_000;
+use crate::turn::{Asked, Turn};
+use crate::words::{Answer, AskError, EndReason, MediaVerdict, Token, Work};
 
 /// No wait between two attempts is longer, whatever the assistant asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// What the commands of one answer add up to.
-#[derive(Default)]
-struct Orders {
-    media: Vec<String>,
-    terminate: Option<EndReason>,
-}
-
 impl Step<'_> {
     pub(crate) fn on_assistant_replied(&mut self, token: Token, answer: Answer) {
-        let Some(turn) = self.take_turn(token) else { return };
+        let Some(mut turn) = self.take_turn(token, Waits::ForAnswer) else { return };
         let size = answer.state.as_ref().map_or(0, |state| state.data.get().len());
         if size > self.policy.max_context {
             let limit = self.policy.max_context;
             return self
                 .fail_turn(turn, &format!("the assistant's state has {size} bytes, more than the {limit} allowed"));
         }
-        self.complete(turn, answer);
+        match self.media_to_check(&answer) {
+            urls if urls.is_empty() => self.take_answer(turn, answer),
+            urls => {
+                self.emit(Effect::CheckMedia { token, urls });
+                turn.checking = Some(Box::new(answer));
+                self.conversation.turn = Some(turn);
+            }
+        }
+    }
+
+    pub(crate) fn on_media_checked(&mut self, token: Token, verdicts: Vec<MediaVerdict>) {
+        let Some(mut turn) = self.take_turn(token, Waits::ForMedia) else { return };
+        let Some(answer) = turn.checking.take() else { return };
+        for (url, verdict) in self.media_to_check(&answer).into_iter().zip(verdicts) {
+            if let MediaVerdict::AsLink { reason } = verdict {
+                self.emit(Effect::Report(Notice::MediaAsLink { reason }));
+                turn.held.links.push(url);
+            }
+        }
+        self.take_answer(turn, *answer);
+    }
+
+    /// The voice gateway has the text: that is all the answer it gets.
+    pub(crate) fn on_forwarded(&mut self, token: Token) {
+        let Some(turn) = self.take_turn(token, Waits::ForAnswer) else { return };
+        let consumed = crate::effect::Consumed { asks: token.attempt, ..self.silent(turn.record) };
+        self.emit(Effect::Consume(Box::new(consumed)));
     }
 
     pub(crate) fn on_assistant_failed(&mut self, token: Token, error: &AskError) {
-        let Some(mut turn) = self.take_turn(token) else { return };
-        let own_timeout = self.conversation.session().is_some_and(|session| session.response_timeout.is_some());
+        let Some(mut turn) = self.take_turn(token, Waits::ForAnswer) else { return };
+        let own_timeout = match &turn.asked {
+            Asked::Assistant(_) => {
+                self.conversation.session().is_some_and(|session| session.response_timeout.is_some())
+            }
+            Asked::Pipe(_) => false,
+        };
         let retries = if own_timeout { 1 } else { self.policy.ask.retries };
         let wait = match error {
             AskError::Timeout(_) if own_timeout => Some(Duration::ZERO),
@@ -49,11 +66,10 @@ impl Step<'_> {
             AskError::Rejected { .. } | AskError::Misconfigured { .. } | AskError::Malformed { .. } => None,
         };
         match wait {
-            Some(wait) if token.attempt <= retries => {
+            Some(wait) if token.attempt.saturating_sub(turn.attempts_before) <= retries => {
                 self.emit(Effect::Report(Notice::AskAgain { token, reason: error.to_string() }));
-                turn.question.token.attempt += 1;
-                turn.question.delay = wait.min(LONGEST_WAIT);
-                self.emit(Effect::AskAssistant(Box::new(turn.question.clone())));
+                let effect = turn.again(wait.min(LONGEST_WAIT));
+                self.emit(effect);
                 self.conversation.turn = Some(turn);
             }
             _ => self.fail_turn(turn, &error.to_string()),
@@ -61,9 +77,9 @@ impl Step<'_> {
     }
 
     /// The open turn, if this is the attempt that is under way; anything else is late.
-    fn take_turn(&mut self, token: Token) -> Option<Turn> {
+    fn take_turn(&mut self, token: Token, waits: Waits) -> Option<Turn> {
         let open = self.conversation.turn.take();
-        if open.as_ref().is_some_and(|turn| turn.token() == token) {
+        if open.as_ref().is_some_and(|turn| turn.token() == token && Waits::of(turn) == waits) {
             return open;
         }
         self.conversation.turn = open;
@@ -71,78 +87,85 @@ impl Step<'_> {
         None
     }
 
-    fn fail_turn(&mut self, turn: Turn, reason: &str) {
+    /// What an earlier answer of the turn has said goes out all the same. Of a turn that was to end a silent session, the user hears
+    /// nothing, and the session ends.
+    pub(crate) fn fail_turn(&mut self, turn: Turn, reason: &str) {
         let token = turn.token();
         self.emit(Effect::Report(Notice::TurnFailed { token, reason: reason.to_owned() }));
-        self.fail(turn.record, token.attempt, reason);
+        if let Work::TimedOut { .. } = turn.record.work {
+            self.consume(turn.record, token.attempt, Some(reason.to_owned()), Vec::new());
+            return self.end_session(EndReason::Timeout);
+        }
+        let mut said = self.say(turn.held);
+        said.line(&self.failure_message());
+        let rows = self.rows(&turn.record, &said.text, &said.media);
+        self.consume(turn.record, token.attempt, Some(reason.to_owned()), rows);
     }
 
-    fn complete(&mut self, turn: Turn, answer: Answer) {
-        let orders = self.orders(answer.commands);
-        let response_timeout = self.response_timeout(answer.response_timeout.as_ref());
-        let rendered = render::render(answer.items, self.policy);
-        for notice in rendered.notices {
+    /// Renders what a turn has to say; what an operator may want to know is noted.
+    pub(crate) fn say(&mut self, held: crate::turn::Held) -> render::Rendered {
+        let prefixes = match self.conversation.session() {
+            Some(session) => session.prefixes(self.policy),
+            None => {
+                render::Prefixes { options: &self.policy.options_prefix, suggestions: &self.policy.suggestions_prefix }
+            }
+        };
+        let mut rendered = render::render(held.items, prefixes, &held.links);
+        for url in held.media {
+            if held.links.contains(&url) {
+                rendered.line(&url);
+            } else if !rendered.media.contains(&url) {
+                rendered.media.push(url);
+            }
+        }
+        for notice in std::mem::take(&mut rendered.notices) {
             self.emit(Effect::Report(notice));
         }
-        if let Some(session) = &mut self.conversation.durable.session {
-            session.turns = session.turns.saturating_add(1);
-            session.list = rendered.list;
-            session.state = answer.state;
-            session.response_timeout = response_timeout.or(session.response_timeout);
-            if session.error == turn.question.variables.error {
-                session.error = None;
-            }
-        }
-        let asks = turn.token().attempt;
-        let rows = self.rows(&turn.record, &rendered.text, &orders.media);
-        self.consume(turn.record, asks, None, rows);
-        if let Some(reason) = orders.terminate {
-            self.end_session(reason);
-        }
+        rendered
     }
 
-    fn orders(&mut self, calls: Vec<CommandCall>) -> Orders {
-        let mut orders = Orders::default();
-        for CommandCall { name, parameters } in calls {
-            match Command::parse(&name, &parameters) {
-                Ok(Command::SendMedia { urls }) => orders.media.extend(urls),
-                Ok(Command::TerminateSession) => orders.terminate = Some(EndReason::Terminated),
-                Err(CommandError::Unknown) => self.emit(Effect::Report(Notice::UnknownCommand { name })),
-                Err(CommandError::Malformed(reason)) => {
-                    self.emit(Effect::Report(Notice::MalformedCommand { name, reason }));
-                }
-            }
-        }
-        orders
-    }
-
-    /// The response timeout that an assistant has set, if it is one.
-    fn response_timeout(&mut self, value: Option<&Value>) -> Option<Duration> {
-        let value = value.filter(|value| !value.is_null())?;
-        let millis = match value {
-            Value::Number(number) => number.as_u64().or_else(|| whole_millis(number.as_f64()?)),
-            Value::String(text) => text.trim().parse().ok(),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        };
-        let millis = millis.filter(|millis| RESPONSE_TIMEOUT_MS.contains(millis));
-        if millis.is_none() {
-            let shown: String = value.to_string().chars().take(80).collect();
-            self.emit(Effect::Report(Notice::BadResponseTimeout { value: shown }));
-        }
-        millis.map(Duration::from_millis)
+    /// What the user gets when a turn fails.
+    pub(crate) fn failure_message(&self) -> String {
+        let switched = self.conversation.session().and_then(|session| session.config.as_ref()?.failure_message.clone());
+        switched.unwrap_or_else(|| self.policy.failure_message.clone())
     }
 }
 
-/// `2000.0` is what some dialogs make of 2000.
-fn whole_millis(number: f64) -> Option<u64> {
-    let text = format!("{number:.0}");
-    (number.fract() == 0.0).then(|| text.parse().ok()).flatten()
+/// What an open turn waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    ForAnswer,
+    ForMedia,
+}
+
+impl Waits {
+    fn of(turn: &Turn) -> Self {
+        if turn.checking.is_some() { Self::ForMedia } else { Self::ForAnswer }
+    }
+}
+
+impl Turn {
+    /// One more attempt.
+    fn again(&mut self, wait: Duration) -> Effect {
+        match &mut self.asked {
+            Asked::Assistant(question) => {
+                question.token.attempt += 1;
+                (question.delay, question.repeated) = (wait, true);
+                Effect::AskAssistant(Box::new(question.clone()))
+            }
+            Asked::Pipe(forward) => {
+                forward.token.attempt += 1;
+                forward.delay = wait;
+                Effect::Forward(Box::new(forward.clone()))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
     use serde_json::value::RawValue;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::on::script::{Script, answer, command, options, text};

@@ -1,17 +1,14 @@
 //! Requests from our side, and what the conversation hears about its own texts. They are taken while a turn is open.
 
 use crate::Step;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Consumed, Effect, Notice};
 use crate::variable::SmsError;
-use crate::words::{DeliveryFailure, EndReason, OutboundId, Work, WorkRecord};
+use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Within, Work, WorkRecord};
 
 impl Step<'_> {
     /// Takes every control request out of the inbox, in order, past the texts that wait.
     pub(crate) fn take_controls(&mut self) {
-        let is_control = |record: &WorkRecord| match record.work {
-            Work::End | Work::DeliveryFailed(_) => true,
-            Work::Message(_) | Work::Start(_) => false,
-        };
+        let is_control = |record: &WorkRecord| record.work.precedence() == Precedence::Control;
         while let Some(position) = self.conversation.inbox.iter().position(is_control) {
             let record = self.conversation.inbox.remove(position).expect("the position was just found");
             self.take_control(record);
@@ -28,8 +25,47 @@ impl Step<'_> {
                 self.note_failed_text(outbound, code, reason);
                 self.emit(Effect::Consume(Box::new(self.silent(record))));
             }
-            Work::Message(_) | Work::Start(_) => self.conversation.inbox.push_front(record),
+            Work::Send(send) => {
+                let send = send.clone();
+                self.send_requested(record, &send);
+            }
+            Work::OpenPipe(pipe) => {
+                self.conversation.durable.pipe = Some(pipe.clone());
+                self.emit(Effect::Consume(Box::new(self.silent(record))));
+            }
+            Work::ClosePipe { id } => {
+                self.conversation.durable.pipe.take_if(|pipe| pipe.id == *id);
+                self.emit(Effect::Consume(Box::new(self.silent(record))));
+            }
+            Work::Message(_) | Work::Start(_) | Work::NoInput { .. } | Work::TimedOut { .. } => {
+                self.conversation.inbox.push_front(record);
+            }
         }
+    }
+
+    /// A text of ours goes behind those that are on their way already. The session's clock does not move: it waits for the user.
+    fn send_requested(&mut self, record: WorkRecord, send: &SendText) {
+        let place = match &send.within {
+            Within::Anywhere => Ok(()),
+            Within::Session if self.conversation.session().is_some() => Ok(()),
+            Within::Session => Err("no session is open"),
+            Within::Pipe(id) => match &self.conversation.durable.pipe {
+                Some(pipe) if pipe.id == *id && pipe.is_open(record.accepted_at) => Ok(()),
+                Some(_) | None => Err("the pipe is closed"),
+            },
+        };
+        let consumed = match place {
+            Ok(()) => {
+                let rows = self.rows(&record, &send.body, &send.media);
+                self.queue(&rows, record.seed);
+                Consumed { rows, ..self.silent(record) }
+            }
+            Err(reason) => {
+                self.emit(Effect::Report(Notice::NothingToActIn { sequence: record.sequence, reason }));
+                Consumed { error: Some(reason.into()), ..self.silent(record) }
+            }
+        };
+        self.emit(Effect::Consume(Box::new(consumed)));
     }
 
     /// The open turn is cancelled with its session: what it would have said no longer has a place.
@@ -43,9 +79,9 @@ impl Step<'_> {
     }
 
     /// A record that is answered without a word, and without moving the session's clock.
-    pub(crate) fn silent(&self, record: WorkRecord) -> crate::effect::Consumed {
+    pub(crate) fn silent(&self, record: WorkRecord) -> Consumed {
         let session = self.conversation.session().map(|session| session.id);
-        crate::effect::Consumed { record, session, answered_at: self.now, asks: 0, error: None, rows: Vec::new() }
+        Consumed { record, session, answered_at: self.now, asks: 0, error: None, rows: Vec::new() }
     }
 
     /// The assistant is told of it with the next question, as `smsError`.
@@ -106,6 +142,7 @@ mod tests {
         let start = StartSession {
             user_data: Some(RawValue::from_string("{\"caseId\":42}".into()).unwrap()),
             timeout: Some(Duration::from_secs(600)),
+            text: None,
         };
         let effects = script.accept(1, Work::Start(start));
         assert_eq!(effects, ["session started by Request", "ask 1/1 start timeout 30s"]);
@@ -160,5 +197,86 @@ mod tests {
         script.replied(2, 1, answer("ok"));
         script.accept(4, text("and?"));
         assert!(script.last_question().variables.error.is_some());
+    }
+
+    fn send(body: &str, within: Within) -> Work {
+        Work::Send(SendText { body: body.into(), media: Vec::new(), within })
+    }
+
+    fn pipe(expires_at: Option<crate::time::UnixMillis>) -> crate::words::Pipe {
+        crate::words::Pipe { id: uuid::Uuid::from_u128(5), webhook: "https://voice.example/sms".into(), expires_at }
+    }
+
+    #[test]
+    fn a_start_request_with_a_text_sends_it_and_asks_nobody_before_the_user_answers() {
+        let mut script = Script::new();
+        let start = StartSession { text: Some("Your car is ready.".into()), ..StartSession::default() };
+        let effects = script.accept(8, Work::Start(start));
+        assert_eq!(effects[..2], ["session started by Request", "consume 8 asks 0 rows [8-0 \"Your car is ready.\"]"]);
+        assert_eq!(script.accept(16, text("thanks")), ["ask 16/1 \"thanks\" timeout 30s"]);
+    }
+
+    #[test]
+    fn a_requested_text_is_sent_during_a_turn_and_does_not_move_the_clock() {
+        let mut script = Script::new();
+        script.accept(8, text("hi"));
+        script.replied(8, 1, answer("hello"));
+        let deadline = script.conversation.deadline(&script.policy);
+        script.accept(16, text("more"));
+        script.advance(Duration::from_secs(60));
+        let effects = script.accept(24, send("By the way", Within::Session));
+        assert_eq!(effects, ["consume 24 asks 0 rows [24-0 \"By the way\"]"]);
+        assert_eq!(script.conversation.deadline(&script.policy), deadline);
+    }
+
+    #[test]
+    fn a_requested_text_needs_what_it_says_it_needs() {
+        let mut script = Script::new();
+        let effects = script.accept(8, send("hi", Within::Session));
+        assert_eq!(effects, ["nothing for 8 to act in: no session is open", "consume 8 asks 0 error rows []"]);
+        let effects = script.accept(16, send("hi", Within::Pipe(uuid::Uuid::from_u128(5))));
+        assert_eq!(effects, ["nothing for 16 to act in: the pipe is closed", "consume 16 asks 0 error rows []"]);
+        assert_eq!(script.accept(24, send("hi", Within::Anywhere))[0], "consume 24 asks 0 rows [24-0 \"hi\"]");
+        assert!(script.conversation.session().is_none());
+    }
+
+    #[test]
+    fn while_a_pipe_is_open_texts_go_to_the_voice_gateway_and_the_session_waits() {
+        let mut script = Script::new();
+        script.accept(8, text("hi"));
+        script.replied(8, 1, answer("hello"));
+        assert_eq!(script.accept(16, Work::OpenPipe(pipe(None))), ["consume 16 asks 0 rows []"]);
+        assert_eq!(script.accept(24, text("4711")), ["forward 24/1 \"4711\""]);
+        let token = crate::words::Token { turn: Sequence(24), attempt: 1 };
+        assert_eq!(script.give(crate::Input::Forwarded { token }), ["consume 24 asks 1 rows []"]);
+        let effects = script.accept(32, send("Thanks", Within::Pipe(uuid::Uuid::from_u128(5))));
+        assert_eq!(effects[0], "consume 32 asks 0 rows [32-0 \"Thanks\"]");
+        script.accept(40, Work::ClosePipe { id: uuid::Uuid::from_u128(6) });
+        assert_eq!(script.accept(48, text("5")), ["forward 48/1 \"5\""]);
+        script.accept(56, Work::ClosePipe { id: uuid::Uuid::from_u128(5) });
+        script.give(crate::Input::Forwarded { token: crate::words::Token { turn: Sequence(48), attempt: 1 } });
+        assert_eq!(script.accept(64, text("back")), ["ask 64/1 \"back\" timeout 30s"]);
+    }
+
+    #[test]
+    fn a_voice_gateway_that_does_not_answer_is_tried_again_and_then_the_user_is_told() {
+        let mut script = Script::new();
+        script.policy.ask.retries = 1;
+        script.policy.failure_message = "sorry".into();
+        script.accept(8, Work::OpenPipe(pipe(None)));
+        script.accept(16, text("4711"));
+        let down = || crate::words::AskError::Unavailable { after: None, reason: "503".into() };
+        assert_eq!(script.failed(16, 1, down())[1], "forward 16/2 \"4711\" after 2s");
+        let effects = script.failed(16, 2, down());
+        assert!(effects.contains(&"consume 16 asks 2 error rows [16-0 \"sorry\"]".to_owned()), "{effects:?}");
+    }
+
+    #[test]
+    fn a_pipe_closes_by_itself() {
+        let mut script = Script::new();
+        let expires_at = Some(script.now.plus(Duration::from_secs(60)));
+        script.accept(8, Work::OpenPipe(pipe(expires_at)));
+        script.advance(Duration::from_secs(60));
+        assert!(script.accept(16, text("hi")).iter().any(|effect| effect.starts_with("ask 16/1")));
     }
 }

@@ -1,8 +1,11 @@
-//! Time has passed. The only thing that a conversation does by itself is to end a session whose user has been silent; retries
+//! Time has passed. The only thing that a conversation does by itself is to end a session whose user has been silent, perhaps
+//! after it has told the assistant; retries
 //! and look-ups that have become due are found by `delivery.rs` on the same occasion.
 
 use crate::Step;
-use crate::words::EndReason;
+use crate::effect::{Effect, Notice};
+use crate::policy::TimeoutTurn;
+use crate::words::{EndReason, Work};
 
 impl Step<'_> {
     /// Only here may silence end a session: whoever says that time has passed has given all texts that were accepted before.
@@ -18,9 +21,26 @@ impl Step<'_> {
         if self.now < deadline || self.conversation.turn.is_some() {
             return;
         }
-        if self.conversation.inbox.iter().all(|record| record.accepted_at > deadline) {
-            self.end_session(EndReason::Timeout);
+        if self.conversation.inbox.iter().any(|record| record.accepted_at <= deadline) {
+            return;
         }
+        match self.policy.timeout_turn {
+            TimeoutTurn::No => self.end_session(EndReason::Timeout),
+            TimeoutTurn::Yes if self.now.since(deadline) > self.policy.timeout_turn_grace => {
+                self.emit(Effect::Report(Notice::TimeoutTurnSkipped));
+                self.end_session(EndReason::Timeout);
+            }
+            TimeoutTurn::Yes => self.tell_of_timeout(),
+        }
+    }
+
+    /// The assistant is told first, by a turn of the conversation's own; the session ends with it.
+    fn tell_of_timeout(&mut self) {
+        let Some(session) = &mut self.conversation.durable.session else { return };
+        session.timing_out = true;
+        let (sequence, id) = (session.last.of_timeout(), session.id);
+        self.enqueue(sequence, id.as_u128(), Work::TimedOut { session: id });
+        self.emit(Effect::Save);
     }
 }
 
@@ -102,5 +122,68 @@ mod tests {
         script.now = crate::time::UnixMillis(0);
         script.give(Input::DeadlinePassed);
         assert!(script.conversation.session().is_some());
+    }
+
+    /// A session that has been silent until its deadline, where the assistant is told.
+    fn silent() -> Script {
+        let mut script = Script::new();
+        script.policy.timeout_turn = crate::policy::TimeoutTurn::Yes;
+        script.accept(8, text("hi"));
+        script.replied(8, 1, answer("hello"));
+        script.slot("8-0");
+        script.sent("8-0");
+        script.advance(minutes(60));
+        script
+    }
+
+    #[test]
+    fn the_assistant_is_told_of_the_timeout_its_words_are_sent_and_then_the_session_ends() {
+        let mut script = silent();
+        let effects = script.give(Input::DeadlinePassed);
+        let expected = ["enqueue 15 timed out", "save", "ask 15/1 signal smsResponseTimeout timeout 30s"];
+        assert_eq!(effects, expected);
+        assert_eq!(script.conversation.deadline(&script.policy), None);
+        let effects = script.replied(15, 1, answer("I have to go."));
+        let expected =
+            ["consume 15 asks 1 rows [15-0 \"I have to go.\"]", "save", "end session Timeout", "slot 15-0 for 1"];
+        assert_eq!(effects, expected);
+    }
+
+    #[test]
+    fn a_text_during_the_timeout_turn_opens_a_new_session() {
+        let mut script = silent();
+        script.give(Input::DeadlinePassed);
+        let first = script.last_question().variables.session;
+        script.advance(minutes(1));
+        assert_eq!(script.accept(16, text("wait!")), [""; 0]);
+        script.replied(15, 1, answer("I have to go."));
+        assert_eq!(script.last_question().input.text(), "wait!");
+        assert_ne!(script.last_question().variables.session, first);
+    }
+
+    #[test]
+    fn a_timeout_turn_that_fails_ends_the_session_silently() {
+        let mut script = silent();
+        script.give(Input::DeadlinePassed);
+        let effects = script.failed(15, 1, crate::words::AskError::Rejected { reason: "no".into() });
+        assert_eq!(effects[1..], ["consume 15 asks 1 error rows []", "save", "end session Timeout"]);
+    }
+
+    #[test]
+    fn a_timeout_turn_that_comes_too_late_is_left_out() {
+        let mut script = silent();
+        script.advance(minutes(6));
+        assert_eq!(script.give(Input::DeadlinePassed), ["timeout turn skipped", "save", "end session Timeout"]);
+        let mut script = silent();
+        script.give(Input::DeadlinePassed);
+        let session = script.conversation.session().unwrap().id;
+        let record = script.record(15, crate::words::Work::TimedOut { session });
+        let mut late = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        late.now = script.now.plus(minutes(6));
+        assert_eq!(late.give(Input::DeadlinePassed), [""; 0]);
+        assert_eq!(
+            late.give(Input::WorkAccepted(record)),
+            ["consume 15 asks 0 rows []", "save", "end session Timeout"]
+        );
     }
 }

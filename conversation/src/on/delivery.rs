@@ -66,6 +66,9 @@ impl Step<'_> {
         entry.phase = Phase::Idle;
         let (wait, pause) = (entry.wait(&self.policy.send.backoff), self.policy.send.pause);
         match error {
+            SendError::Retry { reason, .. } if self.policy.send.retries.is_some_and(|most| entry.tries >= most) => {
+                self.fail_head("retries_exhausted", &reason);
+            }
             SendError::Retry { after, .. } => self.retry_head(wait.max(after.unwrap_or_default())),
             SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(pause)),
             SendError::Misconfigured { .. } => self.retry_head(pause),

@@ -266,3 +266,16 @@ fn a_part_that_a_receipt_says_failed_stops_the_parts_behind_it() {
     assert_eq!(effects[..2], ["mark 1-1 failed part_failed", "mark 1-2 failed part_failed"]);
     assert!(script.conversation.is_idle());
 }
+
+#[test]
+fn attempts_may_be_counted() {
+    let mut script = sending();
+    script.policy.send.retries = Some(1);
+    let again = || SendError::Retry { after: None, reason: "refused".into() };
+    assert_eq!(script.refused("1-0", again()), ["mark 1-0 retry 1"]);
+    script.advance(seconds(10));
+    script.give(Input::DeadlinePassed);
+    script.slot("1-0");
+    let effects = script.refused("1-0", again());
+    assert_eq!(effects, ["mark 1-0 failed retries_exhausted", "text 1-0 failed retries_exhausted", "save"]);
+}

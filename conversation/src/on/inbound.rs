@@ -3,19 +3,25 @@
 
 use std::time::Duration;
 
+use serde_json::Map;
 use uuid::Uuid;
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, StartedBy};
+use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
-use crate::turn::{self, Turn};
+use crate::turn::{self, Asked, Turn};
 use crate::variable::Variables;
 use crate::words::{
-    AskInput, EndReason, Media, OutboundId, OutboundRow, Question, RowState, SessionEnd, Token, Work, WorkRecord,
+    AskInput, EndReason, Forward, InboundMessage, Media, OutboundId, OutboundRow, Pipe, Precedence, Question, RowState,
+    Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
 };
 
 /// Why a text that waited too long was not answered, as the transcript shows it.
 const TOO_OLD: &str = "the text waited longer than answer_within";
+
+/// Why a text that may open no session was not answered, as the transcript shows it.
+const NO_SESSION: &str = "no session was open, and inbound_start is false";
 
 impl Step<'_> {
     pub(crate) fn on_work_accepted(&mut self, record: WorkRecord) {
@@ -30,71 +36,170 @@ impl Step<'_> {
         }
         self.emit(Effect::SetAside { record: Box::new(record.clone()), reason: reason.to_owned() });
         match record.work {
-            Work::Message(_) | Work::Start(_) => self.fail(record, 0, reason),
+            Work::Message(_) | Work::Start(_) | Work::NoInput { .. } => self.fail(record, 0, reason),
+            Work::TimedOut { session } => {
+                self.emit_failed(record, reason);
+                self.end_if(session);
+            }
             // The user said nothing, and hears nothing of it.
-            Work::End | Work::DeliveryFailed(_) => {
-                let consumed = Consumed { error: Some(reason.to_owned()), ..self.silent(record) };
-                self.emit(Effect::Consume(Box::new(consumed)));
+            Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) | Work::ClosePipe { .. } => {
+                self.emit_failed(record, reason);
             }
         }
     }
 
+    fn emit_failed(&mut self, record: WorkRecord, reason: &str) {
+        let consumed = Consumed { error: Some(reason.to_owned()), ..self.silent(record) };
+        self.emit(Effect::Consume(Box::new(consumed)));
+    }
+
     /// Whether a record was not given before; from now on it was.
     fn is_new(&mut self, record: &WorkRecord) -> bool {
+        let seen = match record.work.precedence() {
+            Precedence::Own => &mut self.conversation.seen_own,
+            Precedence::InTurn | Precedence::Control => &mut self.conversation.seen,
+        };
         let sequence = Some(record.sequence);
-        let is_new = sequence > self.conversation.seen;
+        let is_new = sequence > *seen;
         if is_new {
-            self.conversation.seen = sequence;
+            *seen = sequence;
         }
         is_new
     }
 
-    /// Takes the next text, if no turn is open and the outbox has room.
+    /// Takes what is next, if no turn is open and the outbox has room: what the conversation tells itself before what came in.
     pub(crate) fn take_next_text(&mut self) {
         while self.conversation.turn.is_none() && self.conversation.may_ask(self.policy) {
-            let Some(record) = self.conversation.inbox.pop_front() else { return };
-            if self.now.since(record.accepted_at) > self.policy.answer_within {
-                self.fail(record, 0, TOO_OLD);
-            } else {
-                self.open_turn(record);
+            let own = self.conversation.inbox.iter().position(|record| record.work.precedence() == Precedence::Own);
+            let Some(record) = self.conversation.inbox.remove(own.unwrap_or(0)) else { return };
+            let too_old = self.now.since(record.accepted_at) > self.policy.answer_within;
+            match record.work.precedence() {
+                Precedence::InTurn if too_old => self.fail(record, 0, TOO_OLD),
+                Precedence::InTurn | Precedence::Own => self.open_turn(record),
+                Precedence::Control => self.take_control(record),
             }
         }
     }
 
     fn open_turn(&mut self, record: WorkRecord) {
-        let (input, media) = match &record.work {
+        match &record.work {
             Work::Message(message) => {
-                self.session_for_text(&record);
-                let list = self.conversation.session().map_or(&[][..], |session| &session.list);
-                (turn::interpret(&message.body, list), message.media.clone())
+                let message = message.clone();
+                self.open_message(record, message);
             }
             Work::Start(start) => {
-                let mut session = Session::open(record.seed, self.now);
-                // Its own session is open already when the request is taken once more after a crash.
-                if self.conversation.session().is_none_or(|open| open.id != session.id) {
-                    self.end_session(EndReason::Replaced);
-                    session.user_data.clone_from(&start.user_data);
-                    session.timeout = start.timeout;
-                    self.open_session(session, StartedBy::Request);
-                }
-                (AskInput::Start, Vec::new())
+                let start = start.clone();
+                self.open_start(record, start);
             }
-            Work::End | Work::DeliveryFailed(_) => return self.take_control(record),
+            Work::NoInput { session } => {
+                let session = *session;
+                self.open_own(record, session, Signal::NoInput);
+            }
+            Work::TimedOut { session } => {
+                let session = *session;
+                self.open_own(record, session, Signal::SessionTimeout);
+            }
+            Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) | Work::ClosePipe { .. } => {
+                self.take_control(record);
+            }
+        }
+    }
+
+    fn open_message(&mut self, record: WorkRecord, message: InboundMessage) {
+        if let Some(pipe) = self.conversation.durable.pipe.clone().filter(|pipe| pipe.is_open(record.accepted_at)) {
+            return self.forward(record, message, pipe);
+        }
+        self.end_overdue(&record);
+        if self.conversation.durable.session.is_none() {
+            match self.policy.inbound_start {
+                InboundStart::Allowed => {
+                    let session = Session::open(record.seed, record.accepted_at);
+                    self.open_session(session, StartedBy::from(&record.work));
+                }
+                InboundStart::Refused => {
+                    self.emit(Effect::Report(Notice::NoSession { sequence: record.sequence }));
+                    return self.emit_failed(record, NO_SESSION);
+                }
+            }
+        }
+        let list = self.conversation.session().map_or(&[][..], |session| &session.list);
+        let input = turn::interpret(&message.body, list);
+        let is_first = self.conversation.session().is_some_and(|session| session.last == Sequence(0));
+        match self.policy.greeting {
+            Greeting::Welcome if is_first => self.ask(record, AskInput::Start, Vec::new(), Some(input)),
+            Greeting::Welcome | Greeting::Direct => self.ask(record, input, message.media, None),
+        }
+    }
+
+    /// The session's own record opens no second one when it is taken once more after a crash.
+    fn open_start(&mut self, record: WorkRecord, start: StartSession) {
+        let mut session = Session::open(record.seed, self.now);
+        if self.conversation.session().is_none_or(|open| open.id != session.id) {
+            self.end_session(EndReason::Replaced);
+            session.user_data = start.user_data;
+            session.timeout = start.timeout;
+            self.open_session(session, StartedBy::Request);
+        }
+        match start.text {
+            Some(text) => {
+                let rows = self.rows(&record, &text, &[]);
+                self.consume(record, 0, None, rows);
+            }
+            None => self.ask(record, AskInput::Start, Vec::new(), None),
+        }
+    }
+
+    /// What a conversation tells itself counts only in the session in which it was said, and only while it is fresh.
+    fn open_own(&mut self, record: WorkRecord, session: Uuid, signal: Signal) {
+        let fresh = match signal {
+            Signal::NoInput => self.now.since(record.accepted_at) <= self.policy.answer_within,
+            Signal::SessionTimeout => self.now.since(record.accepted_at) <= self.policy.timeout_turn_grace,
         };
+        if fresh && self.conversation.session().is_some_and(|open| open.id == session) {
+            return self.ask(record, AskInput::Signal(signal), Vec::new(), None);
+        }
+        self.emit(Effect::Consume(Box::new(self.silent(record))));
+        match signal {
+            Signal::NoInput => {}
+            Signal::SessionTimeout => self.end_if(session),
+        }
+    }
+
+    fn end_if(&mut self, session: Uuid) {
+        if self.conversation.session().is_some_and(|open| open.id == session) {
+            self.end_session(EndReason::Timeout);
+        }
+    }
+
+    fn ask(&mut self, record: WorkRecord, input: AskInput, media: Vec<Media>, next: Option<AskInput>) {
         let question = self.question(&record, input, media);
         self.emit(Effect::AskAssistant(Box::new(question.clone())));
-        self.conversation.turn = Some(Turn { record, question });
+        self.conversation.turn = Some(Turn::new(record, Asked::Assistant(question), next));
+    }
+
+    /// While a pipe is open the user talks to a voice gateway; a session that is open as well is left alone.
+    fn forward(&mut self, record: WorkRecord, message: InboundMessage, pipe: Pipe) {
+        let forward = Forward {
+            token: Token { turn: record.sequence, attempt: 1 },
+            turn_id: turn_id(&record),
+            key: self.conversation.key.clone(),
+            pipe,
+            body: message.body,
+            media: message.media,
+            accepted_at: record.accepted_at,
+            delay: Duration::ZERO,
+            timeout: self.policy.ask.timeout,
+        };
+        self.emit(Effect::Forward(Box::new(forward.clone())));
+        self.conversation.turn = Some(Turn::new(record, Asked::Pipe(forward), None));
     }
 
     /// A text accepted after its session's deadline opens a new one, however late we come to it; one accepted before it belongs
     /// to the old session, even if the deadline has passed while it waited.
-    fn session_for_text(&mut self, record: &WorkRecord) {
-        let deadline = self.conversation.deadline(self.policy);
+    fn end_overdue(&mut self, record: &WorkRecord) {
+        let deadline = self.conversation.session().map(|session| session.deadline(self.policy));
         if deadline.is_some_and(|deadline| record.accepted_at > deadline) {
             self.end_session(EndReason::Timeout);
-        }
-        if self.conversation.durable.session.is_none() {
-            self.open_session(Session::open(record.seed, record.accepted_at), StartedBy::from(&record.work));
         }
     }
 
@@ -112,7 +217,7 @@ impl Step<'_> {
         self.emit(Effect::EndSession(Box::new(end)));
     }
 
-    fn question(&self, record: &WorkRecord, input: AskInput, media: Vec<Media>) -> Question {
+    pub(crate) fn question(&self, record: &WorkRecord, input: AskInput, media: Vec<Media>) -> Question {
         let session = self.conversation.session().expect("a turn is opened only within a session");
         let key = &self.conversation.key;
         let variables = Variables {
@@ -124,21 +229,25 @@ impl Step<'_> {
             error: session.error.clone(),
             media,
         };
+        let read_timeout = session.config.as_ref().and_then(|config| config.read_timeout);
         Question {
             token: Token { turn: record.sequence, attempt: 1 },
-            turn_id: Uuid::new_v5(&Uuid::from_u128(record.seed), b"turn"),
+            turn_id: turn_id(record),
             key: key.clone(),
             input,
             variables,
             state: session.state.clone().filter(|state| state.assistant == self.policy.assistant),
+            repeated: record.attempts > 0,
+            config: session.config.clone(),
+            extra: Map::new(),
             delay: Duration::ZERO,
-            timeout: session.response_timeout.unwrap_or(self.policy.ask.timeout),
+            timeout: session.response_timeout.or(read_timeout).unwrap_or(self.policy.ask.timeout),
         }
     }
 
     /// The user gets the failure message for this record, which is thereby answered.
     pub(crate) fn fail(&mut self, record: WorkRecord, asks: u32, error: &str) {
-        let rows = self.rows(&record, &self.policy.failure_message, &[]);
+        let rows = self.rows(&record, &self.failure_message(), &[]);
         self.consume(record, asks, Some(error.to_owned()), rows);
     }
 
@@ -146,13 +255,19 @@ impl Step<'_> {
     pub(crate) fn consume(&mut self, record: WorkRecord, asks: u32, error: Option<String>, rows: Vec<OutboundRow>) {
         let session = self.conversation.durable.session.as_mut().map(|session| {
             session.clock_from = record.accepted_at.max(self.now);
+            session.last = record.sequence;
             session.id
         });
-        for row in &rows {
-            self.conversation.outbox.push(row.clone(), record.seed);
-        }
+        self.queue(&rows, record.seed);
         let consumed = Consumed { record, session, answered_at: self.now, asks, error, rows };
         self.emit(Effect::Consume(Box::new(consumed)));
+    }
+
+    /// These rows are to be sent, behind all others.
+    pub(crate) fn queue(&mut self, rows: &[OutboundRow], seed: u128) {
+        for row in rows {
+            self.conversation.outbox.push(row.clone(), seed);
+        }
     }
 
     /// Outbound rows for a text and media, as many as the transport needs.
@@ -168,6 +283,11 @@ impl Step<'_> {
         };
         (0..u16::MAX).zip(pieces).map(row).collect()
     }
+}
+
+/// The same for every attempt at a turn.
+fn turn_id(record: &WorkRecord) -> Uuid {
+    Uuid::new_v5(&Uuid::from_u128(record.seed), b"turn")
 }
 
 #[cfg(test)]
@@ -273,5 +393,19 @@ mod tests {
         script.slot("1-0");
         let effects = script.sent("1-0");
         assert!(effects.iter().any(|effect| effect.starts_with("ask 2/1")), "{effects:?}");
+    }
+
+    #[test]
+    fn a_text_opens_no_session_where_only_requests_may() {
+        let mut script = Script::new();
+        script.policy.inbound_start = crate::policy::InboundStart::Refused;
+        assert_eq!(script.accept(8, text("hi")), ["no session for 8", "consume 8 asks 0 error rows []"]);
+        script.accept(16, crate::words::Work::Start(crate::words::StartSession::default()));
+        script.replied(16, 1, answer("Your bill is due"));
+        assert_eq!(script.accept(24, text("ok")), ["ask 24/1 \"ok\" timeout 30s"]);
+        script.replied(24, 1, answer("fine"));
+        script.advance(minutes(61));
+        let effects = script.accept(32, text("hello?"));
+        assert_eq!(effects[..3], ["save", "end session Timeout", "no session for 32"]);
     }
 }

@@ -99,6 +99,10 @@ pub(crate) fn answer(text: &str) -> Answer {
     Answer { items: vec![Item::Text(text.into())], ..Answer::default() }
 }
 
+pub(crate) fn ordering(text: &str, commands: Vec<CommandCall>) -> Answer {
+    Answer { commands, ..answer(text) }
+}
+
 pub(crate) fn options(title: &str, labels: &[&str]) -> Answer {
     let choice = |label: &&str| Choice {
         label: (*label).into(),
@@ -115,6 +119,12 @@ pub(crate) fn command(name: &str, parameters: Value) -> CommandCall {
 fn shown(effect: &Effect) -> String {
     match effect {
         Effect::AskAssistant(question) => shown_question(question),
+        Effect::CheckMedia { token, urls } => format!("check media {token} {urls:?}"),
+        Effect::Forward(forward) => {
+            let after = if forward.delay.is_zero() { String::new() } else { format!(" after {:?}", forward.delay) };
+            format!("forward {} {:?}{after}", forward.token, forward.body)
+        }
+        Effect::Enqueue(record) => format!("enqueue {} {}", record.sequence, shown_work(&record.work)),
         Effect::RequestSlot { id, segments } => format!("slot {id} for {segments}"),
         Effect::ReadLog(message) => format!("read log {}", message.id),
         Effect::Consume(consumed) => shown_consumed(consumed),
@@ -127,11 +137,20 @@ fn shown(effect: &Effect) -> String {
     }
 }
 
+fn shown_work(work: &Work) -> &'static str {
+    match work {
+        Work::NoInput { .. } => "no input",
+        Work::TimedOut { .. } => "timed out",
+        _ => "something else",
+    }
+}
+
 fn shown_question(question: &Question) -> String {
     let input = match &question.input {
         AskInput::Text(text) => format!("{text:?}"),
         AskInput::Choice { input, .. } => format!("choice {}", input.get()),
         AskInput::Start => "start".into(),
+        AskInput::Signal(signal) => format!("signal {}", signal.text()),
     };
     let after = if question.delay.is_zero() { String::new() } else { format!(" after {:?}", question.delay) };
     format!("ask {} {input}{after} timeout {:?}", question.token, question.timeout)
@@ -165,6 +184,14 @@ fn shown_notice(notice: &Notice) -> String {
         Notice::MalformedCommand { name, reason } => format!("malformed command {name}: {reason}"),
         Notice::BadResponseTimeout { value } => format!("bad response timeout {value}"),
         Notice::UnsupportedItem { response_type } => format!("unsupported item {response_type}"),
+        Notice::AgentWanted { note } => format!("agent wanted {note:?}"),
+        Notice::MediaAsLink { reason } => format!("media as link: {reason}"),
+        Notice::TooManyChainedTurns => "too many chained turns".into(),
+        Notice::CannotSwitch => "cannot switch".into(),
+        Notice::NoSession { sequence } => format!("no session for {sequence}"),
+        Notice::NothingToActIn { sequence, reason } => format!("nothing for {sequence} to act in: {reason}"),
+        Notice::TimeoutTurnSkipped => "timeout turn skipped".into(),
+        Notice::Switched => "switched".into(),
         Notice::LateAnswer { token } => format!("late answer {token}"),
         Notice::AskAgain { token, .. } => format!("ask again after {token}"),
         Notice::TurnFailed { token, .. } => format!("turn failed {token}"),

@@ -48,11 +48,60 @@ pub enum Item {
         /// The entries, in order.
         choices: Vec<Choice>,
     },
+    /// What the assistant thinks the user may have meant, to choose from by number. The chosen entry goes back whole.
+    Suggestions {
+        /// The question above the list.
+        title: String,
+        /// The entries, in order; "none of the above" may be one of them.
+        choices: Vec<Choice>,
+    },
+    /// A picture, sound or video: sent along with the text, or as a link where the provider does not take it.
+    Media(MediaItem),
+    /// What a search has found.
+    Search {
+        /// The words above the results.
+        header: String,
+        /// The body of the first result; empty where there was none.
+        body: String,
+    },
+    /// The user is sent elsewhere.
+    ChannelTransfer {
+        /// What to say.
+        message: String,
+        /// Where to go on; empty where the assistant named no place that a link could lead to.
+        url: String,
+    },
+    /// A person is asked for.
+    ConnectToAgent(AgentRequest),
+    /// The session ends after this answer, as with `terminateSession`.
+    EndSession,
     /// Something this channel cannot show. It is reported and does not spoil the turn.
     Unsupported {
         /// The assistant's name for it.
         response_type: String,
     },
+}
+
+/// A picture, sound or video that an assistant shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MediaItem {
+    /// Its public address.
+    pub source: String,
+    /// What stands above it; may be empty.
+    pub title: String,
+    /// What is said about it; may be empty.
+    pub description: String,
+}
+
+/// An assistant's wish that a person take over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentRequest {
+    /// What the user is told when nobody can; may be empty.
+    pub unavailable: String,
+    /// What the user is told when somebody can; may be empty.
+    pub available: String,
+    /// What the person should know; may be empty.
+    pub note: String,
 }
 
 /// A command as it stood on the wire: a name and parameters, not yet understood.

@@ -5,15 +5,38 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::address::ConversationKey;
 use crate::time::UnixMillis;
 use crate::words::{OutboundId, Receipt};
 
 /// The place of one accepted input in the order of acceptance. Drawn from one counter per store, never reused.
+///
+/// Only every [`Sequence::STRIDE`]th number is drawn. Those between belong to what a conversation tells itself because of that
+/// input: so it stands behind what caused it, ahead of all that was accepted later, and its number is known before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sequence(pub u64);
+
+impl Sequence {
+    /// How far drawn numbers lie apart.
+    pub const STRIDE: u64 = 8;
+
+    /// The next number in the chain of what a conversation tells itself; `None` at its end. The last number of a stride is not in
+    /// the chain: see [`Sequence::of_timeout`].
+    #[must_use]
+    pub fn chained(self) -> Option<Self> {
+        let next = self.0.checked_add(1)?;
+        (next % Self::STRIDE < Self::STRIDE - 1 && next % Self::STRIDE > 0).then_some(Self(next))
+    }
+
+    /// The number for the turn that tells the assistant of a silent user, after the turn that has this number.
+    #[must_use]
+    pub fn of_timeout(self) -> Self {
+        Self((self.0 / Self::STRIDE).saturating_mul(Self::STRIDE).saturating_add(Self::STRIDE - 1))
+    }
+}
 
 impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +63,7 @@ pub struct InboundMessage {
     pub media: Vec<Media>,
 }
 
-/// A request to open a session in which the assistant speaks first.
+/// A request to open a session from our side: with a text of ours, or else with a turn in which the assistant speaks first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StartSession {
     /// Any JSON, handed to the assistant verbatim as `smsUserData`.
@@ -49,6 +72,53 @@ pub struct StartSession {
     /// Replaces the tenant's session timeout in this session, and is told to the assistant as `smsSessionTimeoutCount`.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde::option")]
     pub timeout: Option<Duration>,
+    /// What the user is sent first. With it the assistant is not asked before the user answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// Where a text of ours may be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Within {
+    /// At any time.
+    Anywhere,
+    /// Only while a session is open.
+    Session,
+    /// Only while this pipe is open.
+    Pipe(Uuid),
+}
+
+/// A text of ours that no assistant wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendText {
+    /// The text; may be empty when there are media.
+    pub body: String,
+    /// Public addresses of media to send along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<String>,
+    /// When it may be sent.
+    pub within: Within,
+}
+
+/// A pipe: while it is open, the user's texts go to a voice gateway instead of the assistant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pipe {
+    /// Names it.
+    pub id: Uuid,
+    /// Where the user's texts are posted.
+    pub webhook: String,
+    /// When it closes by itself; `None` never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<UnixMillis>,
+}
+
+impl Pipe {
+    /// It has not closed by itself.
+    #[must_use]
+    pub fn is_open(&self, now: UnixMillis) -> bool {
+        self.expires_at.is_none_or(|at| now < at)
+    }
 }
 
 /// A text of ours that surely did not reach the user, as a receipt told.
@@ -74,6 +144,50 @@ pub enum Work {
     End,
     /// A receipt said that a text of ours failed. Consumed even while a turn is open.
     DeliveryFailed(DeliveryFailure),
+    /// Someone has a text sent. Consumed even while a turn is open.
+    Send(SendText),
+    /// A voice gateway takes over the user's texts. Consumed even while a turn is open.
+    OpenPipe(Pipe),
+    /// A voice gateway is through. Consumed even while a turn is open.
+    ClosePipe {
+        /// Which pipe.
+        id: Uuid,
+    },
+    /// The conversation tells itself: the assistant ordered a turn without waiting for the user (`smsActForceNoInputTurn`).
+    NoInput {
+        /// In this session.
+        session: Uuid,
+    },
+    /// The conversation tells itself: the user was silent for too long, and the assistant is told before the session ends.
+    TimedOut {
+        /// In this session.
+        session: Uuid,
+    },
+}
+
+/// In which order work is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precedence {
+    /// In order of acceptance, one turn at a time.
+    InTurn,
+    /// As `InTurn`, but ahead of everything that was accepted.
+    Own,
+    /// At once, also while a turn is open.
+    Control,
+}
+
+impl Work {
+    /// In which order it is taken.
+    #[must_use]
+    pub fn precedence(&self) -> Precedence {
+        match self {
+            Self::Message(_) | Self::Start(_) => Precedence::InTurn,
+            Self::NoInput { .. } | Self::TimedOut { .. } => Precedence::Own,
+            Self::End | Self::DeliveryFailed(_) | Self::Send(_) | Self::OpenPipe(_) | Self::ClosePipe { .. } => {
+                Precedence::Control
+            }
+        }
+    }
 }
 
 /// Accepted work as the store keeps it until it is answered.

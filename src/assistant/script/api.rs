@@ -26,6 +26,16 @@ fn say(engine: &mut Engine) {
     engine.register_fn("choose", |context: NativeCallContext, title: &str, entries: Array| {
         on(&context, |turn| turn.choose(title, &entries))
     });
+    engine.register_fn("suggest", |context: NativeCallContext, title: &str, entries: Array| {
+        on(&context, |turn| turn.suggest(title, &entries))
+    });
+    engine.register_fn("show", |context: NativeCallContext, url: &str| on(&context, |turn| turn.show(url, "", "")));
+    engine.register_fn("show", |context: NativeCallContext, url: &str, title: &str| {
+        on(&context, |turn| turn.show(url, title, ""))
+    });
+    engine.register_fn("show", |context: NativeCallContext, url: &str, title: &str, description: &str| {
+        on(&context, |turn| turn.show(url, title, description))
+    });
     engine.register_fn("send_media", |context: NativeCallContext, url: &str| media(&context, &json!([url])));
     engine.register_fn("send_media", |context: NativeCallContext, urls: Array| {
         let urls = json::from_script(&urls.into()).map_err(|reason| at(reason, &context))?;

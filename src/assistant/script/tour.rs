@@ -35,6 +35,9 @@ pub(super) fn question(input: AskInput) -> Question {
         input,
         variables,
         state: None,
+        repeated: false,
+        config: None,
+        extra: serde_json::Map::new(),
         delay: Duration::ZERO,
         timeout: Duration::from_secs(30),
     }
@@ -86,7 +89,12 @@ pub(super) fn said(answer: &Answer) -> Vec<String> {
             let labels: Vec<&str> = choices.iter().map(|choice| choice.label.as_str()).collect();
             format!("{title} [{}]", labels.join(", "))
         }
-        Item::Unsupported { response_type } => format!("<{response_type}>"),
+        Item::Suggestions { title, choices } => {
+            let labels: Vec<&str> = choices.iter().map(|choice| choice.label.as_str()).collect();
+            format!("{title} ({})", labels.join(", "))
+        }
+        Item::Media(media) => format!("{} {} {}", media.source, media.title, media.description),
+        other => format!("<{other:?}>"),
     };
     answer.items.iter().map(item).collect()
 }
@@ -94,7 +102,7 @@ pub(super) fn said(answer: &Answer) -> Vec<String> {
 pub(super) fn choices(answer: &Answer) -> Vec<Choice> {
     let lists = answer.items.iter().filter_map(|item| match item {
         Item::Options { choices, .. } => Some(choices.clone()),
-        Item::Text(_) | Item::Unsupported { .. } => None,
+        _ => None,
     });
     lists.flatten().collect()
 }

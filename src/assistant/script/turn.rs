@@ -6,7 +6,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use raconteur_conversation::words::{Answer, AskInput, AssistantState, Choice, CommandCall, Item, Question};
+use raconteur_conversation::words::{
+    Answer, AskInput, AssistantState, Choice, CommandCall, Item, MediaItem, Question, Signal,
+};
 use rhai::{Dynamic, Map};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -68,12 +70,18 @@ impl Turn {
             variables.media.iter().map(|media| json!({"url": media.url, "type": media.content_type})).collect();
         let choice = match &question.input {
             AskInput::Choice { input, .. } => parsed(Some(input)),
-            AskInput::Text(_) | AskInput::Start => Value::Null,
+            AskInput::Text(_) | AskInput::Start | AskInput::Signal(_) => Value::Null,
+        };
+        let signal = match &question.input {
+            AskInput::Signal(Signal::NoInput) => json!("no_input"),
+            AskInput::Signal(Signal::SessionTimeout) => json!("timeout"),
+            AskInput::Text(_) | AskInput::Choice { .. } | AskInput::Start => Value::Null,
         };
         let fields = [
             ("text", json!(question.input.text())),
             ("start", json!(matches!(question.input, AskInput::Start))),
             ("choice", choice),
+            ("signal", signal),
             ("media", Value::Array(media)),
             ("session", json!(variables.session)),
             ("tenant", json!(variables.tenant.as_str())),
@@ -92,6 +100,27 @@ impl Turn {
             return Err("reply() needs a text".into());
         }
         self.item(Item::Text(text.to_owned()), text.len())
+    }
+
+    /// Shows a picture, sound or video.
+    pub(super) fn show(&mut self, url: &str, title: &str, description: &str) -> Result<(), String> {
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            return Err("show() needs an address that begins with https:// or http://".into());
+        }
+        let media = MediaItem { source: url.to_owned(), title: title.to_owned(), description: description.to_owned() };
+        self.item(Item::Media(media), url.len() + title.len() + description.len())
+    }
+
+    /// Asks whether the user meant one of these.
+    pub(super) fn suggest(&mut self, title: &str, entries: &[Dynamic]) -> Result<(), String> {
+        if entries.is_empty() {
+            return Err("suggest() needs at least one entry".into());
+        }
+        self.choose(title, entries)?;
+        if let Some(Item::Options { title, choices }) = self.items.pop() {
+            self.items.push(Item::Suggestions { title, choices });
+        }
+        Ok(())
     }
 
     /// Offers a list.

@@ -231,7 +231,14 @@ fn said(turn: &TranscriptTurn) -> Option<PhoneEvent> {
             media: message.media.clone(),
             at: turn.accepted_at,
         })),
-        Work::Start(_) | Work::End | Work::DeliveryFailed(_) => None,
+        Work::Start(_)
+        | Work::End
+        | Work::DeliveryFailed(_)
+        | Work::Send(_)
+        | Work::OpenPipe(_)
+        | Work::ClosePipe { .. }
+        | Work::NoInput { .. }
+        | Work::TimedOut { .. } => None,
     }
 }
 

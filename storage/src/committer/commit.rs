@@ -4,18 +4,19 @@
 //! before then are completed from the work record, so that a row on its way costs one write and not two.
 
 use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::segment;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{OutboundRow, Receipt, RowState, Sequence};
+use raconteur_conversation::words::{OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 
 use super::Writer;
-use super::draft::{Draft, Outbox, Page};
+use super::draft::{Draft, Drafted, Outbox, Page};
 use super::inboxes::Unread;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED};
 use crate::engine::Engine;
 use crate::fetch::{self, Values};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, Delivery, TranscriptRow};
-use crate::{Answered, Claim, DeadLetter, DeadlineIndex, Mark, Step, StoreError, Version};
+use crate::{Answered, Claim, Day, DeadLetter, DeadlineIndex, Mark, Step, StoreError, Usage, Version};
 
 impl<E: Engine> Writer<E> {
     pub(super) fn commit(
@@ -29,8 +30,13 @@ impl<E: Engine> Writer<E> {
             letter.sequence = self.draw();
         }
         let place = Place::of(key);
+        let used = used(&step);
         let mut draft = self.draft();
         let version = draft.conversation(&place, &step)?;
+        let mut enqueued = Vec::with_capacity(step.enqueued.len());
+        for own in &step.enqueued {
+            enqueued.push(draft.enqueue(&place, own)?);
+        }
         let mut answered = Vec::with_capacity(step.answered.len());
         for answer in step.answered {
             let sequence = answer.sequence;
@@ -47,21 +53,33 @@ impl<E: Engine> Writer<E> {
         for letter in &step.dead_letters {
             draft.dead_letter(letter)?;
         }
-        let changes = draft.into_changes();
-        self.take(changes);
+        self.take_counted(key, draft.into_parts())?;
+        for (day, used) in used {
+            self.count(&key.tenant, day, &used)?;
+        }
         for sequence in answered {
             self.inboxes.remove(&place, sequence);
         }
+        for own in enqueued {
+            self.inboxes.add(place.clone(), own);
+        }
         Ok(version)
+    }
+
+    /// Makes a draft part of the round, and counts what it settles.
+    fn take_counted(&mut self, key: &ConversationKey, (changes, used): Drafted) -> Result<(), StoreError> {
+        self.take(changes);
+        for (day, used) in used {
+            self.count(&key.tenant, day, &used)?;
+        }
+        Ok(())
     }
 
     pub(super) fn settle(&mut self, claim: Claim, key: &ConversationKey, marks: &[Mark]) -> Result<(), StoreError> {
         self.check(claim, key)?;
         let mut draft = self.draft();
         draft.marks(&Place::of(key), marks)?;
-        let changes = draft.into_changes();
-        self.take(changes);
-        Ok(())
+        self.take_counted(key, draft.into_parts())
     }
 
     pub(super) fn receipt(
@@ -72,8 +90,7 @@ impl<E: Engine> Writer<E> {
     ) -> Result<bool, StoreError> {
         let mut draft = self.draft();
         let known = draft.receipt(&Place::of(key), receipt, at)?;
-        let changes = draft.into_changes();
-        self.take(changes);
+        self.take_counted(key, draft.into_parts())?;
         Ok(known)
     }
 }
@@ -122,6 +139,18 @@ impl<E: Engine> Draft<'_, E> {
         Ok(())
     }
 
+    /// Its number was never used: it follows from one that was drawn, and is used once.
+    fn enqueue(&mut self, place: &Place, own: &WorkRecord) -> Result<Unread, StoreError> {
+        let record = RecordKey::work(place, own.sequence);
+        if self.value(&record.chunk(0))?.is_some() {
+            return Err(StoreError::Stale);
+        }
+        let values = record::write_own(own)?;
+        let chunks = u16::try_from(values.len()).expect("a record has at most 65,535 values");
+        self.replace(&record, values, 0);
+        Ok(Unread { sequence: own.sequence, seed: own.seed, chunks })
+    }
+
     fn attempts(&mut self, place: &Place, sequence: Sequence, attempts: u8, alone: bool) -> Result<(), StoreError> {
         let key = RecordKey::work(place, sequence).chunk(0);
         let mut first = self.value(&key)?.ok_or(StoreError::Stale)?;
@@ -159,7 +188,9 @@ impl<E: Engine> Draft<'_, E> {
         let Some(mut page) = self.page(place, turn)? else { return Ok(()) };
         for row in rows.iter().filter(|row| row.state.is_settled()) {
             if let Some(shown) = shown(&mut page, row) {
+                let used = settled(&shown.row.state, row);
                 shown.row.state = row.state.clone();
+                self.count(page.turn.answered_at, &used);
             }
         }
         self.put_page(place, turn, &page)
@@ -171,6 +202,7 @@ impl<E: Engine> Draft<'_, E> {
         let mut shown =
             page.as_mut().and_then(|page| page.turn.rows.iter_mut().find(|row| row.row.id == receipt.outbound));
         let mut known = shown.is_some();
+        let mut used = Usage::default();
         let mut changed = shown.as_mut().is_some_and(|shown| deliver(shown, receipt, at));
         if shown.as_ref().is_none_or(|shown| !shown.row.state.is_settled()) {
             let mut outbox = self.outbox(place, turn)?;
@@ -184,15 +216,43 @@ impl<E: Engine> Draft<'_, E> {
                     self.put_outbox(place, turn, &outbox)?;
                 }
                 if let Some(shown) = shown {
-                    shown.row.state = sent(receipt);
+                    let row = OutboundRow { state: sent(receipt), ..shown.row.clone() };
+                    used = settled(&shown.row.state, &row);
+                    shown.row = row;
                     changed = true;
                 }
             }
         }
         if let Some(page) = page.filter(|_| changed) {
+            self.count(page.turn.answered_at, &used);
             self.put_page(place, turn, &page)?;
         }
         Ok(known)
+    }
+}
+
+/// What the answers of a step add to the usage of which days.
+fn used(step: &Step) -> Vec<(Day, Usage)> {
+    let page = |answer: &Answered| {
+        let page = answer.transcript.as_ref().filter(|page| page.error.is_none())?;
+        let is_text = matches!(page.work, Work::Message(_));
+        is_text.then(|| (Day::of(page.answered_at), Usage { answered: 1, ..Usage::default() }))
+    };
+    step.answered.iter().filter_map(page).collect()
+}
+
+/// What a row adds to the usage when it settles.
+fn settled(before: &RowState, row: &OutboundRow) -> Usage {
+    match &row.state {
+        _ if before.is_settled() => Usage::default(),
+        RowState::Sent { .. } => {
+            let outbound_segments = u64::from(segment::count(&row.body).max(1));
+            Usage { outbound: 1, outbound_segments, ..Usage::default() }
+        }
+        RowState::Failed { .. } | RowState::GivenUp => Usage { failed: 1, ..Usage::default() },
+        RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {
+            Usage::default()
+        }
     }
 }
 

@@ -1,19 +1,25 @@
 //! The changes of one request while it is judged. They see everything judged before, and join the batch only when the whole
 //! request is found good: a refused one leaves nothing behind.
 
+use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundRow, Sequence};
 
-use crate::StoreError;
 use crate::engine::{Batch, Engine};
 use crate::fetch::{self, FetchError, Values};
 use crate::keys::{Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
+use crate::{Day, StoreError, Usage};
+
+/// Changes, and what they add to the usage of which days.
+pub(super) type Drafted = (Batch, Vec<(Day, Usage)>);
 
 /// Changes over a batch over an engine.
 pub(super) struct Draft<'a, E> {
     engine: &'a E,
     batch: &'a Batch,
     changes: Batch,
+    /// What its changes add to the usage of which days.
+    used: Vec<(Day, Usage)>,
 }
 
 impl<E: Engine> Values for Draft<'_, E> {
@@ -40,12 +46,24 @@ pub(super) struct Page {
 
 impl<'a, E: Engine> Draft<'a, E> {
     pub(super) fn new(engine: &'a E, batch: &'a Batch) -> Self {
-        Self { engine, batch, changes: Batch::new() }
+        Self { engine, batch, changes: Batch::new(), used: Vec::new() }
     }
 
     /// What it has come to.
     pub(super) fn into_changes(self) -> Batch {
         self.changes
+    }
+
+    /// What it has come to, and what that adds to the usage.
+    pub(super) fn into_parts(self) -> Drafted {
+        (self.changes, self.used)
+    }
+
+    /// Adds to the usage of a day.
+    pub(super) fn count(&mut self, at: UnixMillis, used: &Usage) {
+        if !used.is_empty() {
+            self.used.push((Day::of(at), *used));
+        }
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

@@ -8,12 +8,12 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 
 use super::Writer;
-use crate::chunks::{self, Damage, Head, NOT_INDEXED};
+use crate::chunks::{Damage, Head, NOT_INDEXED};
 use crate::engine::{Engine, Order};
-use crate::fetch::{self, FetchError, Values};
+use crate::fetch::{self, FetchError};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, DeadLetter, WorkHead, WorkKind};
-use crate::{Claim, Loaded, StoreError, Version};
+use crate::{Claim, Loaded, StoreError};
 
 /// All values of one work record as they were found.
 struct Raw {
@@ -32,7 +32,7 @@ impl<E: Engine> Writer<E> {
         self.check(claim, key)?;
         let place = Place::of(key);
         let mut loaded = Loaded::default();
-        match snapshot(&*self.engine, &place) {
+        match fetch::snapshot(&*self.engine, &place) {
             Ok(Some((version, snapshot))) => {
                 loaded.version = version;
                 loaded.snapshot = Some(snapshot);
@@ -121,21 +121,6 @@ fn garbage(error: FetchError) -> Result<String, StoreError> {
         FetchError::Damage(Damage::Newer(found)) => Err(fetch::newer(found)),
         FetchError::Store(error) => Err(error),
     }
-}
-
-fn snapshot(values: &impl Values, place: &Place) -> Result<Option<(Version, Vec<u8>)>, FetchError> {
-    let record = RecordKey::conversation(place);
-    let Some(first) = values.value(&record.chunk(0))? else { return Ok(None) };
-    let (head, inline) = Head::read(&first)?;
-    let mut snapshot = inline.to_vec();
-    for (index, hash) in (1..).zip(&head.hashes) {
-        let chunk = values.value(&record.chunk(index))?.ok_or_else(|| fetch::missing(index))?;
-        if chunks::hash(&chunk) != *hash {
-            return Err(Damage::garbage(format_args!("its chunk {index} has changed")).into());
-        }
-        snapshot.extend_from_slice(&chunk);
-    }
-    Ok(Some((Version(head.version), snapshot)))
 }
 
 fn works<E: Engine>(engine: &E, place: &Place) -> Result<Vec<Raw>, StoreError> {

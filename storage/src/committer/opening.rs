@@ -62,7 +62,7 @@ fn begin<E: Engine>(engine: &E, options: &Options) -> Result<Opening, StoreError
     ];
     engine.apply(batch.into_iter().map(|(key, value)| (key.to_vec(), Some(value))).collect())?;
     engine.sync()?;
-    Ok(Opening { unclean: false, first_sequence: Sequence(1), salt })
+    Ok(Opening { unclean: false, first_sequence: Sequence(Sequence::STRIDE), salt })
 }
 
 fn check<E: Engine>(engine: &E, format: &[u8]) -> Result<Opening, StoreError> {
@@ -75,10 +75,11 @@ fn check<E: Engine>(engine: &E, format: &[u8]) -> Result<Opening, StoreError> {
     let unclean = engine.get(keys::META_CLEAN)?.as_deref() != Some(&[1]);
     let first_sequence = match engine.get(keys::META_SEQUENCE)? {
         // None was ever drawn.
-        None => Sequence(1),
+        None => Sequence(Sequence::STRIDE),
         Some(bytes) => {
             let counter = bytes.try_into().map(u64::from_be_bytes).ok().filter(|counter| *counter < u64::MAX / 2);
-            Sequence(counter.ok_or_else(|| corrupt(engine, "its sequence counter is unreadable"))?)
+            let counter = counter.ok_or_else(|| corrupt(engine, "its sequence counter is unreadable"))?;
+            Sequence(counter.next_multiple_of(Sequence::STRIDE))
         }
     };
     engine.apply(Batch::from([(keys::META_CLEAN.to_vec(), Some(vec![0]))]))?;

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::Sequence;
+use raconteur_conversation::words::{Sequence, Work};
 
 use super::draft::Draft;
 use super::inboxes::{Inboxes, Unread};
@@ -13,7 +13,7 @@ use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
 use crate::keys::{self, Place, RecordKey};
-use crate::{Accepted, Claim, Limit, NewWork, Options, StoreError, record};
+use crate::{Accepted, Claim, Day, Limit, NewWork, Options, StoreError, Usage, record};
 
 /// So many sequences are reserved with one write.
 const SEQUENCE_BLOCK: u64 = 4_096;
@@ -87,12 +87,24 @@ impl<E: Engine> Writer<E> {
         }
     }
 
+    /// Adds to what a tenant has used on one day. Part of the round.
+    pub(super) fn count(&mut self, tenant: &Address, day: Day, used: &Usage) -> Result<(), StoreError> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        let key = keys::usage(tenant, day);
+        let mut total = self.draft().value(&key)?.map_or_else(Usage::default, |bytes| Usage::read(&bytes));
+        total.add(used);
+        self.batch.insert(key, Some(total.write()));
+        Ok(())
+    }
+
     /// The next sequence. Its reservation belongs to the round, not to the request: it stands even if the request is refused.
     pub(super) fn draw(&mut self) -> Sequence {
         let drawn = self.next;
-        self.next = Sequence(drawn.0 + 1);
+        self.next = Sequence(drawn.0 + Sequence::STRIDE);
         if self.next > self.reserved {
-            self.reserved = Sequence(drawn.0 + SEQUENCE_BLOCK);
+            self.reserved = Sequence(drawn.0 + SEQUENCE_BLOCK * Sequence::STRIDE);
             self.batch.insert(keys::META_SEQUENCE.to_vec(), Some(self.reserved.0.to_be_bytes().to_vec()));
         }
         drawn
@@ -101,7 +113,9 @@ impl<E: Engine> Writer<E> {
     pub(super) fn accept(&mut self, new: &NewWork) -> Result<Accepted, StoreError> {
         let mark = keys::duplicate(&new.key.tenant, &new.id);
         if let Some(earlier) = self.draft().value(&mark)?.as_deref().and_then(read_mark) {
-            return Ok(Accepted::Duplicate(earlier.0));
+            let same = earlier.content.is_none() || earlier.content == new.content;
+            let sequence = earlier.sequence;
+            return Ok(if same { Accepted::Duplicate(sequence) } else { Accepted::Conflict(sequence) });
         }
         let place = Place::of(&new.key);
         if let Some(limit) = self.limit(&place) {
@@ -112,9 +126,12 @@ impl<E: Engine> Writer<E> {
         let chunks = u16::try_from(values.len()).expect("a record has at most 65,535 values");
         let mut draft = self.draft();
         draft.replace(&RecordKey::work(&place, sequence), values, 0);
-        draft.put(mark, write_mark(sequence, new.accepted_at));
+        draft.put(mark, Mark { sequence, at: new.accepted_at, content: new.content }.write());
         let changes = draft.into_changes();
         self.take(changes);
+        if let Work::Message(_) = new.work {
+            self.count(&new.key.tenant, Day::of(new.accepted_at), &Usage { inbound: 1, ..Usage::default() })?;
+        }
         self.inboxes.add(place, Unread { sequence, seed: new.seed, chunks });
         Ok(Accepted::Fresh(sequence))
     }
@@ -174,7 +191,7 @@ impl<E: Engine> Writer<E> {
                 return ControlFlow::Break(());
             }
             seen += 1;
-            if read_mark(value).is_none_or(|(_, at)| at < before) {
+            if read_mark(value).is_none_or(|mark| mark.at < before) {
                 old.push(key.to_vec());
             }
             ControlFlow::Continue(())
@@ -205,11 +222,24 @@ pub(crate) fn names(first: Option<&[u8]>, at: UnixMillis) -> bool {
     first.and_then(|first| Head::read(first).ok()).is_some_and(|(head, _)| head.indexed == at.0)
 }
 
-fn write_mark(sequence: Sequence, at: UnixMillis) -> Vec<u8> {
-    [sequence.0.to_be_bytes(), at.0.to_be_bytes()].concat()
+/// What is remembered of an accepted id.
+struct Mark {
+    sequence: Sequence,
+    at: UnixMillis,
+    content: Option<u64>,
 }
 
-fn read_mark(value: &[u8]) -> Option<(Sequence, UnixMillis)> {
-    let (sequence, at) = value.split_first_chunk()?;
-    Some((Sequence(u64::from_be_bytes(*sequence)), UnixMillis(u64::from_be_bytes(at.try_into().ok()?))))
+impl Mark {
+    fn write(&self) -> Vec<u8> {
+        let mut bytes = [self.sequence.0.to_be_bytes(), self.at.0.to_be_bytes()].concat();
+        bytes.extend(self.content.into_iter().flat_map(u64::to_be_bytes));
+        bytes
+    }
+}
+
+fn read_mark(value: &[u8]) -> Option<Mark> {
+    let (sequence, rest) = value.split_first_chunk()?;
+    let (at, rest) = rest.split_first_chunk()?;
+    let content = if rest.is_empty() { None } else { Some(u64::from_be_bytes(rest.try_into().ok()?)) };
+    Some(Mark { sequence: Sequence(u64::from_be_bytes(*sequence)), at: UnixMillis(u64::from_be_bytes(*at)), content })
 }

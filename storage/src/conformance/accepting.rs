@@ -7,6 +7,7 @@ pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
     an_input_is_kept_as_it_was_given(&fresh()).await;
     a_repeat_is_a_duplicate_of_the_first(&fresh()).await;
     repeats_at_the_same_time_are_one_input(&fresh()).await;
+    a_callers_own_id_stands_for_one_thing_only(&fresh()).await;
     the_same_id_of_two_tenants_is_two_inputs(&fresh()).await;
     a_repeat_after_opening_again_is_a_duplicate(&fresh()).await;
     sequences_grow_also_across_opening_again(&fresh()).await;
@@ -57,11 +58,28 @@ pub async fn repeats_at_the_same_time_are_one_input(site: &dyn Site) {
         match accepted {
             Accepted::Fresh(sequence) => fresh.push(sequence),
             Accepted::Duplicate(sequence) => repeated.push(sequence),
-            Accepted::Full(limit) => panic!("refused: {limit:?}"),
+            Accepted::Conflict(_) | Accepted::Full(_) => panic!("refused: {accepted:?}"),
         }
     }
     assert_eq!(fresh.len(), 1);
     assert_eq!(repeated, [fresh[0], fresh[0]]);
+}
+
+/// The same id for something else is refused, also after opening again; a provider's id needs no content.
+pub async fn a_callers_own_id_stands_for_one_thing_only(site: &dyn Site) {
+    let key = key(1);
+    let asked = |content| NewWork { content, ..text(&key, "mine") };
+    let first = {
+        let store = open(site).await;
+        let Accepted::Fresh(first) = ok(store.accept(asked(Some(7))).await) else { panic!("it is the first") };
+        assert_eq!(ok(store.accept(asked(Some(7))).await), Accepted::Duplicate(first));
+        first
+    };
+    let store = open(site).await;
+    assert_eq!(ok(store.accept(asked(Some(8))).await), Accepted::Conflict(first));
+    assert_eq!(ok(store.accept(asked(Some(7))).await), Accepted::Duplicate(first));
+    let claim = claim(&*store, &key).await;
+    assert_eq!(load(&*store, claim, &key).await.unread.len(), 1);
 }
 
 /// Ids are the provider's: two accounts may use the same.
@@ -90,6 +108,11 @@ pub async fn sequences_grow_also_across_opening_again(site: &dyn Site) {
         for n in 0..3 {
             let sequence = accept(&*store, &key(n), &format!("{round}-{n}")).await;
             assert!(sequence > last && sequence >= first);
+            assert_eq!(
+                sequence.0 % Sequence::STRIDE,
+                0,
+                "the numbers between belong to what a conversation tells itself"
+            );
             last = sequence;
         }
     }

@@ -15,6 +15,7 @@ pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
     claims_do_not_survive_the_process(&fresh()).await;
     a_step_without_a_snapshot_keeps_the_version(&fresh()).await;
     attempts_are_counted_in_the_record(&fresh()).await;
+    what_a_conversation_tells_itself_is_kept_with_the_step(&fresh()).await;
     big_snapshots_shrink_and_grow(&fresh()).await;
     dead_letters_are_listed_oldest_first(&fresh()).await;
 }
@@ -34,6 +35,43 @@ pub async fn a_commit_is_loaded_again_and_survives(site: &dyn Site) {
     let claim = claim(&*store, &key).await;
     let loaded = load(&*store, claim, &key).await;
     assert_eq!((loaded.version, loaded.snapshot.as_deref()), (Version(2), Some(&b"two"[..])));
+}
+
+/// It stands behind what caused it and ahead of what was accepted later, survives, is listed as work, counts against no limit, and
+/// is answered like any other. A refused step keeps none of it.
+pub async fn what_a_conversation_tells_itself_is_kept_with_the_step(site: &dyn Site) {
+    let key = key(1);
+    let first = {
+        let store = site.open(Options { inbox_max: 2, backlog_max: 2, ..Options::default() }).await;
+        let claim = claim(&*store, &key).await;
+        let first = accept(&*store, &key, "1").await;
+        accept(&*store, &key, "2").await;
+        let work = Work::NoInput { session: uuid::Uuid::from_u128(5) };
+        let sequence = first.chained().expect("the first of a chain");
+        let own = WorkRecord { sequence, accepted_at: UnixMillis(7), seed: 9, attempts: 0, alone: false, work };
+        let enqueued = vec![own];
+        let stale = Step { enqueued: enqueued.clone(), ..step(Version(3), "one") };
+        assert_eq!(store.commit(claim, &key, stale).await, Err(StoreError::Stale));
+        let both = Step { answered: vec![answered(first, &[])], enqueued: enqueued.clone(), ..step(Version(0), "one") };
+        assert_eq!(ok(store.commit(claim, &key, both).await), Version(1));
+        let again = Step { enqueued, ..step(Version(1), "two") };
+        assert_eq!(store.commit(claim, &key, again).await, Err(StoreError::Stale));
+        first
+    };
+    let store = open(site).await;
+    let third = accept(&*store, &key, "3").await;
+    let claim = claim(&*store, &key).await;
+    let loaded = load(&*store, claim, &key).await;
+    let own = Sequence(first.0 + 1);
+    let second = Sequence(first.0 + Sequence::STRIDE);
+    assert_eq!(sequences(&loaded), [own, second, third]);
+    let record = &loaded.unread[0];
+    assert!(matches!(record.work, Work::NoInput { session } if session.as_u128() == 5));
+    assert_eq!((record.accepted_at, record.seed, record.attempts), (UnixMillis(7), 9, 0));
+    assert_eq!(ok(store.work(UnixMillis(0), None, 10).await).keys, [key.clone()]);
+    let answer = Step { answered: vec![answered(own, &[sending()])], ..step(Version(1), "two") };
+    ok(store.commit(claim, &key, answer).await);
+    assert_eq!(sequences(&load(&*store, claim, &key).await), [second, third]);
 }
 
 /// Without waiting for any of it.

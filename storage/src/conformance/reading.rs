@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::DeadlineIndex;
+use crate::{Day, DeadlineIndex, Usage};
 
 pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
     work_lists_what_needs_somebody(&fresh()).await;
@@ -15,6 +15,69 @@ pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
     the_transcript_is_listed_newest_first(&fresh()).await;
     the_transcript_shows_rows_as_they_are(&fresh()).await;
     a_page_keeps_its_own_rows(&fresh()).await;
+    conversations_are_listed_by_tenant_in_pages(&fresh()).await;
+    usage_is_counted_exactly_and_survives(&fresh()).await;
+}
+
+/// Each once, whatever their shards, with the latest snapshot; of no other tenant.
+pub async fn conversations_are_listed_by_tenant_in_pages(site: &dyn Site) {
+    let store = open(site).await;
+    let mut expected = BTreeSet::new();
+    let big = "x".repeat(30_000);
+    for n in 0..7 {
+        let claim = claim(&*store, &key(n)).await;
+        ok(store.commit(claim, &key(n), step(Version(0), &format!("{n} {big}"))).await);
+        expected.insert(key(n));
+    }
+    let other = ConversationKey { tenant: key(77).user, user: key(1).user };
+    let claimed = claim(&*store, &other).await;
+    ok(store.commit(claimed, &other, step(Version(0), "other")).await);
+    let (mut seen, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = ok(store.conversations(&key(0).tenant, after.as_ref(), 2).await);
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.user.clone());
+        for listed in page {
+            assert!(listed.snapshot.ends_with(big.as_bytes()));
+            assert_eq!(ok(store.snapshot(&listed.key).await), Some(listed.snapshot));
+            assert!(seen.insert(listed.key), "none is listed twice");
+        }
+    }
+    assert_eq!(seen, expected);
+    assert_eq!(ok(store.snapshot(&key(9)).await), None);
+    assert_eq!(ok(store.snapshot(&other).await).as_deref(), Some(&b"other"[..]));
+}
+
+/// A text counts once however often it comes, an answer once, a text of ours when it has settled, by whatever told of it.
+pub async fn usage_is_counted_exactly_and_survives(site: &dyn Site) {
+    let tenant = key(1).tenant;
+    let days = Day(0)..=Day(9);
+    {
+        let store = open(site).await;
+        let claim = claim(&*store, &key(1)).await;
+        let failed = RowState::Failed { code: "1".into(), reason: "r".into() };
+        let (turn, version) = answer(&*store, claim, &key(1), ("1", &[sending(), sending(), sending()])).await;
+        ok(store.accept(text(&key(1), "1")).await);
+        let marks = vec![mark(turn, 0, sent("SM0")), mark(turn, 1, failed)];
+        store.settle(claim, &key(1), marks.clone()).await;
+        store.settle(claim, &key(1), marks).await;
+        let delivered = receipt(turn, 2, DeliveryStatus::Delivered);
+        ok(store.receipt(&key(1), &delivered, UnixMillis(3_000)).await);
+        ok(store.receipt(&key(1), &delivered, UnixMillis(3_000)).await);
+        let wrong = accept(&*store, &key(1), "2").await;
+        let mut page = answered(wrong, &[]);
+        page.transcript = page.transcript.map(|page| TranscriptTurn { error: Some("no".into()), ..page });
+        ok(store.commit(claim, &key(1), Step { answered: vec![page], ..step(version, "b") }).await);
+        let late = NewWork { accepted_at: UnixMillis(86_400_000), ..text(&key(2), "3") };
+        ok(store.accept(late).await);
+    }
+    let store = open(site).await;
+    let first = Usage { inbound: 2, answered: 1, outbound: 2, outbound_segments: 2, failed: 1 };
+    let second = Usage { inbound: 1, ..Usage::default() };
+    assert_eq!(ok(store.usage(&tenant, days.clone()).await), [(Day(0), first), (Day(1), second)]);
+    assert_eq!(ok(store.usage(&tenant, Day(1)..=Day(1)).await), [(Day(1), second)]);
+    assert_eq!(ok(store.usage(&key(5).user, days).await), []);
 }
 
 async fn work(store: &dyn Store, now: u64) -> Vec<ConversationKey> {

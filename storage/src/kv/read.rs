@@ -2,9 +2,9 @@
 //!
 //! A batch that is applied meanwhile may be seen in part. Where that matters, the record's own checks tell, and it is read again.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
-use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::address::{Address, ConversationKey, SHARDS, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundRow, Sequence};
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use crate::engine::{Engine, Order};
 use crate::fetch::{self, FetchError};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
-use crate::{StoreError, WorkCursor, WorkPage};
+use crate::{Day, Listed, StoreError, Usage, WorkCursor, WorkPage};
 
 /// A page of work looks at no more values than this, however few of them are due.
 const LOOKS_MAX: usize = 4_096;
@@ -156,6 +156,51 @@ fn unsettled<E: Engine>(engine: &E, place: &Place, turn: Sequence) -> Result<Vec
     Ok(rows.unwrap_or_default())
 }
 
+pub(super) fn snapshot<E: Engine>(engine: &E, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
+    stable(|| Ok(fetch::snapshot(engine, &Place::of(key))?.map(|(_, snapshot)| snapshot)))
+}
+
+/// Shard by shard, so that other tenants' conversations are not even looked at.
+pub(super) fn conversations<E: Engine>(
+    engine: &E,
+    tenant: &Address,
+    after: Option<&Address>,
+    limit: usize,
+) -> Result<Vec<Listed>, StoreError> {
+    let after = after.map(|user| ConversationKey { tenant: tenant.clone(), user: user.clone() });
+    let first = after.as_ref().map_or(Shard(0), ConversationKey::shard);
+    let after = after.as_ref().map(Place::of);
+    let mut listed = Vec::new();
+    for shard in (first.0..SHARDS).map(Shard) {
+        let after = after.as_ref().filter(|_| shard == first);
+        let mut found = Vec::new();
+        engine.scan(&keys::conversations(shard, tenant, after), Order::Ascending, &mut |key, _| {
+            found.extend(keys::read_conversation(key));
+            if listed.len() + found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        for key in found.iter().filter_map(Place::key) {
+            listed.extend(snapshot(engine, &key)?.map(|snapshot| Listed { key, snapshot }));
+        }
+        if listed.len() >= limit {
+            break;
+        }
+    }
+    Ok(listed)
+}
+
+pub(super) fn usage<E: Engine>(
+    engine: &E,
+    tenant: &Address,
+    days: &RangeInclusive<Day>,
+) -> Result<Vec<(Day, Usage)>, StoreError> {
+    let mut used = Vec::new();
+    engine.scan(&keys::usages(tenant, days), Order::Ascending, &mut |key, value| {
+        used.extend(keys::read_usage(key).map(|day| (day, Usage::read(value))));
+        ControlFlow::Continue(())
+    })?;
+    Ok(used)
+}
+
 pub(super) fn dead_letters<E: Engine>(
     engine: &E,
     after: Option<Sequence>,
@@ -196,12 +241,13 @@ fn fetched<E: Engine, T>(
     record: &RecordKey,
     read: impl Fn(&[u8]) -> Result<T, crate::chunks::Damage>,
 ) -> Result<Option<T>, StoreError> {
-    let once = || -> Result<Option<T>, FetchError> {
-        match fetch::record(engine, record)? {
-            Some((whole, _)) => Ok(Some(read(&whole)?)),
-            None => Ok(None),
-        }
-    };
+    stable(|| match fetch::record(engine, record)? {
+        Some((whole, _)) => Ok(Some(read(&whole)?)),
+        None => Ok(None),
+    })
+}
+
+fn stable<T>(once: impl Fn() -> Result<Option<T>, FetchError>) -> Result<Option<T>, StoreError> {
     let mut tries = 1;
     loop {
         match once() {

@@ -3,7 +3,7 @@
 //! To show another response type, give [`item`] an arm. A type that nobody has written an arm for is reported as unsupported and does not
 //! spoil the turn; an item of a known type that lacks what it needs does, since nobody can say what it was meant to be.
 
-use raconteur_conversation::words::{Answer, AskError, Choice, Item};
+use raconteur_conversation::words::{AgentRequest, Answer, AskError, Choice, Item, MediaItem};
 use serde_json::Value;
 
 use super::super::command::Commands;
@@ -88,11 +88,56 @@ fn item(response_type: &str, entry: &Object<'_>) -> Result<Option<Item>, AskErro
     Ok(match response_type {
         "text" => Some(Item::Text(entry.need("text")?.string()?)),
         "option" => Some(list(entry, "options")?),
-        "suggestion" => Some(list(entry, "suggestions")?),
+        "suggestion" => Some(suggestions(list(entry, "suggestions")?)),
+        "image" | "audio" | "video" => Some(Item::Media(MediaItem {
+            source: entry.need("source")?.string()?,
+            title: words(entry, "title")?,
+            description: words(entry, "description")?,
+        })),
+        "search" => Some(Item::Search { header: words(entry, "header")?, body: first_result(entry)? }),
+        "conversational_search" | "conversation_search" => Some(Item::Text(entry.need("text")?.string()?)),
+        "channel_transfer" => Some(Item::ChannelTransfer {
+            message: words(entry, "message_to_user")?,
+            url: match entry.descend(&["transfer_info", "target", "chat"])? {
+                Some(chat) => words(&chat, "url")?,
+                None => String::new(),
+            },
+        }),
+        "connect_to_agent" => Some(Item::ConnectToAgent(AgentRequest {
+            unavailable: message(entry, "agent_unavailable")?,
+            available: message(entry, "agent_available")?,
+            note: words(entry, "message_to_human_agent")?,
+        })),
+        "end_session" => Some(Item::EndSession),
         // A carrier of commands, and a rhythm that texts do not have: they show nothing and nothing is missing.
         "user_defined" | "pause" => None,
         other => Some(Item::Unsupported { response_type: other.chars().take(NAME_MAX).collect() }),
     })
+}
+
+/// Words that may be left out.
+fn words(entry: &Object<'_>, name: &str) -> Result<String, AskError> {
+    Ok(entry.get(name).map(|place| place.string()).transpose()?.unwrap_or_default())
+}
+
+fn message(entry: &Object<'_>, name: &str) -> Result<String, AskError> {
+    match entry.get(name) {
+        Some(place) => words(&place.object()?, "message"),
+        None => Ok(String::new()),
+    }
+}
+
+/// The body of the first result that has one, as IBM's channel sends it; its title where it has no body.
+fn first_result(entry: &Object<'_>) -> Result<String, AskError> {
+    let Some(results) = entry.get("primary_results") else { return Ok(String::new()) };
+    let Some(first) = results.array()?.into_iter().next() else { return Ok(String::new()) };
+    let first = first.object()?;
+    let body = words(&first, "body")?;
+    if body.trim().is_empty() { words(&first, "title") } else { Ok(body) }
+}
+
+fn suggestions(list: Item) -> Item {
+    if let Item::Options { title, choices } = list { Item::Suggestions { title, choices } } else { list }
 }
 
 /// A list to choose from. Its `description` and `preference` are about buttons and menus, which a text has not.

@@ -73,7 +73,7 @@ struct ActionsSkill<'a> {
 /// Writes a question.
 pub(super) fn write(question: &Question) -> Written {
     let (input, lost) = input(&question.input, &question.variables.media);
-    let variables = variables(&question.variables);
+    let variables = variables(&question.variables, &question.extra);
     let message = Message {
         input,
         context: Context {
@@ -126,8 +126,9 @@ fn attachment(media: &Media) -> Value {
     }
 }
 
-fn variables(variables: &Variables) -> Map<String, Value> {
+fn variables(variables: &Variables, extra: &Map<String, Value>) -> Map<String, Value> {
     let mut object = variables.to_json();
+    object.extend(extra.clone());
     object.entry("smsError").or_insert(Value::Null);
     object.extend(command::NAMES.map(|name| (name.to_owned(), Value::Null)));
     object

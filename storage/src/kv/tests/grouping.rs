@@ -17,7 +17,7 @@ pub(super) fn key(user: u32) -> ConversationKey {
 
 pub(super) fn text(user: u32, id: &str) -> NewWork {
     let work = Work::Message(InboundMessage { body: id.into(), media: Vec::new() });
-    NewWork { key: key(user), id: id.into(), accepted_at: UnixMillis(1), seed: 7, work }
+    NewWork { key: key(user), id: id.into(), accepted_at: UnixMillis(1), seed: 7, content: None, work }
 }
 
 pub(super) fn in_task(engine: &MemoryEngine) -> Arc<KvStore<MemoryEngine>> {

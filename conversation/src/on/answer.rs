@@ -1,0 +1,204 @@
+//! What a good answer comes to: texts, a list, a new state, and what its commands ordered, all in one step.
+//!
+//! In this order, whatever the order in which an answer lists them: settings, then media, then `smsActSetConversationConfig` (the
+//! turn goes on with the new assistant, what was said is held), then the no-input turn, `terminateSession` last: it cancels a no-input turn.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::Step;
+use crate::command::{Command, CommandError, ConversationConfig, whole_number};
+use crate::effect::{Effect, Notice};
+use crate::policy::{MediaCheck, Switchable};
+use crate::turn::{Asked, Turn};
+use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Media, Sequence, Work, WorkRecord};
+
+/// `smsConversationResponseTimeout` must lie in this range, in milliseconds.
+const RESPONSE_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=120_000;
+
+/// What the commands of one answer add up to.
+#[derive(Default)]
+struct Orders {
+    timeout: Option<Duration>,
+    options_prefix: Option<String>,
+    suggestions_prefix: Option<String>,
+    media: Vec<String>,
+    switch: Option<ConversationConfig>,
+    no_input: bool,
+    terminate: bool,
+}
+
+impl Step<'_> {
+    /// Everything in an answer that the transport may not take, each address once.
+    pub(crate) fn media_to_check(&self, answer: &Answer) -> Vec<String> {
+        match self.policy.send.media_check {
+            MediaCheck::No => return Vec::new(),
+            MediaCheck::Ask => {}
+        }
+        let mut urls: Vec<String> = Vec::new();
+        let shown = answer
+            .items
+            .iter()
+            .filter_map(|item| if let Item::Media(media) = item { Some(&media.source) } else { None });
+        let ordered = answer.commands.iter().filter_map(|call| match Command::parse(&call.name, &call.parameters) {
+            Ok(Command::SendMedia { urls }) => Some(urls),
+            Ok(_) | Err(_) => None,
+        });
+        for url in shown.cloned().chain(ordered.flatten()) {
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+        urls
+    }
+
+    /// Takes a good answer: the turn is over, or goes on with another question.
+    pub(crate) fn take_answer(&mut self, mut turn: Turn, answer: Answer) {
+        let orders = self.orders(answer.commands);
+        let response_timeout = self.response_timeout(answer.response_timeout.as_ref());
+        let told = if let Asked::Assistant(question) = &turn.asked { question.variables.error.clone() } else { None };
+        if let Some(session) = &mut self.conversation.durable.session {
+            session.state = answer.state;
+            session.response_timeout = response_timeout.or(session.response_timeout);
+            session.timeout_set = orders.timeout.or(session.timeout_set);
+            session.options_prefix = orders.options_prefix.or(session.options_prefix.take());
+            session.suggestions_prefix = orders.suggestions_prefix.or(session.suggestions_prefix.take());
+            if session.error == told {
+                session.error = None;
+            }
+        }
+        turn.held.ends |= orders.terminate || answer.items.contains(&Item::EndSession);
+        turn.held.no_input |= orders.no_input;
+        turn.held.items.extend(answer.items);
+        turn.held.media.extend(orders.media);
+        let switched = orders.switch.is_some_and(|config| self.switch(config));
+        // Of a session that ends, the new assistant need not hear.
+        let welcome = (switched && !turn.held.ends).then_some(AskInput::Start);
+        match turn.next.take().or(welcome) {
+            Some(input) => self.ask_next(turn, input),
+            None => self.complete(turn),
+        }
+    }
+
+    /// Asks another question in the same turn.
+    fn ask_next(&mut self, mut turn: Turn, input: AskInput) {
+        turn.questions = turn.questions.saturating_add(1);
+        if turn.questions > self.policy.max_chained_turns {
+            self.emit(Effect::Report(Notice::TooManyChainedTurns));
+            return self.complete(turn);
+        }
+        let media = match (&turn.record.work, &input) {
+            (Work::Message(message), AskInput::Text(_) | AskInput::Choice { .. }) => message.media.clone(),
+            _ => Vec::<Media>::new(),
+        };
+        let attempts = turn.token().attempt;
+        let mut question = self.question(&turn.record, input, media);
+        question.token.attempt = attempts + 1;
+        question.turn_id = Uuid::new_v5(&question.turn_id, &[turn.questions]);
+        turn.attempts_before = attempts;
+        self.emit(Effect::AskAssistant(Box::new(question.clone())));
+        turn.asked = Asked::Assistant(question);
+        self.conversation.turn = Some(turn);
+    }
+
+    fn complete(&mut self, turn: Turn) {
+        let Turn { record, held, .. } = turn;
+        let asks = turn.asked.token().attempt;
+        let (ends, no_input) = (held.ends, held.no_input);
+        let said = self.say(held);
+        let own = match record.work {
+            Work::NoInput { .. } => 1,
+            _ => 0,
+        };
+        if let Some(session) = &mut self.conversation.durable.session {
+            session.turns = session.turns.saturating_add(1);
+            session.list = said.list;
+            session.chained = if own == 0 { 0 } else { session.chained.saturating_add(own) };
+        }
+        let rows = self.rows(&record, &said.text, &said.media);
+        let (sequence, seed, times_out) = (record.sequence, record.seed, matches!(record.work, Work::TimedOut { .. }));
+        self.consume(record, asks, None, rows);
+        if times_out {
+            self.end_session(EndReason::Timeout);
+        } else if ends {
+            self.end_session(EndReason::Terminated);
+        } else if no_input {
+            self.chain(sequence, seed);
+        }
+    }
+
+    /// Another turn follows without the user.
+    fn chain(&mut self, sequence: Sequence, seed: u128) {
+        let Some(session) = self.conversation.session() else { return };
+        let next = sequence.chained().filter(|_| session.chained < self.policy.max_chained_turns);
+        match next {
+            Some(next) => {
+                let work = Work::NoInput { session: session.id };
+                self.enqueue(next, seed, work);
+            }
+            None => self.emit(Effect::Report(Notice::TooManyChainedTurns)),
+        }
+    }
+
+    /// The conversation tells itself something.
+    pub(crate) fn enqueue(&mut self, sequence: Sequence, cause: u128, work: Work) {
+        let seed = Uuid::new_v5(&Uuid::from_u128(cause), b"own").as_u128();
+        let record = WorkRecord { sequence, accepted_at: self.now, seed, attempts: 0, alone: false, work };
+        self.conversation.seen_own = Some(sequence);
+        self.conversation.inbox.push_back(record.clone());
+        self.emit(Effect::Enqueue(Box::new(record)));
+    }
+
+    /// The session goes on with another assistant; returns whether it is to be asked at once.
+    fn switch(&mut self, config: ConversationConfig) -> bool {
+        match self.policy.switchable {
+            Switchable::No => {
+                self.emit(Effect::Report(Notice::CannotSwitch));
+                return false;
+            }
+            Switchable::Yes => {}
+        }
+        let Some(session) = &mut self.conversation.durable.session else { return false };
+        let asks = config.names_a_target();
+        session.config = Some(config.over(session.config.take()));
+        self.emit(Effect::Report(Notice::Switched));
+        asks
+    }
+
+    fn orders(&mut self, calls: Vec<CommandCall>) -> Orders {
+        let mut orders = Orders::default();
+        for CommandCall { name, parameters } in calls {
+            match Command::parse(&name, &parameters) {
+                Ok(Command::SendMedia { urls }) => orders.media.extend(urls),
+                Ok(Command::TerminateSession) => orders.terminate = true,
+                Ok(Command::SetOptionsPrefix(prefix)) => orders.options_prefix = Some(prefix),
+                Ok(Command::SetSuggestionsPrefix(prefix)) => orders.suggestions_prefix = Some(prefix),
+                Ok(Command::ForceNoInputTurn) => orders.no_input = true,
+                Ok(Command::SetSessionTimeout(timeout)) => orders.timeout = Some(timeout),
+                Ok(Command::SetConversationConfig(config)) => orders.switch = Some(config.over(orders.switch.take())),
+                Err(CommandError::Unknown) => self.emit(Effect::Report(Notice::UnknownCommand { name })),
+                Err(CommandError::Malformed(reason)) => {
+                    self.emit(Effect::Report(Notice::MalformedCommand { name, reason }));
+                }
+            }
+        }
+        orders
+    }
+
+    /// The response timeout that an assistant has set, if it is one.
+    fn response_timeout(&mut self, value: Option<&Value>) -> Option<Duration> {
+        let value = value.filter(|value| !value.is_null())?;
+        let millis = whole_number(value).filter(|millis| RESPONSE_TIMEOUT_MS.contains(millis));
+        if millis.is_none() {
+            let shown: String = value.to_string().chars().take(80).collect();
+            self.emit(Effect::Report(Notice::BadResponseTimeout { value: shown }));
+        }
+        millis.map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;
