@@ -3,14 +3,18 @@
 //!
 //! ```text
 //! ANY  /channels/{name}/{place}  a provider's webhook, or a route of the channel's own
+//! ...  /v1/tenants/{number}/...  the REST interface: sessions, texts, pipes, usage, tests
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
 //! GET  /                         what this is
 //! ```
 
+mod alias;
+mod control;
 mod health;
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +25,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use futures_util::StreamExt;
 use http::{StatusCode, header};
+use raconteur_actors::control::Control;
 use raconteur_actors::gateway::Readiness;
 use raconteur_actors::inbox::Inbox;
+use raconteur_conversation::address::Address;
 use tokio::sync::Semaphore;
 
+use crate::config::ControlConfig;
 use crate::transport::Webhook;
 
 /// A channel's HTTP side.
@@ -50,8 +57,25 @@ pub struct Limits {
     pub requests_max: usize,
 }
 
+/// Everything that a gateway shows by HTTP.
+pub struct Surface {
+    /// The channels.
+    pub mounts: Vec<Mount>,
+    /// How the gateway is.
+    pub readiness: Readiness,
+    /// What one request may cost.
+    pub limits: Limits,
+    /// The way in for requests from our side.
+    pub control: Control,
+    /// Who may control which number.
+    pub access: BTreeMap<Address, ControlConfig>,
+    /// Further paths under which something of ours is found.
+    pub aliases: BTreeMap<String, String>,
+}
+
 /// The whole HTTP side of a gateway.
-pub fn app(mounts: Vec<Mount>, readiness: Readiness, limits: Limits) -> Router {
+pub fn app(surface: Surface) -> Router {
+    let Surface { mounts, readiness, limits, control, access, aliases } = surface;
     let room = Arc::new(Semaphore::new(limits.requests_max.clamp(1, Semaphore::MAX_PERMITS)));
     let asked = readiness.clone();
     let mut app = Router::new()
@@ -66,7 +90,10 @@ pub fn app(mounts: Vec<Mount>, readiness: Readiness, limits: Limits) -> Router {
         }
         app = app.nest(&format!("/channels/{name}"), channel);
     }
-    app.fallback(nothing_here).layer(map_response(move |response| end_with(readiness.clone(), response)))
+    let shared = control::Shared { limits, room };
+    app = app.nest("/v1/tenants", control::router(control, access, shared));
+    let app = alias::follow(app.fallback(nothing_here), aliases);
+    app.layer(map_response(move |response| end_with(readiness.clone(), response)))
 }
 
 /// A stream of events ends with the gateway; otherwise it would stay open for as long as anybody looks.
@@ -84,7 +111,10 @@ async fn welcome() -> &'static str {
 }
 
 async fn nothing_here() -> Response {
-    text(StatusCode::NOT_FOUND, "there is nothing here: a webhook is at /channels/{name}/inbound")
+    text(
+        StatusCode::NOT_FOUND,
+        "there is nothing here: a webhook is at /channels/{name}/inbound, the REST interface at /v1/tenants/{number}",
+    )
 }
 
 /// A short answer for people. Never sent where a provider would pass it on as a text.

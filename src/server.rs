@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Problem, Section, StoreConfig, StoreKind};
 use crate::http::{self, Limits, Mount};
+use crate::pipe::WebhookForwarder;
 use crate::transport::{self, Channel};
 use crate::{Inbox, assistant};
 
@@ -41,6 +42,9 @@ pub enum ServerError {
         /// Why not.
         error: std::io::Error,
     },
+    /// Nothing can be asked by HTTP.
+    #[error("{0}")]
+    Client(String),
     /// The store of this kind is not built in.
     #[error("this build has no store of kind sled: build it with the feature `sled`, or set kind = \"memory\"")]
     NoSled,
@@ -79,15 +83,25 @@ impl Server {
         let address = listener.local_addr().map_err(|error| ServerError::Listen { address, error })?;
         let parts = Parts::of(&config)?;
         let store = open_store(&config.store)?;
+        let salt = store.opening().salt;
         let (builder, mounts) = parts.build(&config, store);
-        let gateway = extend(builder).start().await?;
+        let forwarder = WebhookForwarder::new(salt).map_err(|error| ServerError::Client(error.to_string()))?;
+        let gateway = extend(builder.forwarder(Arc::new(forwarder))).start().await?;
         let limits = Limits {
             body_max_bytes: config.server.body_max_bytes,
             request_timeout: config.server.request_timeout,
             requests_max: config.server.requests_max,
         };
         let mounts = std::mem::take(&mut *mounts.lock().unwrap_or_else(PoisonError::into_inner));
-        let app = http::app(mounts, gateway.readiness(), limits);
+        let access = config.tenants.iter().map(|tenant| (tenant.number.clone(), tenant.control.clone())).collect();
+        let app = http::app(http::Surface {
+            mounts,
+            readiness: gateway.readiness(),
+            limits,
+            control: gateway.control(),
+            access,
+            aliases: config.server.aliases.clone(),
+        });
         let (close, closed) = oneshot::channel::<()>();
         let closed = async move {
             let _ = closed.await;

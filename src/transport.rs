@@ -16,6 +16,11 @@ use raconteur_conversation::words::Arrival;
 use crate::check::Verdict;
 use crate::config::{Problem, Section};
 
+/// The path by which a request came, where that is an alias of the one it is handled under: what was signed is the alias. An extension of
+/// the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias(pub String);
+
 /// What a provider is told when its request was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

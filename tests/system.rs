@@ -7,6 +7,8 @@ mod assistant;
 #[path = "support/caller.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod caller;
+#[path = "system/control.rs"]
+mod control;
 #[path = "system/doubt.rs"]
 mod doubt;
 #[path = "system/intruders.rs"]
@@ -15,10 +17,14 @@ mod intruders;
 mod media;
 #[path = "system/nonsense.rs"]
 mod nonsense;
+#[path = "support/operator.rs"]
+mod operator;
 #[path = "system/order.rs"]
 mod order;
 #[path = "system/phone.rs"]
 mod phone;
+#[path = "system/pipes.rs"]
+mod pipes;
 #[path = "system/provider.rs"]
 mod provider;
 #[path = "system/receipts.rs"]
@@ -31,6 +37,8 @@ mod texts;
 #[path = "support/twilio.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod twilio;
+#[path = "support/voice.rs"]
+mod voice;
 #[path = "support/watson.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod watson;

@@ -54,7 +54,11 @@ impl Desk {
         let (parts, body) = request.into_parts();
         let body = match read(body, self.limits.body_max_bytes).await {
             Ok(body) => body,
-            Err(response) => return response,
+            Err(Unread::TooLarge(most)) => {
+                let words = format!("the body is larger than body_max_bytes ({most})");
+                return text(StatusCode::PAYLOAD_TOO_LARGE, &words);
+            }
+            Err(Unread::Broken) => return text(StatusCode::BAD_REQUEST, "the body could not be read"),
         };
         let arrivals = match self.webhook.parse(&Request::from_parts(parts, body)) {
             Ok(arrivals) => arrivals,
@@ -112,13 +116,20 @@ impl Desk {
     }
 }
 
-async fn read(body: Body, most: usize) -> Result<Bytes, Response> {
+/// Why a body was not read.
+pub(super) enum Unread {
+    /// It has more bytes than this.
+    TooLarge(usize),
+    /// The connection broke.
+    Broken,
+}
+
+/// Reads at most `most` bytes.
+pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Unread> {
     match Limited::new(body, most).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(text(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than body_max_bytes ({most})")))
-        }
-        Err(_) => Err(text(StatusCode::BAD_REQUEST, "the body could not be read")),
+        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge(most)),
+        Err(_) => Err(Unread::Broken),
     }
 }
 

@@ -25,6 +25,11 @@ pub(crate) const PHONE: &str = "+15550101";
 pub(crate) const ADA: &str = "+15550111";
 pub(crate) const BOB: &str = "+15550122";
 
+/// Who controls sessions by REST, and how he proves it.
+pub(crate) const OPERATOR: &str = "operator";
+pub(crate) const PASSWORD: &str = "let: me in";
+pub(crate) const CONTROL_TOKEN: &str = "c0ntrol";
+
 /// What users get when a turn fails.
 pub(crate) const SORRY: &str = "Sorry, try again.";
 
@@ -38,11 +43,13 @@ pub(crate) struct Keys {
     pub(crate) store: &'static str,
     pub(crate) ask: &'static str,
     pub(crate) send: &'static str,
+    /// Of the tenant as a whole.
+    pub(crate) tenant: &'static str,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { server: "", store: "", ask: "", send: "timeout = \"20s\"" }
+        Self { server: "", store: "", ask: "", send: "timeout = \"20s\"", tenant: "" }
     }
 }
 
@@ -164,7 +171,13 @@ pub(crate) async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
 
 /// The secrets that the configuration names.
 pub(crate) fn secrets() -> impl Iterator<Item = (String, String)> {
-    [("TWILIO_AUTH_TOKEN", TOKEN), ("WATSON_APIKEY", KEY)].map(|(name, value)| (name.into(), value.into())).into_iter()
+    let secrets = [
+        ("TWILIO_AUTH_TOKEN", TOKEN),
+        ("WATSON_APIKEY", KEY),
+        ("CONTROL_PASSWORD", PASSWORD),
+        ("CONTROL_TOKEN", CONTROL_TOKEN),
+    ];
+    secrets.map(|(name, value)| (name.into(), value.into())).into_iter()
 }
 
 async fn start(directory: &TempDir) -> Server {
@@ -175,12 +188,14 @@ async fn start(directory: &TempDir) -> Server {
 
 /// A configuration with the waits of a test.
 pub(crate) fn configuration(store: &std::path::Path, (twilio, watson): (&str, &str), keys: Keys) -> String {
-    let Keys { server, store: more, ask, send } = keys;
+    let Keys { server, store: more, ask, send, tenant: rules } = keys;
     // A JSON string of these characters is a TOML string as well.
     let store = json!(store.to_str().expect("temporary directories have plain names"));
     let reconcile = if send.contains("reconcile_after") { "" } else { "reconcile_after = \"20ms\"\n" };
     let tenant = format!(
-        "assistant = \"watson\"\nfailure_message = \"{SORRY}\"\n[tenants.ask]\ninterval = \"10ms\"\n{ask}\n[tenants.send]\n\
+        "assistant = \"watson\"\nfailure_message = \"{SORRY}\"\n{rules}\n\
+         [tenants.control]\nusername = \"{OPERATOR}\"\npassword = {{ env = \"CONTROL_PASSWORD\" }}\n\
+         token = {{ env = \"CONTROL_TOKEN\" }}\n[tenants.ask]\ninterval = \"10ms\"\n{ask}\n[tenants.send]\n\
          backoff_first = \"10ms\"\n{reconcile}{send}\n"
     );
     format!(

@@ -16,6 +16,7 @@ const SMALL: Keys = Keys {
     store: "inbox_max = 2",
     ask: "",
     send: "timeout = \"20s\"",
+    tenant: "",
 };
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);

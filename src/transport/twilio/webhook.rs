@@ -11,7 +11,7 @@ use super::settings::Settings;
 use super::signature::{self, Content};
 use super::{message, receipt};
 use crate::config::secret::Secret;
-use crate::transport::{Reply, Webhook, WebhookError};
+use crate::transport::{Alias, Reply, Webhook, WebhookError};
 
 /// An empty TwiML document: Twilio sends nothing to the user because of it.
 const NO_REPLY: Reply =
@@ -19,6 +19,7 @@ const NO_REPLY: Reply =
 
 /// Reads what Twilio posts to one channel.
 pub(super) struct TwilioWebhook {
+    public_url: String,
     /// `{public_url}/channels/{name}`.
     address: String,
     account_sid: String,
@@ -36,6 +37,7 @@ impl TwilioWebhook {
     pub(super) fn new(address: String, settings: &Settings) -> Self {
         let tokens = [Some(&settings.auth_token), settings.previous_auth_token.as_ref()];
         Self {
+            public_url: settings.public_url.trim_end_matches('/').to_owned(),
             address,
             account_sid: settings.account_sid.clone(),
             tokens: tokens.into_iter().flatten().cloned().collect(),
@@ -43,9 +45,12 @@ impl TwilioWebhook {
     }
 
     /// The URL as Twilio knows it: from the configuration, with the query string byte for byte as it came.
-    fn signed_url(&self, segment: &str, query: Option<&str>) -> String {
-        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{}/{segment}{query}", self.address)
+    fn signed_url(&self, segment: &str, request: &Request<Bytes>) -> String {
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        match request.extensions().get::<Alias>() {
+            Some(Alias(path)) => format!("{}{path}{query}", self.public_url),
+            None => format!("{}/{segment}{query}", self.address),
+        }
     }
 
     /// The request's fields, once their signature is good.
@@ -80,7 +85,7 @@ impl Webhook for TwilioWebhook {
             }
         };
         let query = request.uri().query();
-        let fields = Fields::read(self.fields(request, &self.signed_url(segment, query))?)?;
+        let fields = Fields::read(self.fields(request, &self.signed_url(segment, request))?)?;
         if fields.required("AccountSid")? != self.account_sid {
             return Err(WebhookError::Forbidden("it is about another account than account_sid".into()));
         }

@@ -1,0 +1,113 @@
+//! What a caller is told when something is wrong: `application/problem+json` (RFC 9457) with a `code` that stays the same for ever.
+//!
+//! | code | status | when |
+//! |---|---|---|
+//! | `unauthorized` | 401 | no credentials, wrong ones, or none are configured for this number |
+//! | `invalid` | 400 | the path, the query, a header or the body makes no sense |
+//! | `not_found` | 404 | there is no such resource |
+//! | `no_session` | 404, 409 | no session is open for this user |
+//! | `session_open` | 409 | a session is open and the request was not to replace it |
+//! | `no_pipe` | 404, 409 | there is no such pipe, or it is closed |
+//! | `wrong_method` | 405 | the resource does not know that method |
+//! | `too_large` | 413 | the body is larger than `body_max_bytes` |
+//! | `id_reused` | 422 | the idempotency key was used before for something else |
+//! | `assistant_failed`, `provider_failed` | 502 | a test failed; `detail` says why |
+//! | `busy` | 503 | a limit is reached, or the gateway starts or stops; `Retry-After` says when to come again |
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use raconteur_actors::inbox::Refused;
+use serde_json::json;
+
+use crate::http::webhook::Unread;
+
+/// How many seconds a caller is asked to wait before he comes again.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// An error answer.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into() }
+    }
+
+    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let detail = "send the name and password or the token of this number's [tenants.control]; where none is configured, \
+                      nobody may";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+    }
+
+    /// Nothing is there to act in: what the conversation itself has found out.
+    pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::UnknownTenant { .. } => Self::unauthorized(),
+            Refused::Conflict => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "id_reused",
+                "this Idempotency-Key was used before for another request: use a new one",
+            ),
+            Refused::Full(why) => Self::busy(why),
+            Refused::NotRunning => Self::busy("the gateway is starting or stopping"),
+            Refused::Store(error) => {
+                tracing::error!(%error, "a request could not be kept");
+                Self::busy("the request could not be kept")
+            }
+        }
+    }
+}
+
+impl From<Unread> for Problem {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge(most) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!("the body is larger than body_max_bytes ({most})"),
+            ),
+            Unread::Broken => Self::invalid("the body could not be read"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { status, code, detail } = self;
+        let title = status.canonical_reason().unwrap_or("error");
+        let body = json!({"status": status.as_u16(), "code": code, "title": title, "detail": detail}).to_string();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let realm = HeaderValue::from_static("Basic realm=\"raconteur\", charset=\"UTF-8\"");
+            headers.insert(header::WWW_AUTHENTICATE, realm);
+        }
+        response
+    }
+}

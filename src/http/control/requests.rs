@@ -1,0 +1,117 @@
+//! Requests that a conversation carries out: start and end a session, send a text.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawPathParams, State};
+use axum::response::Response;
+use http::{Request, StatusCode};
+use raconteur_actors::control::{self, Taken};
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::words::{SendText, StartSession, Within, Work};
+use serde::Serialize;
+
+use super::body::Fields;
+use super::problem::Problem;
+use super::{Admitted, Answer, Desk, Receipt, admit, json};
+
+const START: &str = r#"{"user": "+15550199", "user_data": {"case": 42}, "timeout_s": 600}"#;
+const SEND: &str = r#"{"text": "Your order is ready."}"#;
+const SEND_TO: &str = r#"{"user": "+15550199", "text": "Your order is ready."}"#;
+
+/// What a caller is told of a session that was started.
+#[derive(Serialize)]
+struct Started {
+    #[serde(flatten)]
+    receipt: Receipt,
+    user: String,
+}
+
+pub(super) async fn start(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+    admit((state, params), request, |desk, admitted| async move {
+        let known = ["user", "user_data", "timeout_s", "text", "on_open"];
+        let fields = Fields::read(&admitted.body, &known, START)?;
+        let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
+        let start = StartSession {
+            user_data: fields.verbatim("user_data")?,
+            timeout: fields.seconds("timeout_s")?,
+            text: fields.text()?,
+        };
+        let refuses = fields.word("on_open", &["replace", "refuse"])? == Some("refuse");
+        if refuses && desk.control.session(&key).await?.is_some() {
+            return Err(Problem::conflict("session_open", "a session is open for this user, and on_open is refuse"));
+        }
+        let taken = desk.take(&admitted, &key, Work::Start(start)).await?;
+        json(StatusCode::ACCEPTED, &Started { receipt: taken.into(), user: key.user.to_string() })
+    })
+    .await
+}
+
+pub(super) async fn end(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+    admit((state, params), request, |desk, admitted| async move {
+        let key = admitted.conversation()?;
+        let taken = desk.take(&admitted, &key, Work::End).await?;
+        let ended = desk.outcome(&key, taken).await?;
+        // A session that there was not has no page of its own to name it.
+        match ended {
+            Some(turn) if turn.session.is_none() => {
+                Err(Problem::new(StatusCode::NOT_FOUND, "no_session", "no session is open for this user"))
+            }
+            Some(_) => json(StatusCode::OK, &Receipt::from(taken)),
+            None => json(StatusCode::ACCEPTED, &Receipt::from(taken)),
+        }
+    })
+    .await
+}
+
+pub(super) async fn send_in_session(
+    state: State<Arc<Desk>>,
+    params: RawPathParams,
+    request: Request<Body>,
+) -> Response {
+    admit((state, params), request, |desk, admitted| async move {
+        let fields = Fields::read(&admitted.body, &["text", "media"], SEND)?;
+        let key = admitted.conversation()?;
+        desk.send(&admitted, &key, text_of(&fields, Within::Session)?).await
+    })
+    .await
+}
+
+pub(super) async fn send(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+    admit((state, params), request, |desk, admitted| async move {
+        let fields = Fields::read(&admitted.body, &["user", "text", "media"], SEND_TO)?;
+        let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
+        desk.send(&admitted, &key, text_of(&fields, Within::Anywhere)?).await
+    })
+    .await
+}
+
+/// The text that a body asks to send.
+pub(super) fn text_of(fields: &Fields<'_>, within: Within) -> Result<SendText, Problem> {
+    let (body, media) = (fields.text()?.unwrap_or_default(), fields.media()?);
+    if body.is_empty() && media.is_empty() {
+        return Err(Problem::invalid(format!("there is neither \"text\" nor \"media\": send {SEND}")));
+    }
+    Ok(SendText { body, media, within })
+}
+
+impl Desk {
+    /// Makes a request durable, under the caller's idempotency key.
+    pub(super) async fn take(&self, admitted: &Admitted, key: &ConversationKey, work: Work) -> Result<Taken, Problem> {
+        let request = control::Request { key: key.clone(), id: admitted.id()?, content: admitted.content(), work };
+        Ok(self.control.request(request).await?)
+    }
+
+    /// Has a text sent and says whether there was anything to send it in.
+    pub(super) async fn send(&self, admitted: &Admitted, key: &ConversationKey, text: SendText) -> Answer {
+        let code = match text.within {
+            Within::Pipe(_) => "no_pipe",
+            Within::Session | Within::Anywhere => "no_session",
+        };
+        let taken = self.take(admitted, key, Work::Send(text)).await?;
+        match self.outcome(key, taken).await?.and_then(|turn| turn.error) {
+            Some(reason) => Err(Problem::conflict(code, reason)),
+            None => json(StatusCode::ACCEPTED, &Receipt::from(taken)),
+        }
+    }
+}
