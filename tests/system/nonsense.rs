@@ -170,7 +170,10 @@ async fn garbage_in_the_body_proves_nothing_and_gets_403() {
 #[tokio::test]
 async fn paths_and_methods_that_are_not_there_are_told_apart() {
     let scene = busy().await;
-    let nothing = Answered::words(404, "there is nothing here: a webhook is at /channels/{name}/inbound");
+    let nothing = Answered::words(
+        404,
+        "there is nothing here: a webhook is at /channels/{name}/inbound, the REST interface at /v1/tenants/{number}",
+    );
     let outside =
         ["/nothing", "/channels", "/channels/other/inbound", "/channels/twilio", "//", "/%00", "/..%2f..%2fetc"];
     let too_deep = ["/channels/phone//inbound", "/channels/phone/x/inbound", "/channels/twilio//inbound"];

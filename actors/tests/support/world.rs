@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use raconteur_actors::gateway::Gateway;
+use raconteur_actors::gateway::{Builder, Gateway};
 use raconteur_actors::inbox::{Inbox, Outcome, Refused};
 use raconteur_actors::lane::LaneLimits;
 use raconteur_actors::port::{Assistant, Clock, Transport};
 use raconteur_actors::{Settings, TenantSpec};
 use raconteur_conversation::address::{Address, ConversationKey};
-use raconteur_conversation::policy::Policy;
+use raconteur_conversation::policy::{MediaCheck, Policy};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    Answer, Arrival, AskError, AssistantState, InboundMessage, Item, LoggedMessage, Lookup, OutboundMessage,
-    ProviderId, Question, Repeat, SendError, SessionEnd, Work,
+    Answer, Arrival, AskError, AssistantState, InboundMessage, Item, LoggedMessage, Lookup, MediaVerdict,
+    OutboundMessage, ProviderId, Question, Repeat, SendError, SessionEnd, Work,
 };
 use raconteur_storage::engine::memory::MemoryEngine;
 use raconteur_storage::{KvStore, Options, Store};
@@ -118,6 +118,9 @@ pub(crate) struct Provider {
     taken: Mutex<Vec<(String, String)>>,
     changed: Notify,
     pub(crate) repeat: Mutex<Repeat>,
+    /// Media that go as links, once it is asked at all.
+    pub(crate) links: Mutex<Option<Vec<String>>>,
+    media: Mutex<Vec<Vec<String>>>,
 }
 
 impl Provider {
@@ -130,7 +133,13 @@ impl Provider {
         self.taken.lock().unwrap().iter().filter(|(to, _)| to == user).map(|(_, body)| body.clone()).collect()
     }
 
+    /// The media of every text.
+    pub(crate) fn media(&self) -> Vec<Vec<String>> {
+        self.media.lock().unwrap().clone()
+    }
+
     fn take(&self, message: &OutboundMessage) -> ProviderId {
+        self.media.lock().unwrap().push(message.media.clone());
         let mut taken = self.taken.lock().unwrap();
         taken.push((message.key.user.to_string(), message.body.clone()));
         self.changed.notify_waiters();
@@ -173,6 +182,22 @@ impl Transport for Provider {
     fn repeat(&self) -> Repeat {
         *self.repeat.lock().unwrap()
     }
+
+    fn media_check(&self) -> MediaCheck {
+        if self.links.lock().unwrap().is_some() { MediaCheck::Ask } else { MediaCheck::No }
+    }
+
+    async fn judge_media(&self, url: &str) -> MediaVerdict {
+        assert!(!url.contains("panic"), "the transport was told to panic");
+        if url.contains("hang") {
+            std::future::pending::<()>().await;
+        }
+        let links = self.links.lock().unwrap().clone().unwrap_or_default();
+        match links.iter().any(|link| link == url) {
+            true => MediaVerdict::AsLink { reason: "the provider would not take it".into() },
+            false => MediaVerdict::AsMedia,
+        }
+    }
 }
 
 /// Virtual time, and seeds that count.
@@ -194,6 +219,9 @@ impl Clock for VirtualClock {
 /// Puts something between the gateway and its store.
 pub(crate) type Wrap = Box<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store>>;
 
+/// Adds parts to a gateway that does not run yet.
+pub(crate) type Parts = Box<dyn Fn(Builder) -> Builder>;
+
 /// Everything together.
 pub(crate) struct World {
     pub(crate) bot: Arc<Bot>,
@@ -202,6 +230,8 @@ pub(crate) struct World {
     pub(crate) lane: LaneLimits,
     pub(crate) settings: Settings,
     pub(crate) wrap: Wrap,
+    /// Adds parts to the gateway before it starts.
+    pub(crate) parts: Parts,
     pub(crate) engine: MemoryEngine,
     /// The one number that is configured.
     pub(crate) number: String,
@@ -224,6 +254,8 @@ impl World {
             taken: Mutex::default(),
             changed: Notify::new(),
             repeat: Mutex::new(Repeat::AskLog),
+            links: Mutex::default(),
+            media: Mutex::default(),
         };
         let policy = Policy { failure_message: "sorry".into(), ..Policy::default() };
         Self {
@@ -233,6 +265,7 @@ impl World {
             lane: LaneLimits::default(),
             settings: Settings::default(),
             wrap: Box::new(|store| store),
+            parts: Box::new(|builder| builder),
             engine: MemoryEngine::new(),
             number: TENANT.into(),
             clock: Arc::new(VirtualClock { began: Instant::now(), seeds: AtomicU64::new(1) }),
@@ -257,7 +290,8 @@ impl World {
             policy: self.policy.clone(),
             lane: self.lane.clone(),
         };
-        let gateway = Gateway::builder((self.wrap)(Arc::new(store)))
+        let builder = (self.parts)(Gateway::builder((self.wrap)(Arc::new(store))));
+        let gateway = builder
             .clock(Arc::clone(&self.clock) as Arc<dyn Clock>)
             .settings(self.settings.clone())
             .try_channel("test", move |_inbox| Ok(provider))
