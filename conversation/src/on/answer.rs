@@ -13,7 +13,7 @@ use crate::command::{Command, CommandError, ConversationConfig, whole_number};
 use crate::effect::{Effect, Notice};
 use crate::policy::{MediaCheck, Switchable};
 use crate::turn::{Asked, Turn};
-use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Media, Sequence, Work, WorkRecord};
+use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Media, Precedence, Sequence, Work, WorkRecord};
 
 /// `smsConversationResponseTimeout` must lie in this range, in milliseconds.
 const RESPONSE_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=120_000;
@@ -108,14 +108,14 @@ impl Step<'_> {
         let asks = turn.asked.token().attempt;
         let (ends, no_input) = (held.ends, held.no_input);
         let said = self.say(held);
-        let own = match record.work {
-            Work::NoInput { .. } => 1,
-            _ => 0,
-        };
+        let is_own = record.work.precedence() == Precedence::Own;
         if let Some(session) = &mut self.conversation.durable.session {
             session.turns = session.turns.saturating_add(1);
-            session.list = said.list;
-            session.chained = if own == 0 { 0 } else { session.chained.saturating_add(own) };
+            session.chained = if is_own { session.chained.saturating_add(1) } else { 0 };
+            // The user has not answered the list that was shown before a forced turn: it holds, unless there is a new one.
+            if !is_own || !said.list.is_empty() {
+                session.list = said.list;
+            }
         }
         let rows = self.rows(&record, &said.text, &said.media);
         let (sequence, seed, times_out) = (record.sequence, record.seed, matches!(record.work, Work::TimedOut { .. }));

@@ -88,6 +88,15 @@ fn a_forced_turn_follows_at_once_ahead_of_texts_that_wait_and_survives_a_crash()
 }
 
 #[test]
+fn a_list_that_was_shown_before_a_forced_turn_can_still_be_answered() {
+    let mut script = Script::new();
+    script.accept(8, text("menu"));
+    script.replied(8, 1, Answer { commands: bare("smsActForceNoInputTurn"), ..options("Which?", &["Boat", "Car"]) });
+    script.replied(9, 1, answer("Take your time."));
+    assert_eq!(script.accept(16, text("2")), ["ask 16/1 choice {\"text\":\"Car\"} timeout 30s"]);
+}
+
+#[test]
 fn forced_turns_cannot_go_on_for_ever() {
     let mut script = Script::new();
     script.policy.max_chained_turns = 2;
