@@ -8,10 +8,11 @@ use crate::engine::{Batch, Engine};
 use crate::fetch::{self, FetchError, Values};
 use crate::keys::{Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
-use crate::{Day, StoreError, Usage};
+use crate::usage::Change;
+use crate::{Day, StoreError};
 
 /// Changes, and what they add to the usage of which days.
-pub(super) type Drafted = (Batch, Vec<(Day, Usage)>);
+pub(super) type Drafted = (Batch, Vec<(Day, Change)>);
 
 /// Changes over a batch over an engine.
 pub(super) struct Draft<'a, E> {
@@ -19,7 +20,7 @@ pub(super) struct Draft<'a, E> {
     batch: &'a Batch,
     changes: Batch,
     /// What its changes add to the usage of which days.
-    used: Vec<(Day, Usage)>,
+    used: Vec<(Day, Change)>,
 }
 
 impl<E: Engine> Values for Draft<'_, E> {
@@ -59,11 +60,9 @@ impl<'a, E: Engine> Draft<'a, E> {
         (self.changes, self.used)
     }
 
-    /// Adds to the usage of a day.
-    pub(super) fn count(&mut self, at: UnixMillis, used: &Usage) {
-        if !used.is_empty() {
-            self.used.push((Day::of(at), *used));
-        }
+    /// Changes the usage of a day.
+    pub(super) fn count(&mut self, at: UnixMillis, used: impl Into<Change>) {
+        self.used.push((Day::of(at), used.into()));
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

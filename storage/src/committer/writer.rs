@@ -13,6 +13,7 @@ use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
 use crate::keys::{self, Place, RecordKey};
+use crate::usage::Change;
 use crate::{Accepted, Claim, Day, Limit, NewWork, Options, StoreError, Usage, record};
 
 /// So many sequences are reserved with one write.
@@ -87,14 +88,16 @@ impl<E: Engine> Writer<E> {
         }
     }
 
-    /// Adds to what a tenant has used on one day. Part of the round.
-    pub(super) fn count(&mut self, tenant: &Address, day: Day, used: &Usage) -> Result<(), StoreError> {
-        if used.is_empty() {
+    /// Changes what a tenant has used on one day. Part of the round.
+    pub(super) fn count(&mut self, tenant: &Address, day: Day, used: impl Into<Change>) -> Result<(), StoreError> {
+        let Change { more, less } = used.into();
+        if more.is_empty() && less.is_empty() {
             return Ok(());
         }
         let key = keys::usage(tenant, day);
         let mut total = self.draft().value(&key)?.map_or_else(Usage::default, |bytes| Usage::read(&bytes));
-        total.add(used);
+        total.add(&more);
+        total.take(&less);
         self.batch.insert(key, Some(total.write()));
         Ok(())
     }
@@ -130,7 +133,7 @@ impl<E: Engine> Writer<E> {
         let changes = draft.into_changes();
         self.take(changes);
         if let Work::Message(_) = new.work {
-            self.count(&new.key.tenant, Day::of(new.accepted_at), &Usage { inbound: 1, ..Usage::default() })?;
+            self.count(&new.key.tenant, Day::of(new.accepted_at), Usage { inbound: 1, ..Usage::default() })?;
         }
         self.inboxes.add(place, Unread { sequence, seed: new.seed, chunks });
         Ok(Accepted::Fresh(sequence))
