@@ -60,6 +60,9 @@ impl Step<'_> {
         let response_timeout = self.response_timeout(answer.response_timeout.as_ref());
         let told = if let Asked::Assistant(question) = &turn.asked { question.variables.error.clone() } else { None };
         if let Some(session) = &mut self.conversation.durable.session {
+            if turn.before.is_none() && (turn.next.is_some() || orders.switch.is_some()) {
+                turn.before = Some(Box::new(session.clone()));
+            }
             session.state = answer.state;
             session.response_timeout = response_timeout.or(session.response_timeout);
             session.timeout_set = orders.timeout.or(session.timeout_set);
@@ -76,19 +79,21 @@ impl Step<'_> {
         let switched = orders.switch.is_some_and(|config| self.switch(config));
         // Of a session that ends, the new assistant need not hear.
         let welcome = (switched && !turn.held.ends).then_some(AskInput::Start);
-        match turn.next.take().or(welcome) {
-            Some(input) => self.ask_next(turn, input),
-            None => self.complete(turn),
+        match (turn.next.take(), welcome) {
+            // The user's own words, which the greeting has only gone before: no limit is for them.
+            (Some(input), _) => self.ask_next(turn, input),
+            (None, Some(input)) if turn.questions < self.policy.max_chained_turns => self.ask_next(turn, input),
+            (None, Some(_)) => {
+                self.emit(Effect::Report(Notice::TooManyChainedTurns));
+                self.complete(turn);
+            }
+            (None, None) => self.complete(turn),
         }
     }
 
     /// Asks another question in the same turn.
     fn ask_next(&mut self, mut turn: Turn, input: AskInput) {
         turn.questions = turn.questions.saturating_add(1);
-        if turn.questions > self.policy.max_chained_turns {
-            self.emit(Effect::Report(Notice::TooManyChainedTurns));
-            return self.complete(turn);
-        }
         let media = match (&turn.record.work, &input) {
             (Work::Message(message), AskInput::Text(_) | AskInput::Choice { .. }) => message.media.clone(),
             _ => Vec::<Media>::new(),
