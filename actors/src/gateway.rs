@@ -122,6 +122,13 @@ impl Gateway {
         &self.runtime.store
     }
 
+    /// How many conversations are in memory.
+    #[cfg(feature = "simulation")]
+    #[must_use]
+    pub fn residents(&self) -> usize {
+        self.runtime.residents.count()
+    }
+
     /// It takes texts and answers them.
     #[must_use]
     pub fn is_running(&self) -> bool {
