@@ -63,7 +63,11 @@ fn tests() -> BTreeSet<String> {
                     names.insert(name.to_owned());
                     is_test = false;
                 }
-                _ => is_test = line.starts_with("#[test]") || line.starts_with("#[tokio::test") || (is_test && line.starts_with("#[")),
+                _ => {
+                    is_test = line.starts_with("#[test]")
+                        || line.starts_with("#[tokio::test")
+                        || (is_test && line.starts_with("#["))
+                }
             }
         }
     }
@@ -134,17 +138,18 @@ const WANTED: &[(&str, &str)] = &[
         "assistant",
         "v1 v2-stateful v2-stateless soe iam basic session-expiry two-url-schemes context-size smsActSetConversationConfig",
     ),
-    ("webhook", "message_received message_processed message_logged jwt timeouts error-policy attachments instead-of-assistant"),
+    (
+        "webhook",
+        "message_received message_processed message_logged jwt timeouts error-policy attachments instead-of-assistant",
+    ),
     ("event", "transcription usage offline-backup splunk-hec cdr_logged"),
 ];
 
 #[test]
 fn nothing_of_ibms_is_missing() {
     let rows = rows();
-    let listed: BTreeSet<(&str, &str)> = rows
-        .iter()
-        .flat_map(|row| quoted(&row.item).into_iter().map(|item| (row.kind.as_str(), item)))
-        .collect();
+    let listed: BTreeSet<(&str, &str)> =
+        rows.iter().flat_map(|row| quoted(&row.item).into_iter().map(|item| (row.kind.as_str(), item))).collect();
     let commands = Command::NAMES.iter().map(|name| ("command", *name));
     let others = WANTED.iter().flat_map(|(kind, names)| names.split_whitespace().map(|name| (*kind, name)));
     let missing: Vec<_> = commands.chain(others).filter(|wanted| !listed.contains(wanted)).collect();
