@@ -1,5 +1,6 @@
 //! The HTTP client that the edges use: a warm pool, rustls on ring with the platform's certificates, no redirects.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,18 @@ pub fn client(connect_timeout: Duration) -> Result<reqwest::Client, ClientError>
         .pool_idle_timeout(Duration::from_secs(90))
         .user_agent(concat!("raconteur/", env!("CARGO_PKG_VERSION")))
         .build()?)
+}
+
+/// An error and its causes, which tell a wrong host name from a bad certificate; without the address, which may hold what is secret.
+pub(crate) fn words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ fn settings(base_url: &str) -> Settings {
         public_url: PUBLIC_URL.into(),
         base_url: base_url.into(),
         connect_timeout: Duration::from_secs(5),
+        media_check: true,
     }
 }
 

@@ -57,6 +57,8 @@ const TWILIO: &str = "\
 # Where Twilio's REST API is, and how long a connection to it may take.
 # base_url = \"https://api.twilio.com\"
 # connect_timeout = \"5s\"
+# Whether media are looked at before they are sent: what Twilio would refuse, by type or size, then goes as a link in the text.
+# media_check = true
 ";
 
 const WATSON: &str = "\
@@ -75,6 +77,26 @@ const WATSON: &str = "\
 # version = \"2024-08-25\"
 # apikey = { env = \"WATSON_APIKEY\" }
 # connect_timeout = \"5s\"
+";
+
+const WEBHOOKS: &str = "
+# Webhooks around each message, for any kind of assistant; docs/webhooks.md has what they are sent and may reply.
+# [assistants.watson.webhooks.pre]
+# https, or http on this machine.
+# url = \"https://hooks.example.com/pre\"
+# Signs a token (JWT, HS256) in the header Authorization; left out, none is sent.
+# secret = { env = \"WEBHOOK_SECRET\" }
+# Further headers.
+# headers = { x-api-key = { env = \"WEBHOOK_KEY\" } }
+# From 1s to 30s; it does not count against the assistant's own timeout.
+# timeout = \"10s\"
+# \"continue\" goes on without the webhook when it fails, \"fail\" fails the turn.
+# on_error = \"continue\"
+# [assistants.watson.webhooks.post]
+# url = \"https://hooks.example.com/post\"
+# Told of every answered message, never waited for; at most five.
+# [[assistants.watson.webhooks.log]]
+# url = \"https://hooks.example.com/log\"
 ";
 
 const REPORTS: &str = "\
@@ -112,8 +134,9 @@ pub fn example() -> String {
     write_log(&mut text, &log);
     write_engine(&mut text, &engine);
     let (none, reports) = (String::new(), REPORTS);
+    let samples = [WATSON, WEBHOOKS].concat();
     let sections =
-        [(CHANNELS, channels, TWILIO), (ASSISTANTS, assistants, WATSON), (reports, none, ""), (TENANTS, tenants, "")];
+        [(CHANNELS, channels, TWILIO), (ASSISTANTS, assistants, &samples), (reports, none, ""), (TENANTS, tenants, "")];
     for (explanation, section, samples) in sections {
         let gap = if samples.is_empty() { "" } else { "\n" };
         let _ = write!(text, "\n{explanation}{section}{gap}{samples}");

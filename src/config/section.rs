@@ -48,6 +48,18 @@ impl Section {
         Self { name: name.to_owned(), kind, place, kind_at, node, origin }
     }
 
+    /// Splits a key off: this section without it, and what it holds, where it is set, as a section of its own.
+    #[must_use]
+    pub fn split(&self, key: &str) -> (Self, Option<Self>) {
+        let mut rest = self.clone();
+        let Value::Table(table) = &mut rest.node.value else { return (rest, None) };
+        let part = table.remove(key).map(|entry| {
+            let place = self.origin.sources.place(entry.node.at);
+            Self { place, node: entry.node, ..self.clone() }
+        });
+        (rest, part)
+    }
+
     /// Reads the keys of this section, `kind` left out. `T` should say `deny_unknown_fields`, or misspelled keys pass unseen.
     ///
     /// # Errors

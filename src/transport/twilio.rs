@@ -5,6 +5,7 @@
 
 mod find;
 mod form;
+mod media;
 mod message;
 mod receipt;
 mod rest;
@@ -18,8 +19,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use raconteur_actors::port::Transport;
+use raconteur_conversation::policy::MediaCheck;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Lookup, OutboundMessage, ProviderId, Repeat, SendError};
+use raconteur_conversation::words::{Lookup, MediaVerdict, OutboundMessage, ProviderId, Repeat, SendError};
 
 pub use settings::Settings;
 
@@ -50,7 +52,8 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
     }
     let http = client(settings.connect_timeout).map_err(|error| vec![error.to_string()])?;
     let address = format!("{}/channels/{name}", settings.public_url.trim_end_matches('/'));
-    let transport = Twilio { rest: Rest::new(http, settings), status_url: format!("{address}/status") };
+    let media = settings.media_check.then(|| http.clone());
+    let transport = Twilio { rest: Rest::new(http, settings), status_url: format!("{address}/status"), media };
     let webhook = TwilioWebhook::new(address, settings);
     Ok(Channel { transport: Arc::new(transport), webhook: Some(Arc::new(webhook)), routes: None })
 }
@@ -83,6 +86,8 @@ struct Twilio {
     rest: Rest,
     /// Where Twilio is asked to post receipts; each text adds its own id.
     status_url: String,
+    /// Looks at media before they are sent, where they are to be looked at.
+    media: Option<reqwest::Client>,
 }
 
 #[async_trait]
@@ -106,5 +111,16 @@ impl Transport for Twilio {
 
     fn media_max(&self) -> usize {
         MEDIA_MAX
+    }
+
+    fn media_check(&self) -> MediaCheck {
+        if self.media.is_some() { MediaCheck::Ask } else { MediaCheck::No }
+    }
+
+    async fn judge_media(&self, url: &str) -> MediaVerdict {
+        match &self.media {
+            Some(http) => media::judge(http, url).await,
+            None => MediaVerdict::AsMedia,
+        }
     }
 }

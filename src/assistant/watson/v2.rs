@@ -5,8 +5,8 @@
 //! another. `request` writes a question, `answer` reads what comes back, `settings` checks the configuration. This file does
 //! not time or repeat anything else: the caller does.
 
-mod answer;
-mod request;
+pub(crate) mod answer;
+pub(crate) mod request;
 mod settings;
 
 use std::sync::Arc;

@@ -38,6 +38,9 @@ pub struct Settings {
     /// How long making a connection to Twilio may take.
     #[serde(default = "default_connect_timeout", with = "humantime_serde")]
     pub connect_timeout: Duration,
+    /// Whether media are looked at before they are sent, so that what Twilio would refuse goes as a link.
+    #[serde(default = "default_media_check")]
+    pub media_check: bool,
 }
 
 fn default_base_url() -> String {
@@ -46,6 +49,10 @@ fn default_base_url() -> String {
 
 fn default_connect_timeout() -> Duration {
     Duration::from_secs(5)
+}
+
+fn default_media_check() -> bool {
+    true
 }
 
 impl Settings {
@@ -140,6 +147,7 @@ pub(super) mod tests {
             public_url: "https://sms.example.com".into(),
             base_url: default_base_url(),
             connect_timeout: default_connect_timeout(),
+            media_check: default_media_check(),
         }
     }
 
@@ -168,6 +176,7 @@ pub(super) mod tests {
             public_url: "https://my_host.example".into(),
             base_url: "ftp://api.twilio.com".into(),
             connect_timeout: Duration::ZERO,
+            media_check: false,
         };
         let problems = bad.problems();
         let names: Vec<&str> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();
@@ -235,6 +244,8 @@ pub(super) mod tests {
         assert!(!format!("{read:?}").contains(TOKEN));
         let slower: Settings = toml::from_str(&format!("{text}connect_timeout = \"250ms\"\n")).unwrap();
         assert_eq!(slower.connect_timeout, Duration::from_millis(250));
+        let unchecked: Settings = toml::from_str(&format!("{text}media_check = false\n")).unwrap();
+        assert!(read.media_check && !unchecked.media_check);
         assert!(toml::from_str::<Settings>(&format!("{text}colour = \"red\"\n")).is_err());
     }
 }

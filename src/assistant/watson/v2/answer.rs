@@ -23,7 +23,7 @@ const NAME_MAX: usize = 64;
 ///
 /// # Errors
 /// [`AskError::Malformed`], saying where.
-pub(super) fn read(body: &[u8]) -> Result<Answer, AskError> {
+pub(crate) fn read(body: &[u8]) -> Result<Answer, AskError> {
     let body = json::body(body)?;
     let output = body.need("output")?.object()?;
     let shown = shown(&output)?;

@@ -25,11 +25,11 @@ const ATTACHMENTS_MAX: usize = 5;
 const USERS: Uuid = Uuid::from_u128(0x6d1f_52c8_9a0e_4f57_8b33_1e7c_04d2_a96b);
 
 /// A request, ready to be sent.
-pub(super) struct Written {
+pub(crate) struct Written {
     /// The JSON.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
     /// How many UTF-16 code units of the text did not fit.
-    pub(super) lost: usize,
+    pub(crate) lost: usize,
 }
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ struct ActionsSkill<'a> {
 }
 
 /// Writes a question.
-pub(super) fn write(question: &Question) -> Written {
+pub(crate) fn write(question: &Question) -> Written {
     let (input, lost) = input(&question.input, &question.variables.media);
     let variables = variables(&question.variables, &question.extra);
     let message = Message {
