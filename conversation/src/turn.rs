@@ -27,9 +27,9 @@ pub struct Turn {
 #[derive(Debug)]
 pub enum Asked {
     /// The assistant.
-    Assistant(Question),
+    Assistant(Box<Question>),
     /// A voice gateway, by a pipe.
-    Pipe(Forward),
+    Pipe(Box<Forward>),
 }
 
 /// What a turn has to say and has not said yet.

@@ -89,16 +89,17 @@ impl Step<'_> {
             self.emit(Effect::Report(Notice::TooManyChainedTurns));
             return self.complete(turn);
         }
-        let media = match (&turn.record.work, &input) {
-            (Work::Message(message), AskInput::Text(_) | AskInput::Choice { .. }) => message.media.clone(),
-            _ => Vec::<Media>::new(),
+        let media = match &input {
+            AskInput::Text(_) | AskInput::Choice { .. } => media_of(&turn.record.work),
+            AskInput::Start | AskInput::Signal(_) => Vec::new(),
         };
         let attempts = turn.token().attempt;
         let mut question = self.question(&turn.record, input, media);
         question.token.attempt = attempts + 1;
         question.turn_id = Uuid::new_v5(&question.turn_id, &[turn.questions]);
         turn.attempts_before = attempts;
-        self.emit(Effect::AskAssistant(Box::new(question.clone())));
+        let question = Box::new(question);
+        self.emit(Effect::AskAssistant(question.clone()));
         turn.asked = Asked::Assistant(question);
         self.conversation.turn = Some(turn);
     }
@@ -197,6 +198,11 @@ impl Step<'_> {
         }
         millis.map(Duration::from_millis)
     }
+}
+
+/// What came with the text that opened the turn.
+fn media_of(work: &Work) -> Vec<Media> {
+    if let Work::Message(message) = work { message.media.clone() } else { Vec::new() }
 }
 
 #[cfg(test)]

@@ -172,8 +172,8 @@ impl Step<'_> {
     }
 
     fn ask(&mut self, record: WorkRecord, input: AskInput, media: Vec<Media>, next: Option<AskInput>) {
-        let question = self.question(&record, input, media);
-        self.emit(Effect::AskAssistant(Box::new(question.clone())));
+        let question = Box::new(self.question(&record, input, media));
+        self.emit(Effect::AskAssistant(question.clone()));
         self.conversation.turn = Some(Turn::new(record, Asked::Assistant(question), next));
     }
 
@@ -190,7 +190,8 @@ impl Step<'_> {
             delay: Duration::ZERO,
             timeout: self.policy.ask.timeout,
         };
-        self.emit(Effect::Forward(Box::new(forward.clone())));
+        let forward = Box::new(forward);
+        self.emit(Effect::Forward(forward.clone()));
         self.conversation.turn = Some(Turn::new(record, Asked::Pipe(forward), None));
     }
 

@@ -94,16 +94,20 @@ pub(super) fn said(answer: &Answer) -> Vec<String> {
             format!("{title} ({})", labels.join(", "))
         }
         Item::Media(media) => format!("{} {} {}", media.source, media.title, media.description),
-        other => format!("<{other:?}>"),
+        Item::Search { .. }
+        | Item::ChannelTransfer { .. }
+        | Item::ConnectToAgent(_)
+        | Item::EndSession
+        | Item::Unsupported { .. } => format!("<{item:?}>"),
     };
     answer.items.iter().map(item).collect()
 }
 
 pub(super) fn choices(answer: &Answer) -> Vec<Choice> {
-    let lists = answer.items.iter().filter_map(|item| match item {
-        Item::Options { choices, .. } => Some(choices.clone()),
-        _ => None,
-    });
+    let lists = answer
+        .items
+        .iter()
+        .filter_map(|item| if let Item::Options { choices, .. } = item { Some(choices.clone()) } else { None });
     lists.flatten().collect()
 }
 
