@@ -211,6 +211,7 @@ fn a_value_that_cannot_be_read_is_noted_and_the_default_holds() {
         ("conversation.colour", json!("red"), "no property of IBM's"),
         ("reporting.cdrEventInd", json!("cdr"), "a schema of their own"),
         ("conversation.convApiVersion", json!("newest"), "the version is no date"),
+        ("conversation.convApiVersion", json!("2021-13-01"), "the version is no date"),
         ("reporting.url", json!("nowhere"), "this is no address"),
     ] {
         let ended = import(&json!({ "tenants": [with(path, value)] }));

@@ -211,9 +211,13 @@ fn reports_that_do_not_fit_are_noted() {
         with(json!({ "url": "https://u:sesame@r.example/events?key=sesame", "username": "u", "password": "p" }));
     plain.has("url = \"https://r.example/events\"");
     plain.notes("tenants[0].reporting.url", "were left out");
-    plain.notes("tenants[0].reporting.username", "with a token and not with a name");
-    plain.notes("tenants[0].reporting.password", "became the token");
+    plain.has("password = { env = \"REPORT_PASSWORD\" }");
     plain.lacks("sesame");
+    let token = with(json!({ "url": "https://r.example/events", "password": "p" }));
+    token.has("token = { env = \"REPORT_TOKEN\" }");
+    token.notes("tenants[0].reporting.password", "it became the report's token");
+    let colon = with(json!({ "url": "https://r.example/events", "username": "a:b", "password": "p" }));
+    colon.notes("tenants[0].reporting.username", "a user name has no colon");
     let orphan = with(json!({ "username": "u" }));
     orphan.notes("tenants[0].reporting.username", "without the url");
 }

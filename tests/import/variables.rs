@@ -15,7 +15,7 @@ const NEEDED: [(&str, &str); 8] = [
 ];
 
 /// Variables that set something in the tenant: a value and a line of the configuration.
-const CARRIED: [(&str, &str, &str); 32] = [
+const CARRIED: [(&str, &str, &str); 33] = [
     ("TENANT_PHONE_NUMBER", "+15550177", "number = \"+15550177\""),
     ("ALLOW_SESSION_CREATE_VIA_SMS", "false", "inbound_start = false"),
     ("TIMEOUT_FOR_SESSION", "7200", "session_timeout = \"2h\""),
@@ -59,14 +59,14 @@ const CARRIED: [(&str, &str, &str); 32] = [
     ("REPORTING_URL", "https://r.example/events", "kind = \"json\""),
     ("REPORTING_URL", "https://r.example/events", "url = \"https://r.example/events\""),
     ("REPORTING_URL", "https://r.example/events", "report = \"report\""),
+    ("REPORTING_USERNAME", "me", "username = \"me\""),
     ("REPORTING_PASSWORD", "hush", "token = { env = \"REPORT_TOKEN\" }"),
 ];
 
 /// Variables that are told what takes their place.
-const NOTED: [(&str, &str); 41] = [
+const NOTED: [(&str, &str); 40] = [
     ("SMS_WEBHOOK_USERNAME", "Twilio's signature"),
     ("SMS_WEBHOOK_PASSWORD", "Twilio's signature"),
-    ("REPORTING_USERNAME", "a token and not with a name"),
     ("WATSON_CONVERSATION_BEARER_TOKEN", "the API key goes before it"),
     ("LATENCY_REPORTING_THRESHOLD", "[tenants.ask]"),
     ("LOG_LEVEL", "`level` in [log]"),

@@ -8,7 +8,7 @@ use super::conversation::{self, Assistant, Login};
 use super::fields::Fields;
 use super::property::Property;
 use super::provider::{self, Channel};
-use super::reporting::Report;
+use super::reporting::{Proof, Report};
 use super::toml_text::Toml;
 use crate::config::secret::Secret;
 use crate::import::note::{Notes, Outcome};
@@ -268,11 +268,17 @@ fn write_report(toml: &mut Toml, (name, report): (&str, Report), secrets: &mut V
     toml.section(&format!("[reports.{name}]"));
     toml.text("kind", report.kind);
     toml.text("url", &report.url);
-    if let Some(hidden) = report.token {
-        let name = variable_of(name, "token");
-        toml.secret("token", &name);
-        secrets.push(variable(name, hidden));
-    }
+    let (key, hidden) = match report.proof {
+        Proof::None => return,
+        Proof::Token(token) => ("token", token),
+        Proof::Basic { username, password } => {
+            toml.text("username", &username);
+            ("password", password)
+        }
+    };
+    let name = variable_of(name, key);
+    toml.secret(key, &name);
+    secrets.push(variable(name, hidden));
 }
 
 /// The variable of the password that controls the sessions of the tenant at `index`.

@@ -18,7 +18,15 @@ pub(super) struct Report {
     /// Where reports are posted.
     pub(super) url: String,
     /// What proves that it is us.
-    pub(super) token: Option<Hidden>,
+    pub(super) proof: Proof,
+}
+
+/// How the receiver knows us.
+#[derive(PartialEq)]
+pub(super) enum Proof {
+    None,
+    Token(Hidden),
+    Basic { username: String, password: Hidden },
 }
 
 /// Maps the report sink, if there is one that can be carried over.
@@ -45,25 +53,30 @@ pub(super) fn report(fields: &Fields, notes: &mut Notes) -> Option<Report> {
         return None;
     }
     if address.login.is_some() || !address.query.is_empty() {
-        let text = "credentials and what stands behind ? in the address were left out: a token may go along instead";
+        let text = "credentials and what stands behind ? in the address were left out: those of reporting are used";
         notes.add(Outcome::Lost, &given.place, text);
     }
     let text = "reported in the schema of docs/reporting.md, which is not IBM's: set up the receiver for it";
     notes.add(Outcome::Changed, &given.place, text);
-    let segments = address.segments();
-    if segments.windows(2).any(|pair| pair == ["services", "collector"]) {
+    let secret = Hidden::of(fields, Property::ReportingPassword);
+    let splunks = address.segments().windows(2).any(|pair| pair == ["services", "collector"]);
+    if splunks {
         if let Some(username) = username {
             notes.add(Outcome::Lost, &username.place, "a Splunk collector looks at the token only: not needed");
         }
-        let token = Some(Hidden::of(fields, Property::ReportingPassword));
-        return Some(Report { kind: "splunk_hec", url: address.whole(), token });
+        return Some(Report { kind: "splunk_hec", url: address.whole(), proof: Proof::Token(secret) });
     }
-    let token = password.map(|_| Hidden::of(fields, Property::ReportingPassword));
-    if let (Some(username), Some(password)) = (username, password) {
-        let text =
-            "reports go along with a token and not with a name and a password: let the receiver accept the token";
-        notes.add(Outcome::Lost, &username.place, text);
-        notes.add(Outcome::Changed, &password.place, "became the token of the report");
-    }
-    Some(Report { kind: "json", url: address.exact(), token })
+    let proof = match (username, password) {
+        (Some(username), _) if username.text.contains(':') => {
+            notes.add(Outcome::Lost, &username.place, "a user name has no colon: reports go out without credentials");
+            Proof::None
+        }
+        (Some(username), _) => Proof::Basic { username: username.text.clone(), password: secret },
+        (None, Some(password)) => {
+            notes.add(Outcome::Changed, &password.place, "there is no username with it: it became the report's token");
+            Proof::Token(secret)
+        }
+        (None, None) => Proof::None,
+    };
+    Some(Report { kind: "json", url: address.exact(), proof })
 }
