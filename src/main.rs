@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use raconteur::chat::{self, ChatOptions};
 use raconteur::check::{self, Kind, Kinds};
-use raconteur::cli::{Cli, Command, ServeArgs};
+use raconteur::cli::{Cli, Command, ImportArgs, ImportFrom, ServeArgs};
 use raconteur::config::{self, Config, Problem, StoreKind};
 use raconteur::{Server, ServerError, assistant, telemetry, transport};
 #[cfg(unix)]
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         match cli.command_or_serve() {
             Command::Serve(args) => serve(&cli, &args).await,
             Command::Check => checked(&cli),
+            Command::Import(args) => import(&args),
             Command::Chat(args) => {
                 let options = ChatOptions {
                     url: args.url,
@@ -132,6 +133,18 @@ fn checked(cli: &Cli) -> ExitCode {
     let report = check::report(&reading, Kinds { channels: &channels, assistants: &assistants });
     say(&report.text);
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn import(args: &ImportArgs) -> ExitCode {
+    let ImportFrom::Ibm(args) = &args.from;
+    match raconteur::import::run(args, config::environment()) {
+        Ok(done) => {
+            say(&done.output);
+            let _ = io::stderr().write_all(done.report.as_bytes());
+            if done.complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => fail(error.trim_end()),
+    }
 }
 
 /// Ctrl-C and SIGTERM. From `listen` on neither ends the process by itself.
