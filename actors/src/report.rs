@@ -36,6 +36,11 @@ pub(crate) fn notice(conversation: ConversationId, notice: &Notice) {
         Notice::CannotSwitch => tracing::warn!(
             %conversation, "smsActSetConversationConfig needs an assistant of kind watson_v1 or soe; it is ignored"
         ),
+        Notice::OptedOut { by } => tracing::info!(%conversation, ?by, "the user wants no more texts"),
+        Notice::OptedIn => tracing::info!(%conversation, "the user wants texts again"),
+        Notice::HasStopped { sequence } => {
+            tracing::info!(%conversation, turn = %sequence, "nothing is asked or sent: the user has stopped our texts");
+        }
         Notice::NoSession { sequence } => {
             tracing::info!(%conversation, turn = %sequence, "a text came without a session, and inbound_start is false");
         }

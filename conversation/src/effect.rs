@@ -156,6 +156,18 @@ pub enum Notice {
         /// Which.
         sequence: Sequence,
     },
+    /// The user wants none of our texts from now on.
+    OptedOut {
+        /// Who says so.
+        by: OptedOutBy,
+    },
+    /// The user wants our texts again.
+    OptedIn,
+    /// Nothing is asked and nothing is sent for this, since the user wants none of our texts.
+    HasStopped {
+        /// For which record.
+        sequence: Sequence,
+    },
     /// A request of ours found no session or no pipe to act in.
     NothingToActIn {
         /// Which.
@@ -211,6 +223,15 @@ pub enum Notice {
     },
 }
 
+/// Who says that a user wants none of our texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptedOutBy {
+    /// He himself, by a keyword.
+    User,
+    /// The provider, which has heard it from him.
+    Provider,
+}
+
 /// What opened a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartedBy {
@@ -230,6 +251,7 @@ impl From<&Work> for StartedBy {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
+            | Work::Preference(_)
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => Self::Request,
         }

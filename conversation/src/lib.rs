@@ -24,6 +24,7 @@ pub mod address;
 pub mod command;
 pub mod effect;
 pub mod input;
+pub mod keyword;
 mod on;
 pub mod outbox;
 pub mod policy;
@@ -41,6 +42,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::address::ConversationKey;
+use crate::keyword::Standing;
 use crate::outbox::Outbox;
 use crate::policy::Policy;
 use crate::session::Session;
@@ -71,6 +73,9 @@ struct Durable {
     session: Option<Session>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pipe: Option<Pipe>,
+    /// Since when the user wants none of our texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stopped_at: Option<UnixMillis>,
 }
 
 /// What a snapshot tells somebody who only looks.
@@ -80,6 +85,8 @@ pub struct View {
     pub session: Option<Session>,
     /// The pipe, which may have closed by itself since.
     pub pipe: Option<Pipe>,
+    /// Since when the user wants none of our texts.
+    pub stopped_at: Option<UnixMillis>,
 }
 
 /// A snapshot that cannot be read.
@@ -113,7 +120,7 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe }) => Ok(View { session, pipe }),
+            Ok(Durable { session, pipe, stopped_at }) => Ok(View { session, pipe, stopped_at }),
             Err(error) => Err(SnapshotError(error.to_string())),
         }
     }
@@ -178,6 +185,12 @@ impl Conversation {
     /// Forgets the texts that wait, so that no further turn opens. They stay in the store and are answered by the next process.
     pub fn close_inbox(&mut self) {
         self.inbox.clear();
+    }
+
+    /// Whether the user wants our texts.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        if self.durable.stopped_at.is_some() { Standing::HasStopped } else { Standing::Receives }
     }
 
     /// Whose conversation this is.

@@ -86,6 +86,23 @@ impl Outbox {
         if self.entries.front()?.row.id.turn == id.turn { self.entries.pop_front() } else { None }
     }
 
+    /// Takes out everything that surely is not with the provider.
+    pub(crate) fn take_untried(&mut self) -> Vec<Entry> {
+        let is_untried = |entry: &Entry| match entry.row.state {
+            RowState::Queued | RowState::Retry { .. } => {
+                entry.phase == Phase::Idle || entry.phase == Phase::AwaitingSlot
+            }
+            RowState::Sending { .. }
+            | RowState::Unknown { .. }
+            | RowState::Sent { .. }
+            | RowState::Failed { .. }
+            | RowState::GivenUp => false,
+        };
+        let (untried, kept) = self.entries.drain(..).partition::<Vec<_>, _>(is_untried);
+        self.entries = kept.into();
+        untried
+    }
+
     /// Something is under way that will come back as an input.
     pub(crate) fn is_busy(&self) -> bool {
         self.entries.front().is_some_and(|entry| entry.phase != Phase::Idle)

@@ -1,15 +1,18 @@
 //! Requests from our side, and what the conversation hears about its own texts. They are taken while a turn is open.
 
+use super::keyword::HAS_STOPPED;
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice};
+use crate::keyword::Standing;
 use crate::variable::SmsError;
 use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Within, Work, WorkRecord};
 
 impl Step<'_> {
     /// Takes every control request out of the inbox, in order, past the texts that wait.
     pub(crate) fn take_controls(&mut self) {
-        let is_control = |record: &WorkRecord| record.work.precedence() == Precedence::Control;
-        while let Some(position) = self.conversation.inbox.iter().position(is_control) {
+        loop {
+            let is_control = |record: &WorkRecord| self.precedence(record) == Precedence::Control;
+            let Some(position) = self.conversation.inbox.iter().position(is_control) else { return };
             let record = self.conversation.inbox.remove(position).expect("the position was just found");
             self.take_control(record);
         }
@@ -17,6 +20,9 @@ impl Step<'_> {
 
     /// Carries out one control request.
     pub(crate) fn take_control(&mut self, record: WorkRecord) {
+        if let Some(keyword) = self.keyword(&record.work) {
+            return self.obey(record, keyword);
+        }
         match &record.work {
             Work::End => self.end_requested(record),
             Work::DeliveryFailed(failure) => {
@@ -37,6 +43,10 @@ impl Step<'_> {
                 self.conversation.durable.pipe.take_if(|pipe| pipe.id == *id);
                 self.emit(Effect::Consume(Box::new(self.silent(record))));
             }
+            Work::Preference(keyword) => {
+                let keyword = *keyword;
+                self.on_preference(record, keyword);
+            }
             Work::Message(_) | Work::Start(_) | Work::NoInput { .. } | Work::TimedOut { .. } => {
                 self.conversation.inbox.push_front(record);
             }
@@ -46,6 +56,7 @@ impl Step<'_> {
     /// A text of ours goes behind those that are on their way already. The session's clock does not move: it waits for the user.
     fn send_requested(&mut self, record: WorkRecord, send: &SendText) {
         let place = match &send.within {
+            _ if self.conversation.standing() == Standing::HasStopped => Err(HAS_STOPPED),
             Within::Anywhere => Ok(()),
             Within::Session if self.conversation.session().is_some() => Ok(()),
             Within::Session => Err("no session is open"),

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::Step;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Notice, OptedOutBy};
 use crate::outbox::{Entry, Need, Phase};
 use crate::policy::DoubtPolicy;
 use crate::segment;
@@ -73,7 +73,10 @@ impl Step<'_> {
             SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(pause)),
             SendError::Misconfigured { .. } => self.retry_head(pause),
             SendError::Rejected { code, reason } => self.fail_head(&code, &reason),
-            SendError::OptedOut => self.fail_head("opted_out", "the user has opted out"),
+            SendError::OptedOut => {
+                self.fail_head("opted_out", "the user has opted out");
+                self.stop(OptedOutBy::Provider);
+            }
             SendError::Unknown { reason } => {
                 let since = entry.began(now);
                 entry.row.state = RowState::Unknown { since };
@@ -170,6 +173,13 @@ impl Step<'_> {
 }
 
 impl Step<'_> {
+    /// Nothing that waits is sent, unless it is with the provider already or may have been.
+    pub(crate) fn drop_unsent(&mut self) {
+        for entry in self.conversation.outbox.take_untried() {
+            self.emit(Effect::Mark { id: entry.row.id, state: failed("opted_out", "the user has opted out") });
+        }
+    }
+
     /// What is left of an answer of which one part has failed is not sent, unless it is with the provider already.
     pub(crate) fn drop_rest_of(&mut self, id: OutboundId) {
         let is_later = |head: &mut Entry| head.phase != Phase::Calling && head.row.id.part > id.part;

@@ -122,7 +122,8 @@ fn a_rejected_text_fails_with_the_rest_of_its_answer_and_later_answers_go_on() {
 fn a_failed_text_is_told_as_sms_error() {
     let mut script = sending();
     script.refused("1-0", SendError::OptedOut);
-    script.accept(2, text("hm"));
+    script.accept(2, text("START"));
+    script.accept(3, text("hm"));
     let error = script.last_question().variables.error.clone().unwrap();
     assert_eq!((error.code.as_str(), error.outbound), ("opted_out", id("1-0")));
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, StartedBy};
+use crate::keyword::Standing;
 use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
 use crate::turn::{self, Asked, Turn};
@@ -42,13 +43,16 @@ impl Step<'_> {
                 self.end_if(session);
             }
             // The user said nothing, and hears nothing of it.
-            Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) | Work::ClosePipe { .. } => {
-                self.emit_failed(record, reason);
-            }
+            Work::End
+            | Work::DeliveryFailed(_)
+            | Work::Send(_)
+            | Work::OpenPipe(_)
+            | Work::ClosePipe { .. }
+            | Work::Preference(_) => self.emit_failed(record, reason),
         }
     }
 
-    fn emit_failed(&mut self, record: WorkRecord, reason: &str) {
+    pub(crate) fn emit_failed(&mut self, record: WorkRecord, reason: &str) {
         let consumed = Consumed { error: Some(reason.to_owned()), ..self.silent(record) };
         self.emit(Effect::Consume(Box::new(consumed)));
     }
@@ -73,7 +77,9 @@ impl Step<'_> {
             let own = self.conversation.inbox.iter().position(|record| record.work.precedence() == Precedence::Own);
             let Some(record) = self.conversation.inbox.remove(own.unwrap_or(0)) else { return };
             let too_old = self.now.since(record.accepted_at) > self.policy.answer_within;
-            match record.work.precedence() {
+            let stopped = self.conversation.standing() == Standing::HasStopped;
+            match self.precedence(&record) {
+                Precedence::InTurn if stopped => self.withhold(record),
                 Precedence::InTurn if too_old => self.fail(record, 0, TOO_OLD),
                 Precedence::InTurn | Precedence::Own => self.open_turn(record),
                 Precedence::Control => self.take_control(record),
@@ -99,9 +105,12 @@ impl Step<'_> {
                 let session = *session;
                 self.open_own(record, session, Signal::SessionTimeout);
             }
-            Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) | Work::ClosePipe { .. } => {
-                self.take_control(record);
-            }
+            Work::End
+            | Work::DeliveryFailed(_)
+            | Work::Send(_)
+            | Work::OpenPipe(_)
+            | Work::ClosePipe { .. }
+            | Work::Preference(_) => self.take_control(record),
         }
     }
 
@@ -271,8 +280,8 @@ impl Step<'_> {
         }
     }
 
-    /// Outbound rows for a text and media, as many as the transport needs.
-    pub(crate) fn rows(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
+    /// Outbound rows for a text and media, as many as the transport needs, whether or not the user wants them.
+    pub(crate) fn rows_in_any_case(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
         let pieces = crate::render::pieces(text, media, &self.policy.send);
         let expires_at = self.now.plus(self.policy.send.valid_for);
         let row = |(part, piece): (u16, crate::render::Piece)| OutboundRow {

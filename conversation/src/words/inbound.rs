@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::address::ConversationKey;
+use crate::keyword::Keyword;
 use crate::time::UnixMillis;
 use crate::words::{OutboundId, Receipt};
 
@@ -153,6 +154,9 @@ pub enum Work {
         /// Which pipe.
         id: Uuid,
     },
+    /// The provider says that the user has stopped our texts or wants them again, and has answered him itself. Consumed even while a
+    /// turn is open.
+    Preference(Keyword),
     /// The conversation tells itself: the assistant ordered a turn without waiting for the user (`smsActForceNoInputTurn`).
     NoInput {
         /// In this session.
@@ -177,15 +181,19 @@ pub enum Precedence {
 }
 
 impl Work {
-    /// In which order it is taken.
+    /// In which order it is taken. A text that stops our texts goes first as well: that depends on the tenant's rules and is the
+    /// conversation's own affair.
     #[must_use]
     pub fn precedence(&self) -> Precedence {
         match self {
             Self::Message(_) | Self::Start(_) => Precedence::InTurn,
             Self::NoInput { .. } | Self::TimedOut { .. } => Precedence::Own,
-            Self::End | Self::DeliveryFailed(_) | Self::Send(_) | Self::OpenPipe(_) | Self::ClosePipe { .. } => {
-                Precedence::Control
-            }
+            Self::End
+            | Self::DeliveryFailed(_)
+            | Self::Send(_)
+            | Self::OpenPipe(_)
+            | Self::ClosePipe { .. }
+            | Self::Preference(_) => Precedence::Control,
         }
     }
 }
