@@ -5,10 +5,12 @@
 //! ANY  /channels/{name}/{place}  a provider's webhook, or a route of the channel's own
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
+//! GET  /metrics                  counters for Prometheus, by `metrics`
 //! GET  /                         what this is
 //! ```
 
 mod health;
+mod metrics;
 mod webhook;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use raconteur_actors::gateway::Readiness;
 use raconteur_actors::inbox::Inbox;
 use tokio::sync::Semaphore;
 
+pub use self::metrics::metrics;
 use crate::transport::Webhook;
 
 /// A channel's HTTP side.

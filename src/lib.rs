@@ -16,6 +16,8 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod http;
+pub mod metrics;
+pub mod reporting;
 pub mod server;
 #[cfg(feature = "cli")]
 pub mod telemetry;
