@@ -6,12 +6,14 @@
 //! ...  /v1/tenants/{number}/...  the REST interface: sessions, texts, pipes, usage, tests
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
+//! GET  /metrics                  counters for Prometheus, by `metrics`
 //! GET  /                         what this is
 //! ```
 
 mod alias;
 mod control;
 mod health;
+mod metrics;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ use raconteur_actors::inbox::Inbox;
 use raconteur_conversation::address::Address;
 use tokio::sync::Semaphore;
 
+pub use self::metrics::metrics;
 use crate::config::ControlConfig;
 use crate::transport::Webhook;
 

@@ -17,7 +17,9 @@ pub mod client;
 pub mod config;
 pub mod http;
 pub mod import;
+pub mod metrics;
 mod pipe;
+pub mod reporting;
 pub mod server;
 #[cfg(feature = "cli")]
 pub mod telemetry;

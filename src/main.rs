@@ -10,7 +10,7 @@ use raconteur::chat::{self, ChatOptions};
 use raconteur::check::{self, Kind, Kinds};
 use raconteur::cli::{Cli, Command, ImportArgs, ImportFrom, ServeArgs};
 use raconteur::config::{self, Config, Problem, StoreKind};
-use raconteur::{Server, ServerError, assistant, telemetry, transport};
+use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -130,7 +130,10 @@ fn checked(cli: &Cli) -> ExitCode {
     let assistants: Vec<Kind<'_>> = assistants.iter().map(|(name, check)| Kind { name, check }).collect();
     let channels: Vec<Kind<'_>> =
         transport::KINDS.iter().map(|kind| Kind { name: kind.name, check: &kind.check }).collect();
-    let report = check::report(&reading, Kinds { channels: &channels, assistants: &assistants });
+    let reports: Vec<Kind<'_>> =
+        reporting::KINDS.iter().map(|kind| Kind { name: kind.name, check: &kind.check }).collect();
+    let kinds = Kinds { channels: &channels, assistants: &assistants, reports: &reports };
+    let report = check::report(&reading, kinds);
     say(&report.text);
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -15,12 +15,17 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Problem, Section, StoreConfig, StoreKind};
 use crate::http::{self, Limits, Mount};
+use crate::metrics::Metrics;
 use crate::pipe::WebhookForwarder;
+use crate::reporting::{self, Reporting};
 use crate::transport::{self, Channel};
 use crate::{Inbox, assistant};
 
 /// How long connections may stay open when the gateway has stopped.
 const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the last reports may take when the gateway has stopped; the rest is sent after the next start.
+const LAST_REPORTS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,7 @@ pub struct Server {
     gateway: Gateway,
     address: SocketAddr,
     drain_timeout: Duration,
+    reporting: Arc<Reporting>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
 }
@@ -84,8 +90,11 @@ impl Server {
         let parts = Parts::of(&config)?;
         let store = open_store(&config.store)?;
         let salt = store.opening().salt;
-        let (builder, mounts) = parts.build(&config, store);
+        let metrics = Arc::new(Metrics::new());
+        let reporting = Arc::new(Reporting::of(&config, metrics.losses()).map_err(ServerError::Config)?);
         let forwarder = WebhookForwarder::new(salt).map_err(|error| ServerError::Client(error.to_string()))?;
+        let (builder, mounts) = parts.build(&config, store);
+        let builder = builder.observer(Arc::clone(&metrics) as _).observer(Arc::clone(&reporting) as _);
         let gateway = extend(builder.forwarder(Arc::new(forwarder))).start().await?;
         let limits = Limits {
             body_max_bytes: config.server.body_max_bytes,
@@ -106,8 +115,9 @@ impl Server {
         let closed = async move {
             let _ = closed.await;
         };
+        let app = app.merge(http::metrics(metrics));
         let serving = tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(closed).into_future());
-        Ok(Self { gateway, address, drain_timeout: config.engine.drain_timeout, close, serving })
+        Ok(Self { gateway, address, drain_timeout: config.engine.drain_timeout, reporting, close, serving })
     }
 
     /// Where it listens: the port that was taken, where port 0 was configured.
@@ -132,10 +142,14 @@ impl Server {
             () = stop => {}
             ended = readiness.ended() => {
                 self.serving.abort();
+                self.reporting.close(LAST_REPORTS_WITHIN).await;
                 return ended;
             }
             // A gateway that nobody can reach is no gateway.
-            _ = &mut self.serving => return Err(Fatal::Lost("the HTTP side".into())),
+            _ = &mut self.serving => {
+                self.reporting.close(LAST_REPORTS_WITHIN).await;
+                return Err(Fatal::Lost("the HTTP side".into()));
+            }
         }
         self.stop().await
     }
@@ -151,6 +165,7 @@ impl Server {
         if tokio::time::timeout(LAST_ANSWERS_WITHIN, &mut self.serving).await.is_err() {
             self.serving.abort();
         }
+        self.reporting.close(LAST_REPORTS_WITHIN).await;
         drained
     }
 }
@@ -203,6 +218,7 @@ impl Parts {
                 Err(more) => problems.extend(more),
             }
         }
+        problems.extend(config.reports.iter().filter_map(|section| reporting::check(section).err()).flatten());
         if problems.is_empty() { Ok(Self { channels, assistants }) } else { Err(ServerError::Config(problems)) }
     }
 

@@ -7,6 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Why nothing is asked or sent for a user who has stopped our texts, as the transcript shows it.
+pub const HAS_STOPPED: &str = "the user has stopped our texts";
+
 /// What a user wants with our texts as such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

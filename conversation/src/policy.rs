@@ -104,12 +104,22 @@ pub enum Switchable {
 pub struct KeywordPolicy {
     /// Whether they are anything but texts.
     pub handling: KeywordHandling,
-    /// What the user gets once when he stops our texts; `None` where the provider answers by itself.
+    /// What the user gets once when he stops our texts. Nothing, where it is empty, or `None` and the provider answers by itself.
     pub stop_message: Option<String>,
-    /// What he gets when he wants them again.
+    /// What he gets when he wants them again; the same holds.
     pub start_message: Option<String>,
-    /// What he gets for HELP; `None` leaves it to the assistant.
+    /// What he gets for HELP; `None` or empty leaves it to the assistant.
     pub help_message: Option<String>,
+}
+
+impl KeywordPolicy {
+    /// Sets what a user is to be told by a gateway whose provider does not tell him.
+    pub fn fill_in(&mut self) {
+        let stopped = "You are unsubscribed and get no more texts from us. Reply START to get them again.";
+        self.stop_message.get_or_insert_with(|| stopped.into());
+        let started = "You are subscribed again. Reply STOP to get no more texts.";
+        self.start_message.get_or_insert_with(|| started.into());
+    }
 }
 
 /// Whether keywords are anything but texts.

@@ -104,7 +104,49 @@ const REPORTS: &str = "\
 # [reports.audit]
 # kind = \"json\"
 # url = \"https://reports.example.com/raconteur\"
+# A token, or a name and its password.
 # token = { env = \"REPORT_TOKEN\" }
+# username = \"raconteur\"
+# password = { env = \"REPORT_PASSWORD\" }
+# How often what has happened is posted, and how many events one POST has at most.
+# interval = \"10s\"
+# batch_max = 500
+# Whether single texts and what becomes of them are reported, and whether totals are.
+# transcripts = true
+# usage = true
+# How much of what was said is repeated: \"full\", \"masked\" (no number of five digits or more) or \"none\".
+# texts = \"full\"
+# What the batches say they come from.
+# source = \"east\"
+# What could not be posted yet waits here, by default beside the store; above its size the oldest events are dropped and counted.
+# spool = \"./data.reports/audit\"
+# spool_max_bytes = 104857600
+# How long one POST and its connection may take.
+# timeout = \"10s\"
+# connect_timeout = \"5s\"
+
+# The same to an HTTP Event Collector of Splunk's. All keys above but username and password hold here too.
+# [reports.splunk]
+# kind = \"splunk_hec\"
+# url = \"https://splunk.example.com:8088/services/collector/event\"
+# token = { env = \"SPLUNK_HEC_TOKEN\" }
+# Left out, the token's own index; for the host, what Splunk sees by itself; for the source, raconteur.
+# index = \"sms\"
+# host = \"gateway-1\"
+# source = \"raconteur\"
+";
+
+const KEYWORDS: &str = "
+# STOP, START, HELP and their relatives in English, Spanish and French.
+[tenants.keywords]
+# Whether they are obeyed; where not, they are texts like any other, and somebody else must see to it that users can stop them.
+#obeyed = true
+# What the user gets when he stops our texts or wants them again; \"\" for nothing. Left out, a standard text, or nothing where the
+# provider answers by itself as Twilio does.
+# stop_message = \"You get no more texts from us. Reply START to get them again.\"
+# start_message = \"You are subscribed again. Reply STOP to get no more texts.\"
+# What he gets for HELP; left out, the assistant answers.
+# help_message = \"This is Acme. Reply STOP to get no more texts.\"
 ";
 
 const CONTROL: &str = "
@@ -143,6 +185,7 @@ pub fn example() -> String {
     }
     write_policy(&mut text, &Policy::default());
     write_lane(&mut text, &LaneLimits::default());
+    text.push_str(KEYWORDS);
     text.push_str(CONTROL);
     text
 }
@@ -243,6 +286,7 @@ fn write_policy(text: &mut String, policy: &Policy) {
         timeout_turn_grace,
         max_chained_turns,
         switchable: _,
+        keywords: _,
         ask,
         send,
         answer_within,

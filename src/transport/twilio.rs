@@ -105,6 +105,11 @@ impl Transport for Twilio {
         Repeat::AskLog
     }
 
+    fn answers_keywords(&self) -> bool {
+        // Twilio answers STOP and START by itself and takes nothing for who has stopped, our answer included.
+        true
+    }
+
     fn text_max(&self) -> usize {
         TEXT_MAX
     }

@@ -1,9 +1,8 @@
 //! Requests from our side, and what the conversation hears about its own texts. They are taken while a turn is open.
 
-use super::keyword::HAS_STOPPED;
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice};
-use crate::keyword::Standing;
+use crate::keyword::{HAS_STOPPED, Standing};
 use crate::variable::SmsError;
 use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Within, Work, WorkRecord};
 

@@ -3,12 +3,9 @@
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, OptedOutBy};
-use crate::keyword::{Keyword, Standing};
+use crate::keyword::{HAS_STOPPED, Keyword, Standing};
 use crate::policy::KeywordHandling;
 use crate::words::{OutboundRow, Precedence, Work, WorkRecord};
-
-/// Why nothing is asked or sent for a user, as the transcript shows it.
-pub(crate) const HAS_STOPPED: &str = "the user has stopped our texts";
 
 impl Step<'_> {
     /// In which order a record is taken.
@@ -21,8 +18,9 @@ impl Step<'_> {
         let Work::Message(message) = work else { return None };
         let rules = &self.policy.keywords;
         match rules.handling {
-            KeywordHandling::Obeyed => Keyword::of(&message.body, self.conversation.standing())
-                .filter(|keyword| *keyword != Keyword::Help || rules.help_message.is_some()),
+            KeywordHandling::Obeyed => Keyword::of(&message.body, self.conversation.standing()).filter(|keyword| {
+                *keyword != Keyword::Help || rules.help_message.as_ref().is_some_and(|text| !text.is_empty())
+            }),
             KeywordHandling::LeftToTheAssistant => None,
         }
     }

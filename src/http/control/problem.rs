@@ -7,6 +7,7 @@
 //! | `not_found` | 404 | there is no such resource |
 //! | `no_session` | 404, 409 | no session is open for this user |
 //! | `session_open` | 409 | a session is open and the request was not to replace it |
+//! | `opted_out` | 409 | the user has stopped our texts |
 //! | `no_pipe` | 404, 409 | there is no such pipe, or it is closed |
 //! | `wrong_method` | 405 | the resource does not know that method |
 //! | `too_large` | 413 | the body is larger than `body_max_bytes` |

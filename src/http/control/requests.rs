@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_actors::control::{self, Taken};
 use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::keyword::HAS_STOPPED;
 use raconteur_conversation::words::{SendText, StartSession, Within, Work};
 use serde::Serialize;
 
@@ -104,13 +105,14 @@ impl Desk {
 
     /// Has a text sent and says whether there was anything to send it in.
     pub(super) async fn send(&self, admitted: &Admitted, key: &ConversationKey, text: SendText) -> Answer {
-        let code = match text.within {
+        let of_place = match text.within {
             Within::Pipe(_) => "no_pipe",
             Within::Session | Within::Anywhere => "no_session",
         };
         let taken = self.take(admitted, key, Work::Send(text)).await?;
         match self.outcome(key, taken).await?.and_then(|turn| turn.error) {
-            Some(reason) => Err(Problem::conflict(code, reason)),
+            Some(reason) if reason == HAS_STOPPED => Err(Problem::conflict("opted_out", reason)),
+            Some(reason) => Err(Problem::conflict(of_place, reason)),
             None => json(StatusCode::ACCEPTED, &Receipt::from(taken)),
         }
     }
