@@ -54,11 +54,20 @@ async fn a_session_that_is_lost_twice_is_not_chased_for_ever() {
 #[tokio::test]
 async fn a_state_that_cannot_be_read_counts_as_none() {
     let watson = StandIn::start(|_| Reply::text("hello")).await;
-    for data in ["{}", "[]", "7", r#"{"session_id":""}"#, r#"{"session_id":"../../x"}"#, r#"{"session_id":null}"#] {
+    let table = [
+        "{}",
+        "[]",
+        "7",
+        r#"{"session_id":""}"#,
+        r#"{"session_id":"../../x"}"#,
+        r#"{"session_id":null}"#,
+        r#"{"target":"v1","context":{"system":{}}}"#,
+    ];
+    for data in table {
         let answer = assistant(&watson).ask(&says("hi", Some(&state(data)))).await.unwrap();
         assert_eq!(answer.items, [Item::Text("hello".into())], "{data}");
     }
-    assert_eq!(watson.calls().iter().filter(|call| *call == "POST /sessions").count(), 6);
+    assert_eq!(watson.calls().iter().filter(|call| *call == "POST /sessions").count(), 7);
 }
 
 #[tokio::test]

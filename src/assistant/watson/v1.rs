@@ -68,8 +68,9 @@ pub(super) struct Classic {
     cuts: text::Cuts,
 }
 
-/// What is kept between turns.
+/// What is kept between turns. An unknown member tells that another kind of assistant has written it, before its section was given this kind.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kept<'a> {
     #[serde(borrow)]
     context: &'a RawValue,

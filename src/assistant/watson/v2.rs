@@ -48,15 +48,15 @@ fn place(name: &str, settings: &Settings) -> Result<Arc<dyn Assistant>, String> 
     }
     let client = client::client(settings.connect_timeout).map_err(|error| error.to_string())?;
     let service = Service::new(client, &settings.given(), NAMES)?;
-    let (name, cuts) = (name.to_owned(), text::Cuts::default());
+    let (name, cuts, mark) = (name.to_owned(), text::Cuts::default(), address::mark(&url));
     Ok(match settings.mode {
-        Mode::Stateless => Arc::new(Stateless { name, messages: address::below(&url, ["message"]), service, cuts })
-            as Arc<dyn Assistant>,
+        Mode::Stateless => {
+            let messages = address::below(&url, ["message"]);
+            Arc::new(Stateless { name, messages, mark, service, cuts })
+        }
         Mode::Stateful => {
-            let sessions = address::below(&url, ["sessions"]);
-            let mark = address::mark(&sessions);
-            let (service, keeps) = (Arc::new(service), settings.keeps());
-            Arc::new(Sessions { name, sessions, mark, service, keeps, cuts })
+            let (sessions, service) = (address::below(&url, ["sessions"]), Arc::new(service));
+            Arc::new(Sessions { name, sessions, mark, service, keeps: settings.keeps(), cuts })
         }
     })
 }

@@ -65,7 +65,10 @@ impl Health {
     fn answered(&self) {
         let mut standing = self.standing();
         if let Standing::Second { .. } = *standing {
-            tracing::info!(assistant = self.name, "the first place answers again: questions go back to it");
+            tracing::info!(
+                assistant = self.name,
+                "the assistant answers at its first address again: questions go back to it"
+            );
         }
         *standing = Standing::First { failures: 0 };
     }
@@ -78,7 +81,7 @@ impl Health {
             tracing::warn!(
                 assistant = self.name,
                 failures,
-                "the first place is unavailable: questions go to the backup"
+                "the assistant is unavailable at its first address: questions go to the backup"
             );
             *standing = Standing::Second { trial_at: Instant::now() + self.fail_back_after };
         }

@@ -27,13 +27,14 @@ impl TryFrom<String> for SessionId {
     }
 }
 
-/// What is kept.
+/// What is kept. An unknown member tells that another kind of assistant has written it, before its section was given this kind.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Kept<'a> {
     /// Without sessions there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) session_id: Option<SessionId>,
-    /// The place that the session is in: with a backup there are two. Absent in what older versions have kept.
+    /// The place that wrote it, and has the session: with a backup there are two. Absent in what older versions have kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) place: Option<String>,
     /// Everything that Watson knew after the turn, its own state included.

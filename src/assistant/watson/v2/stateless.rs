@@ -15,6 +15,8 @@ pub(super) struct Stateless {
     pub(super) name: String,
     /// `.../message?version=...`.
     pub(super) messages: Url,
+    /// By which a kept context is known to be of this place.
+    pub(super) mark: String,
     pub(super) service: Service,
     pub(super) cuts: text::Cuts,
 }
@@ -32,7 +34,7 @@ impl Assistant for Stateless {
         let body = json::body(&body)?;
         let answer = message::read_object(&body)?;
         let context = body.need("context")?.raw_object()?;
-        let kept = Kept { context: Some(context), ..Kept::default() };
+        let kept = Kept { session_id: None, place: Some(self.mark.clone()), context: Some(context) };
         Ok(Answer { state: Some(kept.state(&self.name)), ..answer })
     }
 }
