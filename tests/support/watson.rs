@@ -338,7 +338,7 @@ fn message(shared: &Shared, session: &str, body: &Value) -> Response {
     }
     let (context, mut answer) = match turn(shared, &mut inner, context, body) {
         Ok(done) => done,
-        Err(refused) => return refused,
+        Err(refused) => return error(400, refused),
     };
     let options = &body["input"]["options"];
     if options["return_context"] == json!(true) || options["export"] == json!(true) {
@@ -363,15 +363,15 @@ fn stateless_message(shared: &Shared, body: &Value) -> Response {
             answer["context"] = context;
             axum::Json(answer).into_response()
         }
-        Err(refused) => refused,
+        Err(refused) => error(400, refused),
     }
 }
 
-/// One turn of the assistant: the context after it, and the answer without one.
-fn turn(shared: &Shared, inner: &mut Inner, mut context: Value, body: &Value) -> Result<(Value, Value), Response> {
+/// One turn of the assistant: the context after it, and the answer without one; or why it is refused.
+fn turn(shared: &Shared, inner: &mut Inner, mut context: Value, body: &Value) -> Result<(Value, Value), &'static str> {
     let text = body["input"]["text"].as_str().unwrap_or_default();
     if text.contains(['\r', '\n', '\t']) || text.encode_utf16().count() > 2_048 {
-        return Err(error(400, "input.text contains invalid characters or is too long"));
+        return Err("input.text contains invalid characters or is too long");
     }
     inner.messages += 1;
     merge(&mut context, &body["context"], 3);

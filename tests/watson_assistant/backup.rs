@@ -19,7 +19,7 @@ async fn places(change: impl FnOnce(&mut Settings)) -> Places {
     let backup = Backup { username: Some("u".into()), password: Some(Secret::new("p")), ..Backup::at(second.url()) };
     let mut settings = Settings { backup: Some(backup), ..reaching(first.url()) };
     change(&mut settings);
-    Places { assistant: open("care", &settings).unwrap(), first, second }
+    Places { assistant: open("care", &settings).expect("the settings are right"), first, second }
 }
 
 impl Places {
@@ -28,7 +28,7 @@ impl Places {
     }
 
     async fn says(&self, text: &str, before: Option<&Answer>) -> Answer {
-        self.assistant.ask(&says(text, before.and_then(|answer| answer.state.as_ref()))).await.unwrap()
+        self.assistant.ask(&says(text, before.and_then(|answer| answer.state.as_ref()))).await.expect("a place answers")
     }
 }
 

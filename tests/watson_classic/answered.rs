@@ -4,7 +4,7 @@ use super::*;
 
 async fn ask(reply: Reply) -> Answer {
     let classic = Classic::start(move |_| reply.clone()).await;
-    workspace(&classic).ask(&says("hi", None)).await.unwrap()
+    workspace(&classic).ask(&says("hi", None)).await.expect("the answer makes sense")
 }
 
 fn texts(texts: &[&str]) -> Vec<Item> {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn expect(problems: Vec<String>, beginnings: &[&str]) {
+fn expect(problems: &[String], beginnings: &[&str]) {
     assert_eq!(problems.len(), beginnings.len(), "{problems:?}");
     for (problem, beginning) in problems.iter().zip(beginnings) {
         assert!(problem.starts_with(beginning) && !problem.contains("sesame"), "{problem}");
@@ -32,7 +32,7 @@ fn all_problems_of_a_workspace_are_reported_together() {
         "backup.assistant_id",
         "backup.fail_over_after",
     ];
-    expect(v1::open("care", &wrong).err().unwrap(), &expected);
+    expect(&v1::open("care", &wrong).err().unwrap(), &expected);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn all_problems_of_an_engine_are_reported_together() {
         "backup.url holds",
         "backup.workspace_id",
     ];
-    expect(soe::open("care", &wrong).err().unwrap(), &expected);
+    expect(&soe::open("care", &wrong).err().unwrap(), &expected);
 }
 
 #[test]
