@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::to_bytes;
@@ -62,6 +63,9 @@ pub(crate) struct Seen {
     pub(crate) raw: String,
     pub(crate) body: Value,
 }
+
+/// A test that waits longer waits in vain.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 type Script = dyn Fn(&Turn) -> Reply + Send + Sync;
 
@@ -124,9 +128,12 @@ impl Classic {
     }
 
     pub(crate) async fn until_seen(&self, count: usize) {
-        while self.shared.lock().seen.len() < count {
-            self.shared.arrived.notified().await;
-        }
+        let coming = async {
+            while self.shared.lock().seen.len() < count {
+                self.shared.arrived.notified().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, coming).await.expect("it comes in time");
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -14,6 +15,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
+
+/// A test that waits longer waits in vain.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Shared {
     key: &'static str,
@@ -71,9 +75,12 @@ impl Iam {
     }
 
     pub(crate) async fn until_exchanges(&self, count: usize) {
-        while self.exchanges() < count {
-            self.shared.arrived.notified().await;
-        }
+        let coming = async {
+            while self.exchanges() < count {
+                self.shared.arrived.notified().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, coming).await.expect("it comes in time");
     }
 }
 
