@@ -120,13 +120,15 @@ impl Backup {
 }
 
 /// All problems of a section and its backup. `own` are the section's, `there` those of the section as it is with the backup's values:
-/// what is wrong there and not here is wrong with the backup.
+/// what is wrong there and not here is wrong with the backup, and so is its address, which it never shares.
 pub(in super::super) fn all_problems(own: Vec<String>, there: Vec<String>, rules: Vec<String>) -> Vec<String> {
-    let added: Vec<String> =
-        there.into_iter().filter(|problem| !own.contains(problem)).map(|problem| format!("backup.{problem}")).collect();
+    let is_its_own = |problem: &String| problem.starts_with("url ") || !own.contains(problem);
+    let added: Vec<String> = there.into_iter().filter(is_its_own).map(|problem| format!("backup.{problem}")).collect();
     own.into_iter().chain(added).chain(rules).collect()
 }
 
+/// Goes on where nothing is wrong.
+///
 /// # Errors
 /// The problems, if there are any.
 pub(in super::super) fn none_of(problems: Vec<String>) -> Result<(), Vec<String>> {

@@ -1,3 +1,5 @@
+//! Two places that do as they are told, asked as the gateway asks, under a clock that stands still.
+
 use std::sync::Mutex;
 
 use raconteur_conversation::address::Address;
@@ -197,9 +199,10 @@ fn a_backups_problems_are_told_with_its_name_and_the_sections_only_once() {
         ..Backup::at("x")
     };
     let rules = backup.problems(&["assistant_id"]);
-    let all = all_problems(words(&["version a"]), words(&["version a", "url b"]), rules);
+    let all = all_problems(words(&["url b", "version a"]), words(&["url b", "version a"]), rules);
     let keys: Vec<&str> = all.iter().filter_map(|problem| problem.split(' ').next()).collect();
-    let expected = ["version", "backup.url", "backup.workspace_id", "backup.fail_over_after", "backup.fail_back_after"];
+    let expected =
+        ["url", "version", "backup.url", "backup.workspace_id", "backup.fail_over_after", "backup.fail_back_after"];
     assert_eq!(keys, expected);
     assert!(none_of(all).is_err() && none_of(Vec::new()).is_ok());
 }

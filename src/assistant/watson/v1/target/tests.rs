@@ -1,3 +1,5 @@
+//! Where a switch leads, what goes along, and what never does.
+
 use super::*;
 
 fn url(text: &str) -> Url {
