@@ -29,6 +29,7 @@ fn all_problems_of_a_workspace_are_reported_together() {
         "version",
         "apikey is missing",
         "connect_timeout",
+        "backup.url must end before /v1",
         "backup.assistant_id",
         "backup.fail_over_after",
     ];
