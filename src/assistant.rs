@@ -32,6 +32,8 @@ pub const KINDS: &[Kind] = &[
     #[cfg(feature = "script")]
     Kind { name: "script", open: |section| open(section, script::open) },
     Kind { name: "watson", open: |section| open(section, watson::v2::open) },
+    Kind { name: "watson_v1", open: |section| open(section, watson::v1::open) },
+    Kind { name: "soe", open: |section| open(section, watson::soe::open) },
 ];
 
 /// The kind of a section.

@@ -67,7 +67,8 @@ const WATSON: &str = "\
 # kind = \"script\"
 # file = \"examples/scripts/pizza.rhai\"
 
-# watsonx Assistant, v2 with sessions.
+# IBM's assistants; docs/watson.md has more on each key.
+# watsonx Assistant, v2. All three kinds below know the same ways to log in.
 # [assistants.watson]
 # kind = \"watson\"
 # url = \"https://api.us-south.assistant.watson.cloud.ibm.com/instances/00000000-0000-0000-0000-000000000000\"
@@ -76,6 +77,45 @@ const WATSON: &str = "\
 # environment_id = \"00000000-0000-0000-0000-000000000000\"
 # version = \"2024-08-25\"
 # apikey = { env = \"WATSON_APIKEY\" }
+# Exchanges the key for a token; left out, the key itself goes out.
+# iam_url = \"https://iam.cloud.ibm.com\"
+# In place of a key: a name and its password, or a token of your own.
+# username = \"gateway\"
+# password = { env = \"WATSON_PASSWORD\" }
+# bearer_token = { env = \"WATSON_TOKEN\" }
+# connect_timeout = \"5s\"
+# Who keeps the context: Watson in a session (\"stateful\"), or the gateway (\"stateless\").
+# mode = \"stateful\"
+# Whether a copy of the context is kept, from which a session that Watson has dropped is restored.
+# keep_context = true
+# Where a question goes that is put again: to the \"same\" session, or to one \"restored\" from before the first attempt.
+# reask = \"same\"
+# Where the same assistant is found as well; what is left out is as above. All three kinds may have one.
+# [assistants.watson.backup]
+# url = \"https://api.us-east.assistant.watson.cloud.ibm.com/instances/00000000-0000-0000-0000-000000000000\"
+# assistant_id = \"00000000-0000-0000-0000-000000000000\"
+# environment_id = \"00000000-0000-0000-0000-000000000000\"
+# apikey = { env = \"WATSON_BACKUP_APIKEY\" }
+# After so many failures in a row questions go there at once; so often one question tries the first address again.
+# fail_over_after = 2
+# fail_back_after = \"60s\"
+
+# Watson Assistant, v1: one workspace. Its sessions can be switched elsewhere (smsActSetConversationConfig).
+# [assistants.classic]
+# kind = \"watson_v1\"
+# url = \"https://api.us-south.assistant.watson.cloud.ibm.com/instances/00000000-0000-0000-0000-000000000000\"
+# workspace_id = \"00000000-0000-0000-0000-000000000000\"
+# version = \"2021-11-27\"
+# apikey = { env = \"WATSON_APIKEY\" }
+# connect_timeout = \"5s\"
+
+# A service orchestration engine: whatever speaks v1 at this very address. Credentials and version only where it wants them.
+# [assistants.engine]
+# kind = \"soe\"
+# url = \"https://soe.example.com/message\"
+# version = \"2021-11-27\"
+# username = \"gateway\"
+# password = { env = \"SOE_PASSWORD\" }
 # connect_timeout = \"5s\"
 ";
 

@@ -176,6 +176,9 @@ mod tests {
             ),
             (Notice::TimeoutTurnSkipped, json!({})),
             (Notice::Switched, json!({})),
+            (Notice::OptedOut { by: OptedOutBy::User }, json!({"by": "user"})),
+            (Notice::OptedIn, json!({})),
+            (Notice::HasStopped { sequence: Sequence(8) }, json!({"turn": 8})),
             (Notice::LateAnswer { token }, json!({"turn": 8, "attempt": 2})),
             (Notice::AskAgain { token, reason: reason() }, json!({"turn": 8, "attempt": 2, "reason": "call #######"})),
             (
