@@ -138,10 +138,20 @@ impl Conversation {
         step.effects
     }
 
-    /// What must be kept of this conversation, as bytes for [`Conversation::restore`].
+    /// What must be kept of this conversation, as bytes for [`Conversation::restore`]. What an open turn has changed so far is not
+    /// part of it: after a crash the turn is taken again from its first question.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.durable).expect("a snapshot has only string keys and finite numbers")
+        let before = self.turn.as_ref().and_then(|turn| turn.before.as_deref());
+        let written = match (before, &self.durable.session) {
+            (Some(before), Some(now)) => {
+                let error = now.error.clone().or_else(|| before.error.clone());
+                let session = Some(Session { error, ..before.clone() });
+                serde_json::to_vec(&Durable { session, pipe: self.durable.pipe.clone() })
+            }
+            (Some(_) | None, _) => serde_json::to_vec(&self.durable),
+        };
+        written.expect("a snapshot has only string keys and finite numbers")
     }
 
     /// When the open session times out: the deadline that must outlive the process. None for a session that is timing out already:

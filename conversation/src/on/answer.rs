@@ -59,6 +59,9 @@ impl Step<'_> {
         let orders = self.orders(answer.commands);
         let response_timeout = self.response_timeout(answer.response_timeout.as_ref());
         let told = if let Asked::Assistant(question) = &turn.asked { question.variables.error.clone() } else { None };
+        // Copied only where it may be needed: it holds the assistant's state.
+        let goes_on = turn.next.is_some() || orders.switch.is_some();
+        let before = self.conversation.session().filter(|_| goes_on).cloned().map(Box::new);
         if let Some(session) = &mut self.conversation.durable.session {
             session.state = answer.state;
             session.response_timeout = response_timeout.or(session.response_timeout);
@@ -77,7 +80,10 @@ impl Step<'_> {
         // Of a session that ends, the new assistant need not hear.
         let welcome = (switched && !turn.held.ends).then_some(AskInput::Start);
         match turn.next.take().or(welcome) {
-            Some(input) => self.ask_next(turn, input),
+            Some(input) => {
+                turn.before = turn.before.or(before);
+                self.ask_next(turn, input);
+            }
             None => self.complete(turn),
         }
     }

@@ -243,3 +243,32 @@ fn a_state_survives_a_forced_turn() {
     assert_eq!(script.last_question().state, state);
     script.advance(minutes(1));
 }
+
+/// A commit for somebody else's sake must not keep half a turn: after a crash the whole turn is taken again.
+#[test]
+fn what_a_turn_has_changed_is_kept_only_with_its_last_answer() {
+    let state = |data: &str| {
+        let data = serde_json::value::RawValue::from_string(data.into()).unwrap();
+        Some(AssistantState { assistant: "assistant".into(), data })
+    };
+    let mut script = switchable();
+    script.accept(8, text("hi"));
+    script.replied(8, 1, Answer { state: state("1"), ..answer("hello") });
+    script.accept(16, text("billing"));
+    let passed_on = ordering("I'll pass you on.", vec![switch_to("https://b.example")]);
+    script.replied(16, 1, Answer { state: state("2"), ..passed_on });
+    assert_eq!(script.last_question().state, state("2"));
+    let outbound = crate::words::OutboundId { turn: Sequence(8), part: 0 };
+    let failure = crate::words::DeliveryFailure { outbound, code: "30003".into(), reason: "unreachable".into() };
+    script.accept(24, Work::DeliveryFailed(failure));
+    let mut again = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+    again.policy = script.policy.clone();
+    assert_eq!(again.accept(16, text("billing")), ["ask 16/1 \"billing\" timeout 30s"]);
+    let question = again.last_question();
+    assert_eq!((&question.state, question.config.is_some()), (&state("1"), false));
+    assert_eq!(question.variables.error.as_ref().map(|error| error.code.as_str()), Some("30003"));
+    script.replied(16, 2, Answer { state: state("3"), ..answer("Billing here.") });
+    let kept = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+    let session = kept.conversation.session().unwrap();
+    assert_eq!((&session.state, session.config.is_some()), (&state("3"), true));
+}
