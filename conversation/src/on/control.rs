@@ -2,6 +2,7 @@
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice};
+use crate::turn::{Asked, Turn};
 use crate::variable::SmsError;
 use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Within, Work, WorkRecord};
 
@@ -68,9 +69,14 @@ impl Step<'_> {
         self.emit(Effect::Consume(Box::new(consumed)));
     }
 
-    /// The open turn is cancelled with its session: what it would have said no longer has a place.
+    /// The open turn is cancelled with its session: what it would have said no longer has a place. A text on its way to a voice gateway
+    /// is none of the session's.
     fn end_requested(&mut self, record: WorkRecord) {
-        if let Some(turn) = self.conversation.turn.take() {
+        let is_question = |turn: &mut Turn| match turn.asked {
+            Asked::Assistant(_) => true,
+            Asked::Pipe(_) => false,
+        };
+        if let Some(turn) = self.conversation.turn.take_if(is_question) {
             let asks = turn.token().attempt;
             self.consume(turn.record, asks, Some("the session was ended by request".into()), Vec::new());
         }
@@ -278,5 +284,17 @@ mod tests {
         script.accept(8, Work::OpenPipe(pipe(expires_at)));
         script.advance(Duration::from_secs(60));
         assert!(script.accept(16, text("hi")).iter().any(|effect| effect.starts_with("ask 16/1")));
+    }
+
+    #[test]
+    fn an_end_request_leaves_a_text_alone_that_is_on_its_way_through_a_pipe() {
+        let mut script = Script::new();
+        script.accept(8, text("hi"));
+        script.replied(8, 1, answer("hello"));
+        script.accept(16, Work::OpenPipe(pipe(None)));
+        script.accept(24, text("4711"));
+        assert_eq!(script.accept(32, Work::End), ["consume 32 asks 0 rows []", "save", "end session Requested"]);
+        let token = crate::words::Token { turn: Sequence(24), attempt: 1 };
+        assert_eq!(script.give(crate::Input::Forwarded { token }), ["consume 24 asks 1 rows []"]);
     }
 }
