@@ -16,6 +16,8 @@ pub struct Turn {
     pub attempts_before: u32,
     /// How many questions of this turn were answered already.
     pub questions: u8,
+    /// How many of them were put because the session had been switched to another assistant.
+    pub switches: u8,
     /// What earlier answers of this turn have said: it goes out with the last one.
     pub held: Held,
     /// What is asked next in the same turn.
@@ -55,7 +57,7 @@ impl Turn {
     #[must_use]
     pub fn new(record: WorkRecord, asked: Asked, next: Option<AskInput>) -> Self {
         let held = Held::default();
-        Self { record, asked, attempts_before: 0, questions: 0, held, next, checking: None, before: None }
+        Self { record, asked, attempts_before: 0, questions: 0, switches: 0, held, next, checking: None, before: None }
     }
 
     /// The attempt that is under way.

@@ -79,21 +79,25 @@ impl Step<'_> {
         let switched = orders.switch.is_some_and(|config| self.switch(config));
         // Of a session that ends, the new assistant need not hear.
         let welcome = (switched && !turn.held.ends).then_some(AskInput::Start);
-        match turn.next.take().or(welcome) {
-            Some(input) => {
-                turn.before = turn.before.or(before);
-                self.ask_next(turn, input);
+        let next = turn.next.take().or(welcome);
+        if next.is_some() {
+            turn.before = turn.before.or(before);
+        }
+        match next {
+            Some(AskInput::Start) if turn.switches >= self.policy.max_chained_turns => {
+                self.emit(Effect::Report(Notice::TooManyChainedTurns));
+                self.complete(turn);
             }
+            Some(input) => self.ask_next(turn, input),
             None => self.complete(turn),
         }
     }
 
-    /// Asks another question in the same turn.
+    /// Asks another question in the same turn. What the user has said is put whatever the limit on further questions.
     fn ask_next(&mut self, mut turn: Turn, input: AskInput) {
         turn.questions = turn.questions.saturating_add(1);
-        if turn.questions > self.policy.max_chained_turns {
-            self.emit(Effect::Report(Notice::TooManyChainedTurns));
-            return self.complete(turn);
+        if let AskInput::Start = input {
+            turn.switches = turn.switches.saturating_add(1);
         }
         let media = match (&turn.record.work, &input) {
             (Work::Message(message), AskInput::Text(_) | AskInput::Choice { .. }) => message.media.clone(),

@@ -272,3 +272,11 @@ fn what_a_turn_has_changed_is_kept_only_with_its_last_answer() {
     let session = kept.conversation.session().unwrap();
     assert_eq!((&session.state, session.config.is_some()), (&state("3"), true));
 }
+
+#[test]
+fn the_users_first_text_is_no_chained_turn() {
+    let mut script = Script::new();
+    (script.policy.greeting, script.policy.max_chained_turns) = (Greeting::Welcome, 0);
+    script.accept(8, text("pizza"));
+    assert_eq!(script.replied(8, 1, answer("Welcome!")), ["ask 8/2 \"pizza\" timeout 30s"]);
+}
