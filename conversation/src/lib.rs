@@ -179,7 +179,7 @@ impl Conversation {
         self.turn.is_none() && !self.outbox.is_calling()
     }
 
-    /// The outbox has room for another answer; until it has, nothing is asked.
+    /// The outbox has room for another answer or another text that was requested; until it has, nothing is asked and none is taken.
     #[must_use]
     pub fn may_ask(&self, policy: &Policy) -> bool {
         self.outbox.len() < policy.outbox_max

@@ -7,10 +7,16 @@ use crate::variable::SmsError;
 use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Within, Work, WorkRecord};
 
 impl Step<'_> {
-    /// Takes every control request out of the inbox, in order, past the texts that wait.
+    /// Takes every control request out of the inbox, in order, past the texts that wait. A text of ours waits for room in the outbox,
+    /// so that there is a limit to what may be requested.
     pub(crate) fn take_controls(&mut self) {
-        let is_control = |record: &WorkRecord| record.work.precedence() == Precedence::Control;
-        while let Some(position) = self.conversation.inbox.iter().position(is_control) {
+        loop {
+            let has_room = self.conversation.may_ask(self.policy);
+            let is_next = |record: &WorkRecord| match &record.work {
+                Work::Send(_) => has_room,
+                other => other.precedence() == Precedence::Control,
+            };
+            let Some(position) = self.conversation.inbox.iter().position(is_next) else { return };
             let record = self.conversation.inbox.remove(position).expect("the position was just found");
             self.take_control(record);
         }
@@ -296,5 +302,18 @@ mod tests {
         assert_eq!(script.accept(32, Work::End), ["consume 32 asks 0 rows []", "save", "end session Requested"]);
         let token = crate::words::Token { turn: Sequence(24), attempt: 1 };
         assert_eq!(script.give(crate::Input::Forwarded { token }), ["consume 24 asks 1 rows []"]);
+    }
+
+    #[test]
+    fn requested_texts_wait_while_the_outbox_is_full_and_other_requests_do_not() {
+        let mut script = Script::new();
+        script.policy.outbox_max = 2;
+        script.accept(8, send("one", Within::Anywhere));
+        script.accept(16, send("two", Within::Anywhere));
+        assert_eq!(script.accept(24, send("three", Within::Anywhere)), [""; 0]);
+        assert_eq!(script.accept(32, Work::End), ["consume 32 asks 0 rows []"]);
+        script.slot("8-0");
+        let effects = script.sent("8-0");
+        assert!(effects.contains(&"consume 24 asks 0 rows [24-0 \"three\"]".to_owned()), "{effects:?}");
     }
 }

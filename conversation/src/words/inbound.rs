@@ -144,7 +144,7 @@ pub enum Work {
     End,
     /// A receipt said that a text of ours failed. Consumed even while a turn is open.
     DeliveryFailed(DeliveryFailure),
-    /// Someone has a text sent. Consumed even while a turn is open.
+    /// Someone has a text sent. Consumed even while a turn is open, once the outbox has room.
     Send(SendText),
     /// A voice gateway takes over the user's texts. Consumed even while a turn is open.
     OpenPipe(Pipe),
