@@ -5,7 +5,7 @@
 use crate::Step;
 use crate::effect::{Effect, Notice};
 use crate::policy::TimeoutTurn;
-use crate::words::{EndReason, Work};
+use crate::words::{EndReason, Work, WorkRecord};
 
 impl Step<'_> {
     /// Only here may silence end a session: whoever says that time has passed has given all texts that were accepted before.
@@ -17,6 +17,9 @@ impl Step<'_> {
 
     /// Ends the session if its time has come. An open turn delays that, and so does a text that was accepted in time.
     fn end_silent_session(&mut self) {
+        if self.has_lost_its_timeout_turn() {
+            return self.end_session(EndReason::Timeout);
+        }
         let Some(deadline) = self.conversation.deadline(self.policy) else { return };
         if self.now < deadline || self.conversation.turn.is_some() {
             return;
@@ -32,6 +35,13 @@ impl Step<'_> {
             }
             TimeoutTurn::Yes => self.tell_of_timeout(),
         }
+    }
+
+    /// The record of the turn that should end the session is gone: it was damaged, and set aside when it was loaded.
+    fn has_lost_its_timeout_turn(&self) -> bool {
+        let is_timing_out = self.conversation.session().is_some_and(|session| session.timing_out);
+        let is_own = |record: &WorkRecord| matches!(record.work, Work::TimedOut { .. });
+        is_timing_out && self.conversation.turn.is_none() && !self.conversation.inbox.iter().any(is_own)
     }
 
     /// The assistant is told first, by a turn of the conversation's own; the session ends with it.
@@ -180,10 +190,19 @@ mod tests {
         let record = script.record(15, crate::words::Work::TimedOut { session });
         let mut late = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
         late.now = script.now.plus(minutes(6));
-        assert_eq!(late.give(Input::DeadlinePassed), [""; 0]);
         assert_eq!(
             late.give(Input::WorkAccepted(record)),
             ["consume 15 asks 0 rows []", "save", "end session Timeout"]
         );
+    }
+
+    #[test]
+    fn a_session_whose_timeout_turn_was_lost_ends_all_the_same() {
+        let mut script = silent();
+        script.give(Input::DeadlinePassed);
+        assert_eq!(script.give(Input::DeadlinePassed), [""; 0]);
+        let mut again = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        again.now = script.now;
+        assert_eq!(again.give(Input::DeadlinePassed), ["save", "end session Timeout"]);
     }
 }
