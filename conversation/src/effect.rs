@@ -163,7 +163,7 @@ pub enum Notice {
         /// Why.
         reason: &'static str,
     },
-    /// A timeout turn would have come so late that it was left out.
+    /// A timeout turn would have come so late that it was left out, or had no number that is surely free.
     TimeoutTurnSkipped,
     /// The session has another assistant from now on.
     Switched,

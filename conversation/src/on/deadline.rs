@@ -5,7 +5,7 @@
 use crate::Step;
 use crate::effect::{Effect, Notice};
 use crate::policy::TimeoutTurn;
-use crate::words::{EndReason, Work, WorkRecord};
+use crate::words::{EndReason, Sequence, Work, WorkRecord};
 
 impl Step<'_> {
     /// Only here may silence end a session: whoever says that time has passed has given all texts that were accepted before.
@@ -27,9 +27,11 @@ impl Step<'_> {
         if self.conversation.inbox.iter().any(|record| record.accepted_at <= deadline) {
             return;
         }
+        // A session that an older version has left does not say which turn was its last: any number may be taken.
+        let has_no_number = self.conversation.session().is_some_and(|session| session.last == Sequence(0));
         match self.policy.timeout_turn {
             TimeoutTurn::No => self.end_session(EndReason::Timeout),
-            TimeoutTurn::Yes if self.now.since(deadline) > self.policy.timeout_turn_grace => {
+            TimeoutTurn::Yes if has_no_number || self.now.since(deadline) > self.policy.timeout_turn_grace => {
                 self.emit(Effect::Report(Notice::TimeoutTurnSkipped));
                 self.end_session(EndReason::Timeout);
             }
@@ -204,5 +206,23 @@ mod tests {
         let mut again = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
         again.now = script.now;
         assert_eq!(again.give(Input::DeadlinePassed), ["save", "end session Timeout"]);
+    }
+
+    /// Numbers were drawn without room between them then: any number for its timeout turn may be taken.
+    #[test]
+    fn a_session_that_an_older_version_has_left_ends_silently_and_is_not_greeted_again() {
+        let script = silent();
+        let mut snapshot: serde_json::Value = serde_json::from_slice(&script.conversation.snapshot()).unwrap();
+        snapshot["session"].as_object_mut().unwrap().remove("last").unwrap();
+        let restored = || {
+            let mut old = Script::restored(Some(snapshot.to_string().as_bytes()), Vec::new());
+            (old.now, old.policy) = (script.now, script.policy.clone());
+            old
+        };
+        let expected = ["timeout turn skipped", "save", "end session Timeout"];
+        assert_eq!(restored().give(Input::DeadlinePassed), expected);
+        let mut old = restored();
+        old.policy.greeting = crate::policy::Greeting::Welcome;
+        assert_eq!(old.accept(16, text("more")), ["ask 16/1 \"more\" timeout 30s"]);
     }
 }

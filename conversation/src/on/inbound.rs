@@ -124,7 +124,8 @@ impl Step<'_> {
         }
         let list = self.conversation.session().map_or(&[][..], |session| &session.list);
         let input = turn::interpret(&message.body, list);
-        let is_first = self.conversation.session().is_some_and(|session| session.last == Sequence(0));
+        let is_new = |session: &Session| session.last == Sequence(0) && session.turns == 0;
+        let is_first = self.conversation.session().is_some_and(is_new);
         match self.policy.greeting {
             Greeting::Welcome if is_first => self.ask(record, AskInput::Start, Vec::new(), Some(input)),
             Greeting::Welcome | Greeting::Direct => self.ask(record, input, message.media, None),
