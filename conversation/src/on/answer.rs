@@ -18,6 +18,9 @@ use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Media, Preced
 /// `smsConversationResponseTimeout` must lie in this range, in milliseconds.
 const RESPONSE_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=120_000;
 
+/// So many media of one answer are looked at before they are sent.
+const CHECKS_MAX: usize = 100;
+
 /// What the commands of one answer add up to.
 #[derive(Default)]
 struct Orders {
@@ -31,7 +34,8 @@ struct Orders {
 }
 
 impl Step<'_> {
-    /// Everything in an answer that the transport may not take, each address once.
+    /// Everything in an answer that the transport may not take, each address once, and no more than anybody should look at: the rest
+    /// goes as it is.
     pub(crate) fn media_to_check(&self, answer: &Answer) -> Vec<String> {
         match self.policy.send.media_check {
             MediaCheck::No => return Vec::new(),
@@ -47,6 +51,9 @@ impl Step<'_> {
             Ok(_) | Err(_) => None,
         });
         for url in shown.cloned().chain(ordered.flatten()) {
+            if urls.len() == CHECKS_MAX {
+                break;
+            }
             if !urls.contains(&url) {
                 urls.push(url);
             }

@@ -280,3 +280,13 @@ fn the_users_first_text_is_no_chained_turn() {
     script.accept(8, text("pizza"));
     assert_eq!(script.replied(8, 1, answer("Welcome!")), ["ask 8/2 \"pizza\" timeout 30s"]);
 }
+
+#[test]
+fn no_more_than_a_hundred_media_of_an_answer_are_looked_at() {
+    let mut script = Script::new();
+    script.policy.send.media_check = MediaCheck::Ask;
+    script.accept(8, text("cats"));
+    let items = (0..150).flat_map(|n| shows(&format!("https://m.example/{n}")).items).collect();
+    let effects = script.replied(8, 1, Answer { items, ..Answer::default() });
+    assert_eq!(effects[0].matches("https://").count(), 100);
+}
