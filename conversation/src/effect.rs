@@ -211,6 +211,11 @@ pub enum Notice {
     },
 }
 
+/// As much of a word that an assistant has made up as a notice has room for.
+pub(crate) fn in_short(word: &str) -> String {
+    word.trim().chars().take(80).collect()
+}
+
 /// What opened a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartedBy {

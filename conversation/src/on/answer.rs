@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::Step;
 use crate::command::{Command, CommandError, ConversationConfig, whole_number};
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Notice, in_short};
 use crate::policy::{MediaCheck, Switchable};
 use crate::turn::{Asked, Turn};
 use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Media, Precedence, Sequence, Work, WorkRecord};
@@ -195,8 +195,12 @@ impl Step<'_> {
                 Ok(Command::ForceNoInputTurn) => orders.no_input = true,
                 Ok(Command::SetSessionTimeout(timeout)) => orders.timeout = Some(timeout),
                 Ok(Command::SetConversationConfig(config)) => orders.switch = Some(config.over(orders.switch.take())),
-                Err(CommandError::Unknown) => self.emit(Effect::Report(Notice::UnknownCommand { name })),
+                Err(CommandError::Unknown) => {
+                    let name = in_short(&name);
+                    self.emit(Effect::Report(Notice::UnknownCommand { name }));
+                }
                 Err(CommandError::Malformed(reason)) => {
+                    let name = in_short(&name);
                     self.emit(Effect::Report(Notice::MalformedCommand { name, reason }));
                 }
             }
@@ -209,8 +213,8 @@ impl Step<'_> {
         let value = value.filter(|value| !value.is_null())?;
         let millis = whole_number(value).filter(|millis| RESPONSE_TIMEOUT_MS.contains(millis));
         if millis.is_none() {
-            let shown: String = value.to_string().chars().take(80).collect();
-            self.emit(Effect::Report(Notice::BadResponseTimeout { value: shown }));
+            let value = in_short(&value.to_string());
+            self.emit(Effect::Report(Notice::BadResponseTimeout { value }));
         }
         millis.map(Duration::from_millis)
     }

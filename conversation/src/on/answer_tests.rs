@@ -290,3 +290,15 @@ fn no_more_than_a_hundred_media_of_an_answer_are_looked_at() {
     let effects = script.replied(8, 1, Answer { items, ..Answer::default() });
     assert_eq!(effects[0].matches("https://").count(), 100);
 }
+
+#[test]
+fn a_name_that_an_assistant_makes_up_is_reported_in_short() {
+    let mut script = Script::new();
+    script.accept(8, text("hi"));
+    let padded = format!("{}smsActSendMedia", " ".repeat(5_000));
+    let calls = vec![command(&"é".repeat(5_000), Value::Null), command(&padded, Value::Null)];
+    let items = vec![Item::Unsupported { response_type: "x".repeat(5_000) }];
+    let effects = script.replied(8, 1, Answer { items, commands: calls, ..Answer::default() });
+    assert_eq!(effects.len(), 4);
+    assert!(effects.iter().all(|effect| effect.len() < 300), "{effects:?}");
+}
