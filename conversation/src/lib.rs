@@ -58,6 +58,8 @@ pub struct Conversation {
     durable: Durable,
     turn: Option<Turn>,
     inbox: VecDeque<WorkRecord>,
+    /// No further turn opens.
+    closed: bool,
     seen: Option<Sequence>,
     /// The same for what it tells itself: such records have numbers behind their causes, not behind what was seen.
     seen_own: Option<Sequence>,
@@ -104,7 +106,7 @@ impl Conversation {
         };
         let outbox = Outbox::restore(rows);
         let inbox = VecDeque::new();
-        (Self { key, durable, turn: None, inbox, seen: None, seen_own: None, outbox }, unreadable)
+        (Self { key, durable, turn: None, inbox, closed: false, seen: None, seen_own: None, outbox }, unreadable)
     }
 
     /// Reads a snapshot without bringing the conversation to life.
@@ -185,8 +187,9 @@ impl Conversation {
         self.outbox.len() < policy.outbox_max
     }
 
-    /// Forgets the texts that wait, so that no further turn opens. They stay in the store and are answered by the next process.
+    /// Forgets what waits, so that no further turn opens, and takes up nothing that the conversation tells itself. All that stays in the store and are answered by the next process.
     pub fn close_inbox(&mut self) {
+        self.closed = true;
         self.inbox.clear();
     }
 

@@ -164,7 +164,9 @@ impl Step<'_> {
         let seed = Uuid::new_v5(&Uuid::from_u128(cause), b"own").as_u128();
         let record = WorkRecord { sequence, accepted_at: self.now, seed, attempts: 0, alone: false, work };
         self.conversation.seen_own = Some(sequence);
-        self.conversation.inbox.push_back(record.clone());
+        if !self.conversation.closed {
+            self.conversation.inbox.push_back(record.clone());
+        }
         self.emit(Effect::Enqueue(Box::new(record)));
     }
 

@@ -302,3 +302,12 @@ fn a_name_that_an_assistant_makes_up_is_reported_in_short() {
     assert_eq!(effects.len(), 4);
     assert!(effects.iter().all(|effect| effect.len() < 300), "{effects:?}");
 }
+
+#[test]
+fn a_forced_turn_is_left_to_the_next_process_once_the_inbox_is_closed() {
+    let mut script = Script::new();
+    script.accept(8, text("order"));
+    script.conversation.close_inbox();
+    let effects = script.replied(8, 1, ordering("One moment.", bare("smsActForceNoInputTurn")));
+    assert_eq!(effects[1..], ["enqueue 9 no input", "slot 8-0 for 1"]);
+}
