@@ -79,7 +79,8 @@ impl Step<'_> {
                 session.error = None;
             }
         }
-        turn.held.ends |= orders.terminate || answer.items.contains(&Item::EndSession);
+        let times_out = matches!(turn.record.work, Work::TimedOut { .. });
+        turn.held.ends |= times_out || orders.terminate || answer.items.contains(&Item::EndSession);
         turn.held.no_input |= orders.no_input;
         turn.held.items.extend(answer.items);
         turn.held.media.extend(orders.media);

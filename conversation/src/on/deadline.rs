@@ -225,4 +225,16 @@ mod tests {
         old.policy.greeting = crate::policy::Greeting::Welcome;
         assert_eq!(old.accept(16, text("more")), ["ask 16/1 \"more\" timeout 30s"]);
     }
+
+    #[test]
+    fn a_session_that_times_out_hears_no_further_assistant() {
+        let mut script = silent();
+        script.policy.switchable = crate::policy::Switchable::Yes;
+        script.give(Input::DeadlinePassed);
+        let url = serde_json::json!({"url": "https://b.example"});
+        let switch = vec![crate::on::script::command("smsActSetConversationConfig", url)];
+        let effects = script.replied(15, 1, crate::on::script::ordering("Bye.", switch));
+        let expected = ["switched", "consume 15 asks 1 rows [15-0 \"Bye.\"]", "save", "end session Timeout"];
+        assert_eq!(effects[..4], expected);
+    }
 }
