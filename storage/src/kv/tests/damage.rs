@@ -227,3 +227,21 @@ async fn a_counter_that_cannot_be_read_leaves_nothing_of_a_request_behind() {
     blind(false);
     assert_eq!(store.commit(claim, &key(1), step).await, Ok(Version(1)));
 }
+
+#[tokio::test]
+async fn a_damaged_conversation_hides_none_of_its_neighbours_from_a_list() {
+    let engine = MemoryEngine::new();
+    let store = in_task(&engine);
+    let shard = key(1).shard();
+    let neighbours: Vec<u32> = (1..100_000).filter(|user| key(*user).shard() == shard).take(4).collect();
+    let claim = claim(&*store, 1).await;
+    for user in &neighbours {
+        let step = Step { snapshot: Some(b"s".to_vec()), ..Step::default() };
+        store.commit(claim, &key(*user), step).await.unwrap();
+    }
+    let broken = RecordKey::conversation(&Place::of(&key(neighbours[0])));
+    put(&engine, broken.chunk(0), Some(b"\0garbage"));
+    let page = store.conversations(&key(1).tenant, None, 2).await.unwrap();
+    let users: Vec<_> = page.into_iter().map(|listed| listed.key).collect();
+    assert_eq!(users, [key(neighbours[1]), key(neighbours[2])]);
+}
