@@ -14,6 +14,7 @@ use raconteur_conversation::{Conversation, View};
 use raconteur_storage::{Day, TranscriptTurn, Usage};
 use uuid::Uuid;
 
+use crate::call;
 use crate::inbox::{self, Offer, Outcome, Refused};
 use crate::runtime::Runtime;
 use crate::tenant::Tenant;
@@ -203,16 +204,11 @@ impl Control {
         let tenant = self.tenant(number)?;
         let seed = Uuid::from_u128(self.runtime.clock.seed());
         let question = Question::trial(number, seed, tenant.policy.ask.timeout);
-        let _slot = tenant.lane.ask_slot().await;
-        let within = question.timeout.saturating_add(tenant.assistant.allowance());
-        let answered = match tokio::time::timeout(within, tenant.assistant.ask(&question)).await {
-            Ok(answered) => answered,
-            Err(_elapsed) => Err(AskError::Timeout(question.timeout)),
-        };
+        let answered = call::attempt(&tenant, &question).await;
         if let Ok(answer) = &answered {
             let (key, session) = (question.key, question.variables.session);
             let end = SessionEnd { key, session, reason: EndReason::Requested, state: answer.state.clone() };
-            tenant.assistant.end(&end).await;
+            call::end_session(&tenant, &end).await;
         }
         Ok(answered)
     }

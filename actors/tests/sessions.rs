@@ -240,3 +240,12 @@ async fn observers_hear_of_answers_texts_ends_and_of_commands_that_nobody_knows(
         ["unknown dance", "malformed smsActSendMedia", "answered 8 with 1", "ended Terminated", "settled 8-0 true"];
     assert_eq!(*diary.0.lock().unwrap(), expected.map(|line| format!("{ADA} {line}")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_assistant_that_panics_when_it_is_tried_is_told_of_like_any_other_failure() {
+    let world = World::started().await;
+    world.bot.does(|_| Does::Panics);
+    let number = "+15550100".parse().unwrap();
+    let tried = world.gateway().control().try_assistant(&number).await.unwrap();
+    assert_eq!(tried.err(), Some(AskError::Panicked));
+}
