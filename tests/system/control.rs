@@ -292,3 +292,22 @@ async fn an_older_gateways_webhook_path_is_followed_with_its_own_signature() {
     assert_eq!(told(scene.caller.request(Method::GET, "/old/sessions")).await.status, 401);
     scene.echoes(ADA, "the usual way").await;
 }
+
+#[tokio::test]
+async fn a_start_that_is_not_to_replace_a_session_is_answered_alike_when_it_is_repeated() {
+    let scene = Scene::start().await;
+    let body = json!({"user": ADA, "text": "new", "on_open": "refuse"}).to_string();
+    let start = |key: &'static str| {
+        told(request(&scene.caller, Method::POST, "/sessions").header("Idempotency-Key", key).body(body.clone()))
+    };
+    assert_eq!(start("k-1").await.status, 202);
+    scene.settled(ADA).await;
+    let again = start("k-1").await;
+    assert_eq!((again.status, &again.body["repeated"]), (202, &json!(true)), "{again:?}");
+    assert_eq!(start("k-2").await.problem(), (409, "session_open"));
+    delete(&scene.caller, &session_of(ADA)).await;
+    assert_eq!(start("k-2").await.problem(), (409, "session_open"), "it was answered before");
+    assert_eq!(start("k-3").await.status, 202);
+    scene.creates(2).await;
+    assert_eq!(scene.sent_to(ADA), ["new", "new"]);
+}

@@ -154,7 +154,7 @@ mod tests {
         let start = StartSession {
             user_data: Some(RawValue::from_string("{\"caseId\":42}".into()).unwrap()),
             timeout: Some(Duration::from_secs(600)),
-            text: None,
+            ..StartSession::default()
         };
         let effects = script.accept(1, Work::Start(start));
         assert_eq!(effects, ["session started by Request", "ask 1/1 start timeout 30s"]);
@@ -315,5 +315,21 @@ mod tests {
         script.slot("8-0");
         let effects = script.sent("8-0");
         assert!(effects.contains(&"consume 24 asks 0 rows [24-0 \"three\"]".to_owned()), "{effects:?}");
+    }
+
+    #[test]
+    fn a_start_request_leaves_an_open_session_alone_where_it_is_to() {
+        let start = || {
+            let (text, on_open) = (Some("Your car is ready.".into()), crate::words::OnOpen::Refuse);
+            Work::Start(StartSession { text, on_open, ..StartSession::default() })
+        };
+        let mut script = Script::new();
+        assert_eq!(script.accept(8, start())[0], "session started by Request");
+        let session = script.conversation.session().unwrap().id;
+        assert_eq!(script.accept(16, start()), ["consume 16 asks 0 error rows []"]);
+        assert_eq!(script.conversation.session().map(|session| session.id), Some(session));
+        script.advance(crate::on::script::minutes(61));
+        let effects = script.accept(24, start());
+        assert_eq!(effects[..3], ["save", "end session Timeout", "session started by Request"]);
     }
 }

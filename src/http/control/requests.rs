@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_actors::control::{self, Taken};
 use raconteur_conversation::address::ConversationKey;
-use raconteur_conversation::words::{SendText, StartSession, Within, Work};
+use raconteur_conversation::words::{OnOpen, SESSION_OPEN, SendText, StartSession, Within, Work};
 use serde::Serialize;
 
 use super::body::Fields;
@@ -32,16 +32,22 @@ pub(super) async fn start(state: State<Arc<Desk>>, params: RawPathParams, reques
         let known = ["user", "user_data", "timeout_s", "text", "on_open"];
         let fields = Fields::read(&admitted.body, &known, START)?;
         let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
+        let on_open = match fields.word("on_open", &["replace", "refuse"])? {
+            Some("refuse") => OnOpen::Refuse,
+            Some(_) | None => OnOpen::Replace,
+        };
         let start = StartSession {
             user_data: fields.verbatim("user_data")?,
             timeout: fields.seconds("timeout_s")?,
             text: fields.text()?,
+            on_open,
         };
-        let refuses = fields.word("on_open", &["replace", "refuse"])? == Some("refuse");
-        if refuses && desk.control.session(&key).await?.is_some() {
+        let is_open = on_open == OnOpen::Refuse && desk.control.session(&key).await?.is_some();
+        let taken = desk.take(&admitted, &key, Work::Start(start)).await?;
+        // The conversation decides. Where no session is open, or it was this very request that has opened it, there is nothing to refuse.
+        if (is_open || taken.repeated) && desk.was_refused(&key, taken).await? {
             return Err(Problem::conflict("session_open", "a session is open for this user, and on_open is refuse"));
         }
-        let taken = desk.take(&admitted, &key, Work::Start(start)).await?;
         json(StatusCode::ACCEPTED, &Started { receipt: taken.into(), user: key.user.to_string() })
     })
     .await
@@ -100,6 +106,13 @@ impl Desk {
     pub(super) async fn take(&self, admitted: &Admitted, key: &ConversationKey, work: Work) -> Result<Taken, Problem> {
         let request = control::Request { key: key.clone(), id: admitted.id()?, content: admitted.content(), work };
         Ok(self.control.request(request).await?)
+    }
+
+    /// Whether a start found a session that it was not to replace.
+    async fn was_refused(&self, key: &ConversationKey, taken: Taken) -> Result<bool, Problem> {
+        let turn =
+            if taken.repeated { self.control.outcome(key, taken).await? } else { self.outcome(key, taken).await? };
+        Ok(turn.and_then(|turn| turn.error).as_deref() == Some(SESSION_OPEN))
     }
 
     /// Has a text sent and says whether there was anything to send it in.
