@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::caller::text_fields;
 use crate::operator::{delete, get, post, request, told};
 use crate::scene::{ADA, BOB, CONTROL_TOKEN, Keys, OPERATOR, PASSWORD, PHONE, Scene, TENANT, echo, said, soon};
-use crate::twilio::{Taken, error};
+use crate::twilio::{Answer, Taken, error};
 use crate::watson::{Fault, Operation};
 
 const ONLY_ON_REQUEST: Keys =
@@ -310,4 +310,15 @@ async fn a_start_that_is_not_to_replace_a_session_is_answered_alike_when_it_is_r
     assert_eq!(start("k-3").await.status, 202);
     scene.creates(2).await;
     assert_eq!(scene.sent_to(ADA), ["new", "new"]);
+}
+
+#[tokio::test]
+async fn a_request_that_was_taken_is_never_answered_as_if_it_had_not_been() {
+    let keys = Keys { server: "request_timeout = \"600ms\"", tenant: "outbox_max = 1", ..Keys::default() };
+    let scene = Scene::with(keys, echo).await;
+    scene.twilio.answer_create(Answer::Silence, Taken::Yes);
+    let first = post(&scene.caller, "/texts", &json!({"user": ADA, "text": "one"})).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    let waits = post(&scene.caller, "/texts", &json!({"user": ADA, "text": "two"})).await;
+    assert_eq!((waits.status, &waits.body["repeated"]), (202, &json!(false)), "{waits:?}");
 }

@@ -41,7 +41,7 @@ pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request
         };
         let pipe = Pipe { id, webhook: fields.webhook()?, expires_at };
         let taken = desk.take(&admitted, &key, Work::OpenPipe(pipe)).await?;
-        let opened = desk.outcome(&key, taken).await?;
+        let opened = desk.outcome(&admitted, &key, taken).await;
         let expires_at = match opened.map(|turn| turn.work) {
             Some(Work::OpenPipe(pipe)) => pipe.expires_at,
             Some(_) | None => expires_at,
@@ -76,7 +76,7 @@ pub(super) async fn close(state: State<Arc<Desk>>, params: RawPathParams, reques
     admit((state, params), request, |desk, admitted| async move {
         let (id, key) = desk.named(&admitted)?;
         let taken = desk.take(&admitted, &key, Work::ClosePipe { id }).await?;
-        let closed = desk.outcome(&key, taken).await?;
+        let closed = desk.outcome(&admitted, &key, taken).await;
         let status = if closed.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
         json(status, &Receipt::from(taken))
     })

@@ -45,7 +45,7 @@ pub(super) async fn start(state: State<Arc<Desk>>, params: RawPathParams, reques
         let is_open = on_open == OnOpen::Refuse && desk.control.session(&key).await?.is_some();
         let taken = desk.take(&admitted, &key, Work::Start(start)).await?;
         // The conversation decides. Where no session is open, or it was this very request that has opened it, there is nothing to refuse.
-        if (is_open || taken.repeated) && desk.was_refused(&key, taken).await? {
+        if (is_open || taken.repeated) && desk.was_refused(&admitted, &key, taken).await {
             return Err(Problem::conflict("session_open", "a session is open for this user, and on_open is refuse"));
         }
         json(StatusCode::ACCEPTED, &Started { receipt: taken.into(), user: key.user.to_string() })
@@ -57,7 +57,7 @@ pub(super) async fn end(state: State<Arc<Desk>>, params: RawPathParams, request:
     admit((state, params), request, |desk, admitted| async move {
         let key = admitted.conversation()?;
         let taken = desk.take(&admitted, &key, Work::End).await?;
-        let ended = desk.outcome(&key, taken).await?;
+        let ended = desk.outcome(&admitted, &key, taken).await;
         // A session that there was not has no page of its own to name it.
         match ended {
             Some(turn) if turn.session.is_none() => {
@@ -109,10 +109,13 @@ impl Desk {
     }
 
     /// Whether a start found a session that it was not to replace.
-    async fn was_refused(&self, key: &ConversationKey, taken: Taken) -> Result<bool, Problem> {
-        let turn =
-            if taken.repeated { self.control.outcome(key, taken).await? } else { self.outcome(key, taken).await? };
-        Ok(turn.and_then(|turn| turn.error).as_deref() == Some(SESSION_OPEN))
+    async fn was_refused(&self, admitted: &Admitted, key: &ConversationKey, taken: Taken) -> bool {
+        let turn = match taken.repeated {
+            // It may have opened the session and wait for its assistant: what there is to see is there.
+            true => self.control.outcome(key, taken).await.ok().flatten(),
+            false => self.outcome(admitted, key, taken).await,
+        };
+        turn.and_then(|turn| turn.error).as_deref() == Some(SESSION_OPEN)
     }
 
     /// Has a text sent and says whether there was anything to send it in.
@@ -122,7 +125,7 @@ impl Desk {
             Within::Session | Within::Anywhere => "no_session",
         };
         let taken = self.take(admitted, key, Work::Send(text)).await?;
-        match self.outcome(key, taken).await?.and_then(|turn| turn.error) {
+        match self.outcome(admitted, key, taken).await.and_then(|turn| turn.error) {
             Some(reason) => Err(Problem::conflict(code, reason)),
             None => json(StatusCode::ACCEPTED, &Receipt::from(taken)),
         }
