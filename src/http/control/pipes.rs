@@ -29,6 +29,15 @@ struct PipeShown {
     expires_at_ms: Option<u64>,
 }
 
+/// What a caller is told of a pipe that he has opened.
+#[derive(Serialize)]
+struct Opened {
+    #[serde(flatten)]
+    receipt: Receipt,
+    #[serde(flatten)]
+    pipe: PipeShown,
+}
+
 pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user", "webhook", "expires_in_s"], OPEN)?;
@@ -42,6 +51,7 @@ pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request
         let pipe = Pipe { id, webhook: fields.webhook()?, expires_at };
         let taken = desk.take(&admitted, &key, Work::OpenPipe(pipe)).await?;
         let opened = desk.outcome(&admitted, &key, taken).await;
+        let status = if opened.is_some() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
         let expires_at = match opened.map(|turn| turn.work) {
             Some(Work::OpenPipe(pipe)) => pipe.expires_at,
             Some(_) | None => expires_at,
@@ -49,10 +59,10 @@ pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request
         let shown = PipeShown {
             pipe: desk.pipes.write(id, &key),
             user: key.user.to_string(),
-            open: true,
+            open: desk.control.pipe(&key).await?.is_some_and(|pipe| pipe.id == id),
             expires_at_ms: expires_at.map(|at| at.0),
         };
-        json(StatusCode::CREATED, &shown)
+        json(status, &Opened { receipt: taken.into(), pipe: shown })
     })
     .await
 }
