@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -113,6 +114,9 @@ async fn nothing_here() -> Response {
 
 type Answer = Result<Response, Problem>;
 
+/// What the path names, unless it is no text.
+type Params = Result<RawPathParams, RawPathParamsRejection>;
+
 /// A request whose sender has proved that he may.
 pub(super) struct Admitted {
     /// For which number.
@@ -126,7 +130,7 @@ pub(super) struct Admitted {
 
 /// Lets a request in, bounded in number, size and time, and answers it.
 async fn admit<F>(
-    (State(desk), params): (State<Arc<Desk>>, RawPathParams),
+    (State(desk), params): (State<Arc<Desk>>, Params),
     request: Request<Body>,
     answer: impl FnOnce(Arc<Desk>, Admitted) -> F,
 ) -> Response
@@ -137,6 +141,7 @@ where
     let until = Instant::now() + within;
     let Ok(_room) = desk.room.try_acquire() else { return Problem::busy("too many requests at once").into_response() };
     let answering = async {
+        let params = params.map_err(|_| Problem::invalid("the path is not UTF-8"))?;
         let admitted = desk.admitted(&params, request, until).await?;
         answer(Arc::clone(&desk), admitted).await
     };

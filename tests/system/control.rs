@@ -322,3 +322,11 @@ async fn a_request_that_was_taken_is_never_answered_as_if_it_had_not_been() {
     let waits = post(&scene.caller, "/texts", &json!({"user": ADA, "text": "two"})).await;
     assert_eq!((waits.status, &waits.body["repeated"]), (202, &json!(false)), "{waits:?}");
 }
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_a_problem_like_any_other() {
+    let scene = Scene::start().await;
+    for resource in ["/sessions/%ff", "/sessions/%c3%28/transcript", "/pipes/%ff"] {
+        assert_eq!(get(&scene.caller, resource).await.problem(), (400, "invalid"), "{resource}");
+    }
+}

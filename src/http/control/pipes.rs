@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_conversation::address::ConversationKey;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::body::Fields;
 use super::problem::Problem;
-use super::{Admitted, Desk, Receipt, admit, json, requests};
+use super::{Admitted, Desk, Params, Receipt, admit, json, requests};
 
 const OPEN: &str = r#"{"user": "+15550199", "webhook": "https://voice.example.com/sms", "expires_in_s": 600}"#;
 const SEND: &str = r#"{"text": "Here is the address."}"#;
@@ -38,7 +38,7 @@ struct Opened {
     pipe: PipeShown,
 }
 
-pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn open(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user", "webhook", "expires_in_s"], OPEN)?;
         let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
@@ -67,7 +67,7 @@ pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request
     .await
 }
 
-pub(super) async fn look(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn look(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let (id, key) = desk.named(&admitted)?;
         let pipe = desk.control.pipe(&key).await?.filter(|pipe| pipe.id == id);
@@ -82,7 +82,7 @@ pub(super) async fn look(state: State<Arc<Desk>>, params: RawPathParams, request
     .await
 }
 
-pub(super) async fn close(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn close(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let (id, key) = desk.named(&admitted)?;
         let taken = desk.take(&admitted, &key, Work::ClosePipe { id }).await?;
@@ -93,7 +93,7 @@ pub(super) async fn close(state: State<Arc<Desk>>, params: RawPathParams, reques
     .await
 }
 
-pub(super) async fn send(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn send(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let (id, key) = desk.named(&admitted)?;
         let fields = Fields::read(&admitted.body, &["text", "media"], SEND)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_actors::control::{self, Taken};
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::body::Fields;
 use super::problem::Problem;
-use super::{Admitted, Answer, Desk, Receipt, admit, json};
+use super::{Admitted, Answer, Desk, Params, Receipt, admit, json};
 
 const START: &str = r#"{"user": "+15550199", "user_data": {"case": 42}, "timeout_s": 600}"#;
 const SEND: &str = r#"{"text": "Your order is ready."}"#;
@@ -27,7 +27,7 @@ struct Started {
     user: String,
 }
 
-pub(super) async fn start(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn start(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let known = ["user", "user_data", "timeout_s", "text", "on_open"];
         let fields = Fields::read(&admitted.body, &known, START)?;
@@ -53,7 +53,7 @@ pub(super) async fn start(state: State<Arc<Desk>>, params: RawPathParams, reques
     .await
 }
 
-pub(super) async fn end(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn end(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let key = admitted.conversation()?;
         let taken = desk.take(&admitted, &key, Work::End).await?;
@@ -70,11 +70,7 @@ pub(super) async fn end(state: State<Arc<Desk>>, params: RawPathParams, request:
     .await
 }
 
-pub(super) async fn send_in_session(
-    state: State<Arc<Desk>>,
-    params: RawPathParams,
-    request: Request<Body>,
-) -> Response {
+pub(super) async fn send_in_session(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["text", "media"], SEND)?;
         let key = admitted.conversation()?;
@@ -83,7 +79,7 @@ pub(super) async fn send_in_session(
     .await
 }
 
-pub(super) async fn send(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn send(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user", "text", "media"], SEND_TO)?;
         let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
