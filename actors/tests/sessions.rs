@@ -94,7 +94,9 @@ async fn attentive() -> World {
     world.start().await;
     world.bot.does(|question| match question.input {
         AskInput::Signal(Signal::SessionTimeout) => says("Are you still there? I'll close this.", &[]),
-        _ => says("hello", &[]),
+        AskInput::Text(_) | AskInput::Choice { .. } | AskInput::Start | AskInput::Signal(Signal::NoInput) => {
+            says("hello", &[])
+        }
     });
     world
 }

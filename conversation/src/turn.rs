@@ -32,7 +32,7 @@ pub struct Turn {
 #[derive(Debug)]
 pub enum Asked {
     /// The assistant.
-    Assistant(Question),
+    Assistant(Box<Question>),
     /// A voice gateway, by a pipe.
     Pipe(Forward),
 }

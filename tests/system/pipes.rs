@@ -11,7 +11,7 @@ use crate::voice::VoiceGateway;
 async fn opened(scene: &Scene, voice: &VoiceGateway, user: &str) -> String {
     let opened = post(&scene.caller, "/pipes", &json!({"user": user, "webhook": voice.url})).await;
     assert_eq!((opened.status, &opened.body["open"]), (201, &json!(true)), "{opened:?}");
-    opened.body["pipe"].as_str().unwrap().to_owned()
+    opened.body["pipe"].as_str().expect("it has an id").to_owned()
 }
 
 #[tokio::test]

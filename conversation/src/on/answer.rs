@@ -116,7 +116,8 @@ impl Step<'_> {
         question.token.attempt = attempts + 1;
         question.turn_id = Uuid::new_v5(&question.turn_id, &[turn.questions]);
         turn.attempts_before = attempts;
-        self.emit(Effect::AskAssistant(Box::new(question.clone())));
+        let question = Box::new(question);
+        self.emit(Effect::AskAssistant(question.clone()));
         turn.asked = Asked::Assistant(question);
         self.conversation.turn = Some(turn);
     }

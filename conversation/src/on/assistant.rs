@@ -151,7 +151,7 @@ impl Turn {
             Asked::Assistant(question) => {
                 question.token.attempt += 1;
                 (question.delay, question.repeated) = (wait, true);
-                Effect::AskAssistant(Box::new(question.clone()))
+                Effect::AskAssistant(question.clone())
             }
             Asked::Pipe(forward) => {
                 forward.token.attempt += 1;

@@ -12,9 +12,9 @@ impl Step<'_> {
     pub(crate) fn take_controls(&mut self) {
         loop {
             let has_room = self.conversation.may_ask(self.policy);
-            let is_next = |record: &WorkRecord| match &record.work {
-                Work::Send(_) => has_room,
-                other => other.precedence() == Precedence::Control,
+            let is_next = |record: &WorkRecord| {
+                let is_send = matches!(record.work, Work::Send(_));
+                record.work.precedence() == Precedence::Control && (has_room || !is_send)
             };
             let Some(position) = self.conversation.inbox.iter().position(is_next) else { return };
             let record = self.conversation.inbox.remove(position).expect("the position was just found");

@@ -180,7 +180,8 @@ impl Step<'_> {
 
     fn ask(&mut self, record: WorkRecord, input: AskInput, media: Vec<Media>, next: Option<AskInput>) {
         let question = self.question(&record, input, media);
-        self.emit(Effect::AskAssistant(Box::new(question.clone())));
+        let question = Box::new(question);
+        self.emit(Effect::AskAssistant(question.clone()));
         self.conversation.turn = Some(Turn::new(record, Asked::Assistant(question), next));
     }
 

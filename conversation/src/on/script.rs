@@ -141,7 +141,13 @@ fn shown_work(work: &Work) -> &'static str {
     match work {
         Work::NoInput { .. } => "no input",
         Work::TimedOut { .. } => "timed out",
-        _ => "something else",
+        Work::Message(_)
+        | Work::Start(_)
+        | Work::End
+        | Work::DeliveryFailed(_)
+        | Work::Send(_)
+        | Work::OpenPipe(_)
+        | Work::ClosePipe { .. } => "something else",
     }
 }
 

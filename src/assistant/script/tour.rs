@@ -94,7 +94,11 @@ pub(super) fn said(answer: &Answer) -> Vec<String> {
             format!("{title} ({})", labels.join(", "))
         }
         Item::Media(media) => format!("{} {} {}", media.source, media.title, media.description),
-        other => format!("<{other:?}>"),
+        other @ (Item::Search { .. }
+        | Item::ChannelTransfer { .. }
+        | Item::ConnectToAgent(_)
+        | Item::EndSession
+        | Item::Unsupported { .. }) => format!("<{other:?}>"),
     };
     answer.items.iter().map(item).collect()
 }
@@ -102,7 +106,14 @@ pub(super) fn said(answer: &Answer) -> Vec<String> {
 pub(super) fn choices(answer: &Answer) -> Vec<Choice> {
     let lists = answer.items.iter().filter_map(|item| match item {
         Item::Options { choices, .. } => Some(choices.clone()),
-        _ => None,
+        Item::Text(_)
+        | Item::Suggestions { .. }
+        | Item::Media(_)
+        | Item::Search { .. }
+        | Item::ChannelTransfer { .. }
+        | Item::ConnectToAgent(_)
+        | Item::EndSession
+        | Item::Unsupported { .. } => None,
     });
     lists.flatten().collect()
 }
