@@ -42,10 +42,9 @@ pub(super) async fn start(state: State<Arc<Desk>>, params: Params, request: Requ
             text: fields.text()?,
             on_open,
         };
-        let is_open = on_open == OnOpen::Refuse && desk.control.session(&key).await?.is_some();
         let taken = desk.take(&admitted, &key, Work::Start(start)).await?;
-        // The conversation decides. Where no session is open, or it was this very request that has opened it, there is nothing to refuse.
-        if (is_open || taken.repeated) && desk.was_refused(&admitted, &key, taken).await {
+        // The conversation decides, once it comes to it: a session may open or end before.
+        if on_open == OnOpen::Refuse && desk.was_refused(&admitted, &key, taken).await {
             return Err(Problem::conflict("session_open", "a session is open for this user, and on_open is refuse"));
         }
         json(StatusCode::ACCEPTED, &Started { receipt: taken.into(), user: key.user.to_string() })
@@ -106,11 +105,7 @@ impl Desk {
 
     /// Whether a start found a session that it was not to replace.
     async fn was_refused(&self, admitted: &Admitted, key: &ConversationKey, taken: Taken) -> bool {
-        let turn = match taken.repeated {
-            // It may have opened the session and wait for its assistant: what there is to see is there.
-            true => self.control.outcome(key, taken).await.ok().flatten(),
-            false => self.outcome(admitted, key, taken).await,
-        };
+        let turn = self.outcome(admitted, key, taken).await;
         turn.and_then(|turn| turn.error).as_deref() == Some(SESSION_OPEN)
     }
 
