@@ -21,8 +21,10 @@ use crate::tenant::Tenant;
 
 /// How many conversations one page of open sessions looks at.
 const LOOKS_MAX: usize = 4_096;
-/// How many of them are read at once.
-const READ_AT_ONCE: usize = 256;
+/// After so many bytes of snapshots a page ends.
+const BYTES_MAX: usize = 4 << 20;
+/// How many conversations are read at once: each may have as much as `max_context` and more.
+const READ_AT_ONCE: usize = 16;
 
 /// A request from our side.
 #[derive(Clone, Debug)]
@@ -136,8 +138,11 @@ impl Control {
     ) -> Result<SessionPage, Refused> {
         let tenant = self.tenant(number)?;
         let mut page = SessionPage::default();
-        for _ in 0..LOOKS_MAX / READ_AT_ONCE {
+        let (mut looks, mut bytes) = (0, 0);
+        while looks < LOOKS_MAX && bytes < BYTES_MAX {
             let read = self.runtime.store.conversations(number, after.as_ref(), READ_AT_ONCE).await?;
+            looks += READ_AT_ONCE;
+            bytes += read.iter().map(|listed| listed.snapshot.len()).sum::<usize>();
             let is_last = read.len() < READ_AT_ONCE;
             for listed in read {
                 after = Some(listed.key.user.clone());
