@@ -36,8 +36,8 @@ fn line(method: &str, target: &str, body: &Value) -> Value {
 }
 
 /// A question in which everything is set that can be set.
-fn loaded(state: Option<AssistantState>) -> Question {
-    let mut loaded = says("line one\nline two", state.as_ref());
+fn loaded() -> Question {
+    let mut loaded = says("line one\nline two", None);
     loaded.variables.user_data = Some(raw(r#"{"case":{"id":"42","open":true}}"#));
     loaded.variables.session_timeout = Some(Duration::from_secs(600));
     let outbound = OutboundId { turn: Sequence(8), part: 1 };
@@ -68,7 +68,7 @@ async fn ask_all(assistant: &dyn Assistant, questions: Vec<Question>) -> Option<
 fn questions() -> Vec<Question> {
     vec![
         question(AskInput::Start, None),
-        loaded(None),
+        loaded(),
         suggestion(None),
         question(AskInput::Signal(Signal::NoInput), None),
         question(AskInput::Signal(Signal::SessionTimeout), None),

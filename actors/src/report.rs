@@ -48,7 +48,7 @@ pub(crate) fn notice(conversation: ConversationId, notice: &Notice) {
             tracing::warn!(%conversation, turn = %sequence, reason, "a requested text is not sent");
         }
         Notice::TimeoutTurnSkipped => {
-            tracing::info!(%conversation, "a session ends silently: its timeout turn would come too late");
+            tracing::info!(%conversation, "a session ends silently: its timeout turn would come too late, or an older version has left it");
         }
         Notice::Switched => tracing::info!(%conversation, "the session has another assistant configuration"),
         Notice::LateAnswer { token } => tracing::info!(%conversation, turn = %token, "a late answer was dropped"),

@@ -175,7 +175,7 @@ pub enum Notice {
         /// Why.
         reason: &'static str,
     },
-    /// A timeout turn would have come so late that it was left out.
+    /// A timeout turn would have come so late that it was left out, or had no number that is surely free.
     TimeoutTurnSkipped,
     /// The session has another assistant from now on.
     Switched,
@@ -230,6 +230,11 @@ pub enum OptedOutBy {
     User,
     /// The provider, which has heard it from him.
     Provider,
+}
+
+/// As much of a word that an assistant has made up as a notice has room for.
+pub(crate) fn in_short(word: &str) -> String {
+    word.trim().chars().take(80).collect()
 }
 
 /// What opened a session.

@@ -60,6 +60,8 @@ pub struct Conversation {
     durable: Durable,
     turn: Option<Turn>,
     inbox: VecDeque<WorkRecord>,
+    /// No further turn opens.
+    closed: bool,
     seen: Option<Sequence>,
     /// The same for what it tells itself: such records have numbers behind their causes, not behind what was seen.
     seen_own: Option<Sequence>,
@@ -111,7 +113,7 @@ impl Conversation {
         };
         let outbox = Outbox::restore(rows);
         let inbox = VecDeque::new();
-        (Self { key, durable, turn: None, inbox, seen: None, seen_own: None, outbox }, unreadable)
+        (Self { key, durable, turn: None, inbox, closed: false, seen: None, seen_own: None, outbox }, unreadable)
     }
 
     /// Reads a snapshot without bringing the conversation to life.
@@ -145,10 +147,20 @@ impl Conversation {
         step.effects
     }
 
-    /// What must be kept of this conversation, as bytes for [`Conversation::restore`].
+    /// What must be kept of this conversation, as bytes for [`Conversation::restore`]. What an open turn has changed so far is not
+    /// part of it: after a crash the turn is taken again from its first question.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.durable).expect("a snapshot has only string keys and finite numbers")
+        let before = self.turn.as_ref().and_then(|turn| turn.before.as_deref());
+        let written = match (before, &self.durable.session) {
+            (Some(before), Some(now)) => {
+                let error = now.error.clone().or_else(|| before.error.clone());
+                let session = Some(Session { error, ..before.clone() });
+                serde_json::to_vec(&Durable { session, ..self.durable.clone() })
+            }
+            (Some(_) | None, _) => serde_json::to_vec(&self.durable),
+        };
+        written.expect("a snapshot has only string keys and finite numbers")
     }
 
     /// When the open session times out: the deadline that must outlive the process. None for a session that is timing out already:
@@ -176,14 +188,15 @@ impl Conversation {
         self.turn.is_none() && !self.outbox.is_calling()
     }
 
-    /// The outbox has room for another answer; until it has, nothing is asked.
+    /// The outbox has room for another answer or another text that was requested; until it has, nothing is asked and none is taken.
     #[must_use]
     pub fn may_ask(&self, policy: &Policy) -> bool {
         self.outbox.len() < policy.outbox_max
     }
 
-    /// Forgets the texts that wait, so that no further turn opens. They stay in the store and are answered by the next process.
+    /// Forgets what waits, so that no further turn opens, and takes up nothing that the conversation tells itself. All that stays in the store and are answered by the next process.
     pub fn close_inbox(&mut self) {
+        self.closed = true;
         self.inbox.clear();
     }
 

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use raconteur_conversation::words::{Precedence, WorkRecord};
+use raconteur_conversation::words::{Precedence, Work, WorkRecord};
 use raconteur_conversation::{Effect, Input};
 use raconteur_storage::{DeadLetter, DeadlineIndex, Step, StoreError};
 use ractor::ActorRef;
@@ -110,12 +110,17 @@ impl Resident {
     /// first of them is suspected first; the process dies only of what asks the assistant.
     fn suspect(&self, unread: &[WorkRecord], reason: &Reason) -> Option<usize> {
         let control = match reason {
-            Reason::Failed(_) => unread.iter().position(|record| !is_question(record)),
+            Reason::Failed(_) => unread.iter().position(|record| !is_question(record) && self.is_taken(record)),
             Reason::Woken => None,
         };
         let question =
             || unread.iter().position(is_question).filter(|_| self.conversation.may_ask(&self.tenant.policy));
         control.or_else(question)
+    }
+
+    /// A text of ours that waits for room in the outbox has done nothing yet.
+    fn is_taken(&self, record: &WorkRecord) -> bool {
+        if let Work::Send(_) = record.work { self.conversation.may_ask(&self.tenant.policy) } else { true }
     }
 
     fn judge(&self, head: &WorkRecord, reason: Reason) -> Verdict {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::Step;
 use crate::effect::{Effect, Notice, OptedOutBy};
 use crate::outbox::{Entry, Need, Phase};
-use crate::policy::DoubtPolicy;
+use crate::policy::{DoubtPolicy, KeywordHandling};
 use crate::segment;
 use crate::time::UnixMillis;
 use crate::words::{LoggedMessage, Lookup, OutboundId, OutboundMessage, ProviderId, RowState, SendError};
@@ -75,7 +75,10 @@ impl Step<'_> {
             SendError::Rejected { code, reason } => self.fail_head(&code, &reason),
             SendError::OptedOut => {
                 self.fail_head("opted_out", "the user has opted out");
-                self.stop(OptedOutBy::Provider);
+                // Where keywords are not ours, whoever has them knows when the user wants texts again; we should never hear of it.
+                if self.policy.keywords.handling == KeywordHandling::Obeyed {
+                    self.stop(OptedOutBy::Provider);
+                }
             }
             SendError::Unknown { reason } => {
                 let since = entry.began(now);

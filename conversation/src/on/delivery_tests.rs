@@ -280,3 +280,21 @@ fn attempts_may_be_counted() {
     let effects = script.refused("1-0", again());
     assert_eq!(effects, ["mark 1-0 failed retries_exhausted", "text 1-0 failed retries_exhausted", "save"]);
 }
+
+/// A text of ours that is requested during a turn goes ahead of the turn's answer, though it has the higher number.
+#[test]
+fn after_a_crash_a_text_that_was_begun_is_still_the_first_and_stays_together() {
+    let now = Script::new().now;
+    let row = |name: &str, state| {
+        let (id, expires_at) = (id(name), now.plus(seconds(3_600)));
+        (OutboundRow { id, body: name.into(), media: Vec::new(), expires_at, state }, 7)
+    };
+    let queued = |name| row(name, RowState::Queued);
+    let sending = row("24-0", RowState::Sending { since: now });
+    let mut script = Script::restored(None, vec![queued("16-0"), sending, queued("24-1"), queued("32-0")]);
+    assert_eq!(script.sent("24-0"), ["mark 24-0 sent SM24-0", "slot 24-1 for 1"]);
+    let mut script = Script::restored(None, vec![queued("16-0"), queued("16-1"), queued("24-1")]);
+    assert_eq!(script.give(Input::DeadlinePassed), ["slot 24-1 for 1"]);
+    script.slot("24-1");
+    assert_eq!(script.sent("24-1"), ["mark 24-1 sent SM24-1", "slot 16-0 for 1"]);
+}

@@ -14,8 +14,8 @@ use crate::session::Session;
 use crate::turn::{self, Asked, Turn};
 use crate::variable::Variables;
 use crate::words::{
-    AskInput, EndReason, Forward, InboundMessage, Media, OutboundId, OutboundRow, Pipe, Precedence, Question, RowState,
-    Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
+    AskInput, EndReason, Forward, InboundMessage, Media, OnOpen, OutboundId, OutboundRow, Pipe, Precedence, Question,
+    RowState, SESSION_OPEN, Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
 };
 
 /// Why a text that waited too long was not answered, as the transcript shows it.
@@ -133,7 +133,8 @@ impl Step<'_> {
         }
         let list = self.conversation.session().map_or(&[][..], |session| &session.list);
         let input = turn::interpret(&message.body, list);
-        let is_first = self.conversation.session().is_some_and(|session| session.last == Sequence(0));
+        let is_new = |session: &Session| session.last == Sequence(0) && session.turns == 0;
+        let is_first = self.conversation.session().is_some_and(is_new);
         match self.policy.greeting {
             Greeting::Welcome if is_first => self.ask(record, AskInput::Start, Vec::new(), Some(input)),
             Greeting::Welcome | Greeting::Direct => self.ask(record, input, message.media, None),
@@ -144,7 +145,13 @@ impl Step<'_> {
     fn open_start(&mut self, record: WorkRecord, start: StartSession) {
         let mut session = Session::open(record.seed, self.now);
         if self.conversation.session().is_none_or(|open| open.id != session.id) {
-            self.end_session(EndReason::Replaced);
+            match start.on_open {
+                OnOpen::Replace => self.end_session(EndReason::Replaced),
+                OnOpen::Refuse => self.end_overdue(&record),
+            }
+            if self.conversation.session().is_some() {
+                return self.emit_failed(record, SESSION_OPEN);
+            }
             session.user_data = start.user_data;
             session.timeout = start.timeout;
             self.open_session(session, StartedBy::Request);

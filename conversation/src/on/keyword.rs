@@ -21,7 +21,12 @@ impl Step<'_> {
             KeywordHandling::Obeyed => Keyword::of(&message.body, self.conversation.standing()).filter(|keyword| {
                 *keyword != Keyword::Help || rules.help_message.as_ref().is_some_and(|text| !text.is_empty())
             }),
-            KeywordHandling::LeftToTheAssistant => None,
+            // Somebody who has stopped our texts must be able to come back, whatever the rules have become since.
+            KeywordHandling::LeftToTheAssistant => {
+                let standing = self.conversation.standing();
+                let keyword = (standing == Standing::HasStopped).then(|| Keyword::of(&message.body, standing));
+                keyword.flatten().filter(|keyword| *keyword == Keyword::Start)
+            }
         }
     }
 
@@ -199,5 +204,25 @@ mod tests {
         let mut script = script();
         script.policy.keywords.handling = KeywordHandling::LeftToTheAssistant;
         assert!(script.accept(8, text("STOP")).iter().any(|effect| effect.starts_with("ask 8/1 \"STOP\"")));
+    }
+
+    #[test]
+    fn who_has_stopped_can_come_back_after_keywords_were_left_to_the_assistant() {
+        let mut script = script();
+        script.accept(8, text("STOP"));
+        script.policy.keywords.handling = KeywordHandling::LeftToTheAssistant;
+        script.accept(16, text("START"));
+        assert!(script.accept(24, text("hi")).iter().any(|effect| effect.starts_with("ask 24/1 \"hi\"")));
+    }
+
+    #[test]
+    fn a_refusal_for_one_who_has_opted_out_stops_nothing_where_keywords_are_left_to_the_assistant() {
+        let mut script = script();
+        script.policy.keywords.handling = KeywordHandling::LeftToTheAssistant;
+        script.accept(8, text("hi"));
+        script.replied(8, 1, answer("hello"));
+        script.slot("8-0");
+        script.refused("8-0", SendError::OptedOut);
+        assert!(script.accept(16, text("more")).iter().any(|effect| effect.starts_with("ask 16/1 \"more\"")));
     }
 }

@@ -76,7 +76,24 @@ pub struct StartSession {
     /// What the user is sent first. With it the assistant is not asked before the user answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What if a session is open already.
+    #[serde(default)]
+    pub on_open: OnOpen,
 }
+
+/// What becomes of a session that is open when another is to be started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnOpen {
+    /// It ends.
+    #[default]
+    Replace,
+    /// It stays, and the request has no effect.
+    Refuse,
+}
+
+/// Why a request to open a session had no effect, as the transcript shows it.
+pub const SESSION_OPEN: &str = "a session is open, and on_open is refuse";
 
 /// Where a text of ours may be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +162,7 @@ pub enum Work {
     End,
     /// A receipt said that a text of ours failed. Consumed even while a turn is open.
     DeliveryFailed(DeliveryFailure),
-    /// Someone has a text sent. Consumed even while a turn is open.
+    /// Someone has a text sent. Consumed even while a turn is open, once the outbox has room.
     Send(SendText),
     /// A voice gateway takes over the user's texts. Consumed even while a turn is open.
     OpenPipe(Pipe),
