@@ -194,7 +194,8 @@ impl Conversation {
         self.outbox.len() < policy.outbox_max
     }
 
-    /// Forgets what waits, so that no further turn opens, and takes up nothing that the conversation tells itself. All that stays in the store and are answered by the next process.
+    /// Forgets what waits, so that no further turn opens, and takes up nothing that the conversation tells itself. All that stays in the
+    /// store and is answered by the next process.
     pub fn close_inbox(&mut self) {
         self.closed = true;
         self.inbox.clear();

@@ -59,7 +59,7 @@ pub(super) async fn open(state: State<Arc<Desk>>, params: Params, request: Reque
         let shown = PipeShown {
             pipe: desk.pipes.write(id, &key),
             user: key.user.to_string(),
-            open: desk.control.pipe(&key).await?.is_some_and(|pipe| pipe.id == id),
+            open: desk.control.pipe(&key).await.ok().flatten().is_some_and(|pipe| pipe.id == id),
             expires_at_ms: expires_at.map(|at| at.0),
         };
         json(status, &Opened { receipt: taken.into(), pipe: shown })
