@@ -262,14 +262,17 @@ mod tests {
     }
 
     #[test]
-    fn while_a_pipe_is_open_texts_go_to_the_voice_gateway_and_the_session_waits() {
+    fn while_a_pipe_is_open_texts_go_to_the_voice_gateway_and_keep_the_session_open() {
         let mut script = Script::new();
         script.accept(8, text("hi"));
         script.replied(8, 1, answer("hello"));
         assert_eq!(script.accept(16, Work::OpenPipe(pipe(None))), ["consume 16 asks 0 rows []"]);
+        script.advance(Duration::from_secs(60));
         assert_eq!(script.accept(24, text("4711")), ["forward 24/1 \"4711\""]);
         let token = crate::words::Token { turn: Sequence(24), attempt: 1 };
         assert_eq!(script.give(crate::Input::Forwarded { token }), ["consume 24 asks 1 rows []"]);
+        let ends_at = script.now.plus(script.policy.session_timeout);
+        assert_eq!(script.conversation.deadline(&script.policy), Some(ends_at));
         let effects = script.accept(32, send("Thanks", Within::Pipe(uuid::Uuid::from_u128(5))));
         assert_eq!(effects[0], "consume 32 asks 0 rows [32-0 \"Thanks\"]");
         script.accept(40, Work::ClosePipe { id: uuid::Uuid::from_u128(6) });
@@ -290,6 +293,15 @@ mod tests {
         assert_eq!(script.failed(16, 1, down())[1], "forward 16/2 \"4711\" after 2s");
         let effects = script.failed(16, 2, down());
         assert!(effects.contains(&"consume 16 asks 2 error rows [16-0 \"sorry\"]".to_owned()), "{effects:?}");
+    }
+
+    #[test]
+    fn a_user_who_has_said_nothing_hears_no_apology() {
+        let mut script = Script::new();
+        script.policy.ask.retries = 0;
+        script.accept(8, Work::Start(StartSession::default()));
+        let effects = script.failed(8, 1, crate::words::AskError::Rejected { reason: "no".into() });
+        assert!(effects.contains(&"consume 8 asks 1 error rows []".to_owned()), "{effects:?}");
     }
 
     #[test]

@@ -262,9 +262,14 @@ impl Step<'_> {
         }
     }
 
+    /// What the user is told of a record that failed: nothing of a session that a request was to start, for he waits for nothing.
+    pub(crate) fn apology(&self, record: &WorkRecord) -> String {
+        if matches!(record.work, Work::Start(_)) { String::new() } else { self.failure_message() }
+    }
+
     /// The user gets the failure message for this record, which is thereby answered.
     pub(crate) fn fail(&mut self, record: WorkRecord, asks: u32, error: &str) {
-        let rows = self.rows(&record, &self.failure_message(), &[]);
+        let rows = self.rows(&record, &self.apology(&record), &[]);
         self.consume(record, asks, Some(error.to_owned()), rows);
     }
 
