@@ -4,7 +4,12 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
 use rustls_platform_verifier::Verifier;
+
+/// Nobody is believed who asks us to wait longer.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +54,25 @@ pub(crate) fn words(error: reqwest::Error) -> String {
     words
 }
 
+/// How long an answer asks us to wait: seconds only, for its other form, a date, is of no use without trusting both clocks.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_read_in_seconds_and_bounded() {
+        let after = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(after("18446744073709551615"), Some(RETRY_AFTER_MAX));
+        for unread in ["-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {
+            assert_eq!(after(unread), None);
+        }
+    }
 
     #[tokio::test]
     async fn a_client_can_be_made() {

@@ -11,10 +11,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use raconteur_actors::port::{Event, Observer};
 use raconteur_conversation::address::ConversationKey;
-use raconteur_conversation::effect::Consumed;
+use raconteur_conversation::effect::{Consumed, Notice};
 use raconteur_conversation::words::{EndReason, Precedence, RowState, Work};
-
-use crate::reporting::notice;
 
 /// The `Content-Type` of what [`Metrics::exposition`] returns.
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -70,7 +68,7 @@ impl Metrics {
         let help = "Sessions that are over";
         let sessions_ended = counters(&mut registry, "sessions_ended", help, ("reason", &END_REASONS));
         let help = "What an operator may want to know";
-        let notices = counters(&mut registry, "notices", help, ("kind", &notice::KINDS));
+        let notices = counters(&mut registry, "notices", help, ("kind", &Notice::KINDS));
         let help = "Events of the reports that never reached their sink";
         let reasons = ["queue_full", "spool_full", "spool_failed", "refused"];
         let lost = counters(&mut registry, "report_events_dropped", help, ("reason", &reasons));
@@ -117,7 +115,7 @@ impl Observer for Metrics {
                 self.sessions_ended.get_or_create(&[("reason", end_reason(end.reason))]).inc();
             }
             Event::Noted(noted) => {
-                self.notices.get_or_create(&[("kind", notice::kind(noted))]).inc();
+                self.notices.get_or_create(&[("kind", noted.kind())]).inc();
             }
         }
     }
@@ -182,7 +180,6 @@ pub(crate) fn end_reason(reason: EndReason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use raconteur_conversation::address::Address;
-    use raconteur_conversation::effect::Notice;
     use raconteur_conversation::time::UnixMillis;
     use raconteur_conversation::words::{
         InboundMessage, OutboundId, OutboundRow, ProviderId, Sequence, SessionEnd, WorkRecord,

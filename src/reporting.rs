@@ -8,7 +8,7 @@
 //! faster than it can be written down is dropped and counted, and so is the oldest of a full spool. `courier.rs` is the task behind
 //! each sink, `spool.rs` its memory, `http.rs` the kinds that are built in, `event.rs` what is reported.
 
-pub(crate) mod notice;
+mod notice;
 
 mod aside;
 mod courier;

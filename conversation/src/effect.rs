@@ -223,6 +223,61 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Every kind of notice.
+    pub const KINDS: [&str; 21] = [
+        "unknown_command",
+        "malformed_command",
+        "bad_response_timeout",
+        "unsupported_item",
+        "agent_wanted",
+        "media_as_link",
+        "too_many_chained_turns",
+        "cannot_switch",
+        "no_session",
+        "nothing_to_act_in",
+        "timeout_turn_skipped",
+        "switched",
+        "opted_out",
+        "opted_in",
+        "has_stopped",
+        "late_answer",
+        "ask_again",
+        "turn_failed",
+        "text_failed",
+        "text_in_doubt",
+        "session_started",
+    ];
+
+    /// One word for it, for reports and metrics.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownCommand { .. } => "unknown_command",
+            Self::MalformedCommand { .. } => "malformed_command",
+            Self::BadResponseTimeout { .. } => "bad_response_timeout",
+            Self::UnsupportedItem { .. } => "unsupported_item",
+            Self::AgentWanted { .. } => "agent_wanted",
+            Self::MediaAsLink { .. } => "media_as_link",
+            Self::TooManyChainedTurns => "too_many_chained_turns",
+            Self::CannotSwitch => "cannot_switch",
+            Self::NoSession { .. } => "no_session",
+            Self::NothingToActIn { .. } => "nothing_to_act_in",
+            Self::TimeoutTurnSkipped => "timeout_turn_skipped",
+            Self::Switched => "switched",
+            Self::OptedOut { .. } => "opted_out",
+            Self::OptedIn => "opted_in",
+            Self::HasStopped { .. } => "has_stopped",
+            Self::LateAnswer { .. } => "late_answer",
+            Self::AskAgain { .. } => "ask_again",
+            Self::TurnFailed { .. } => "turn_failed",
+            Self::TextFailed { .. } => "text_failed",
+            Self::TextInDoubt { .. } => "text_in_doubt",
+            Self::SessionStarted { .. } => "session_started",
+        }
+    }
+}
+
 /// Who says that a user wants none of our texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptedOutBy {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+#[cfg(feature = "cli")]
+use tracing_subscriber::filter::{EnvFilter, ParseError};
 
 use super::checks::{Checks, days, millis, secs};
 
@@ -156,17 +158,28 @@ impl LogConfig {
         let known = |word: &str| levels.iter().any(|level| level.eq_ignore_ascii_case(word.trim()));
         // A bare word that is no level would be taken for a module's name, and a slip such as `inof` would pass.
         let mut directives = self.level.split(',');
-        if !directives.all(|directive| directive.contains(['=', '[']) || known(directive)) {
+        let is_known = directives.all(|directive| directive.contains(['=', '[']) || known(directive));
+        if !is_known {
             checks.fail(
                 "level",
                 format!("expected one of {}, or a list such as \"info,raconteur=debug\"", levels.join(", ")),
             );
-            return;
         }
         #[cfg(feature = "cli")]
-        if let Err(error) = crate::telemetry::filter(self) {
-            checks.fail("level", error.to_string());
+        if is_known && let Err(error) = self.filter() {
+            checks.fail(
+                "level",
+                format!(
+                    "not understood ({error}): write a level such as info, or a list such as \"info,raconteur=debug\""
+                ),
+            );
         }
+    }
+
+    /// The filter that the level describes.
+    #[cfg(feature = "cli")]
+    pub(crate) fn filter(&self) -> Result<EnvFilter, ParseError> {
+        EnvFilter::builder().parse(&self.level)
     }
 }
 

@@ -183,7 +183,7 @@ pub(super) fn undelivered(user: &Address, failure: &DeliveryFailure) -> What {
 
 /// A note of the core.
 pub(super) fn noted(user: &Address, noted: &Notice, texts: Texts) -> What {
-    What::Notice { user: user.clone(), kind: notice::kind(noted), details: notice::details(noted, texts) }
+    What::Notice { user: user.clone(), kind: noted.kind(), details: notice::details(noted, texts) }
 }
 
 /// The end of a session.

@@ -2,12 +2,9 @@
 //!
 //! It neither retries nor watches the time: its caller does. No event and no answer is ever quoted.
 
-use std::error::Error;
-use std::time::Duration;
-
 use async_trait::async_trait;
 use base64::prelude::{BASE64_STANDARD, Engine};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -17,9 +14,6 @@ use super::event::SCHEMA;
 use super::settings::Settings;
 use super::sink::{Batch, PostError, Sink};
 use crate::client;
-
-/// A sink is not believed when it asks us to wait longer.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// As much of an answer is read, so that its connection can be used again.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -132,7 +126,7 @@ impl Sink for HttpSink {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
         let sent = request.send().await;
-        let mut response = sent.map_err(|error| PostError::Retry { after: None, reason: words(error) })?;
+        let mut response = sent.map_err(|error| PostError::Retry { after: None, reason: client::words(error) })?;
         let mut read = 0;
         while let Ok(Some(chunk)) = response.chunk().await {
             read += chunk.len();
@@ -162,7 +156,7 @@ fn authorization(settings: &Settings, frame: Frame) -> Option<HeaderValue> {
 /// events wait for that in the spool.
 fn verdict(status: StatusCode, headers: &HeaderMap) -> Result<(), PostError> {
     let code = status.as_u16();
-    let retry = |reason: String| Err(PostError::Retry { after: retry_after(headers), reason });
+    let retry = |reason: String| Err(PostError::Retry { after: client::retry_after(headers), reason });
     match code {
         200..=299 => Ok(()),
         300..=399 => retry(format!("the sink has moved ({code}): check url")),
@@ -172,24 +166,6 @@ fn verdict(status: StatusCode, headers: &HeaderMap) -> Result<(), PostError> {
         400..=499 => Err(PostError::Refused { reason: format!("the sink answered {code}") }),
         _ => retry(format!("the sink answered {code}")),
     }
-}
-
-/// Seconds only: a date would be of no use without trusting both clocks.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-/// The error and its causes, without the URL.
-fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
 
 #[cfg(test)]
@@ -273,16 +249,6 @@ mod tests {
         }
         for code in [400, 405, 410, 413, 415, 422] {
             assert_eq!(outcome(code), "refused", "{code}");
-        }
-    }
-
-    #[test]
-    fn a_wait_is_read_in_seconds_and_bounded() {
-        let after = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
-        assert_eq!(after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(after("18446744073709551615"), Some(RETRY_AFTER_MAX));
-        for unread in ["-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"] {
-            assert_eq!(after(unread), None);
         }
     }
 }

@@ -1,63 +1,11 @@
-//! The core's notes, each by one word and its details. Reports carry both, metrics count the words.
+//! What the core's notes have to tell beside their kind, by the names of the schema.
 
 use raconteur_conversation::effect::{Notice, OptedOutBy, StartedBy};
 use serde_json::{Map, Value};
 
 use super::texts::Texts;
 
-/// Every word that [`kind`] returns.
-pub(crate) const KINDS: [&str; 21] = [
-    "unknown_command",
-    "malformed_command",
-    "bad_response_timeout",
-    "unsupported_item",
-    "agent_wanted",
-    "media_as_link",
-    "too_many_chained_turns",
-    "cannot_switch",
-    "no_session",
-    "nothing_to_act_in",
-    "timeout_turn_skipped",
-    "switched",
-    "opted_out",
-    "opted_in",
-    "has_stopped",
-    "late_answer",
-    "ask_again",
-    "turn_failed",
-    "text_failed",
-    "text_in_doubt",
-    "session_started",
-];
-
-/// The word for a note.
-pub(crate) fn kind(notice: &Notice) -> &'static str {
-    match notice {
-        Notice::UnknownCommand { .. } => "unknown_command",
-        Notice::MalformedCommand { .. } => "malformed_command",
-        Notice::BadResponseTimeout { .. } => "bad_response_timeout",
-        Notice::UnsupportedItem { .. } => "unsupported_item",
-        Notice::AgentWanted { .. } => "agent_wanted",
-        Notice::MediaAsLink { .. } => "media_as_link",
-        Notice::TooManyChainedTurns => "too_many_chained_turns",
-        Notice::CannotSwitch => "cannot_switch",
-        Notice::NoSession { .. } => "no_session",
-        Notice::NothingToActIn { .. } => "nothing_to_act_in",
-        Notice::TimeoutTurnSkipped => "timeout_turn_skipped",
-        Notice::Switched => "switched",
-        Notice::OptedOut { .. } => "opted_out",
-        Notice::OptedIn => "opted_in",
-        Notice::HasStopped { .. } => "has_stopped",
-        Notice::LateAnswer { .. } => "late_answer",
-        Notice::AskAgain { .. } => "ask_again",
-        Notice::TurnFailed { .. } => "turn_failed",
-        Notice::TextFailed { .. } => "text_failed",
-        Notice::TextInDoubt { .. } => "text_in_doubt",
-        Notice::SessionStarted { .. } => "session_started",
-    }
-}
-
-/// What else is to be said of it, by the names of the schema. What an assistant or a provider wrote freely is shown as `texts` says.
+/// What else is to be said of a note, by the names of the schema. What an assistant or a provider wrote freely is shown as `texts` says.
 pub(super) fn details(notice: &Notice, texts: Texts) -> Map<String, Value> {
     let mut details = Details { texts, fields: Map::new() };
     match notice {
@@ -199,8 +147,8 @@ mod tests {
 
     #[test]
     fn every_note_has_a_word_of_its_own() {
-        let words: Vec<&str> = all().iter().map(|(notice, _)| kind(notice)).collect();
-        assert_eq!(words, KINDS);
+        let words: Vec<&str> = all().iter().map(|(notice, _)| notice.kind()).collect();
+        assert_eq!(words, Notice::KINDS);
     }
 
     #[test]

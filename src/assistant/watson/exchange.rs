@@ -4,22 +4,17 @@
 //! It repeats nothing but a request whose token was refused, once and with a new one, and does not watch the time: its callers do.
 //! It logs statuses and IBM's transaction ids, which their support asks for, and never a body, a number or a secret.
 
-use std::error::Error;
-use std::time::Duration;
-
 use bytes::Bytes;
 use raconteur_conversation::words::AskError;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::credentials::{Again, Credentials, Given, Ticket};
 use super::{json, text};
+use crate::client;
 
 /// The largest body that is read. Watson's context is at most 250 kB and an answer a few kB.
 const BODY_MAX: usize = 1024 * 1024;
-
-/// The longest wait that a `Retry-After` may ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// A service as one set of credentials sees it.
 pub(super) struct Service {
@@ -145,14 +140,7 @@ pub(super) async fn bounded(mut response: Response) -> Result<Vec<u8>, AskError>
 
 /// The causes tell a wrong host name from a bad certificate; the address is left out, since it holds the session.
 pub(super) fn unreachable(error: reqwest::Error) -> AskError {
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
-    AskError::Unavailable { after: None, reason }
+    AskError::Unavailable { after: None, reason: client::words(error) }
 }
 
 fn rejection(code: u16, said: &str) -> String {
@@ -160,13 +148,7 @@ fn rejection(code: u16, said: &str) -> String {
 }
 
 fn unavailable(code: u16, headers: &HeaderMap) -> AskError {
-    AskError::Unavailable { after: retry_after(headers), reason: format!("watson answered {code}") }
-}
-
-/// `Retry-After` in seconds. Its other form, a date, is of no use without trusting both clocks, and is passed over.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+    AskError::Unavailable { after: client::retry_after(headers), reason: format!("watson answered {code}") }
 }
 
 /// The message in an error body, fit to be passed on. Watson writes `error`, the platform before it `errors[].message` or `message`.
@@ -179,7 +161,7 @@ fn said(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use std::time::Duration;
 
     use super::*;
     use crate::config::secret::Secret;
@@ -212,16 +194,5 @@ mod tests {
             assert!(!shown(code, r#"{"error":"key sesame"}"#).contains("sesame"));
         }
         assert!(shown(404, r#"{"error":"Resource not found"}"#).contains("check url, assistant_id"));
-    }
-
-    #[test]
-    fn a_wait_is_read_in_seconds_and_bounded() {
-        let after =
-            |value: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]));
-        assert_eq!(after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(after("18446744073709551615"), Some(RETRY_AFTER_MAX));
-        for unread in ["-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {
-            assert_eq!(after(unread), None);
-        }
     }
 }

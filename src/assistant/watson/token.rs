@@ -14,6 +14,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::{address, exchange, json};
+use crate::client;
 use crate::config::secret::Secret;
 
 /// The path of the exchange below the identity service's address.
@@ -181,7 +182,7 @@ impl Tokens {
             .header(ACCEPT, "application/json")
             .body(form);
         let response = request.send().await.map_err(exchange::unreachable)?;
-        let (status, after) = (response.status(), exchange::retry_after(response.headers()));
+        let (status, after) = (response.status(), client::retry_after(response.headers()));
         match status.as_u16() {
             200..=299 => read(&exchange::bounded(response).await?),
             code @ (408 | 429 | 500..) => {
