@@ -84,7 +84,8 @@ fn summary(reading: &Reading) -> String {
         Some(file) => writeln!(text, "{}", file.display()),
         None => writeln!(text, "no configuration file, the defaults hold"),
     };
-    let _ = writeln!(text, "  listens on {}", config.server.listen);
+    let tls = if config.server.tls.is_some() { " by HTTPS" } else { "" };
+    let _ = writeln!(text, "  listens on {}{tls}", config.server.listen);
     let _ = match config.store.kind {
         StoreKind::Sled => writeln!(text, "  keeps conversations in {}", config.store.path.display()),
         StoreKind::Memory => writeln!(text, "  keeps conversations in memory: all are lost at the end of the process"),

@@ -40,6 +40,8 @@ pub enum Command {
     Check,
     /// Turn another product's configuration into one of ours
     Import(ImportArgs),
+    /// Make a token for the REST interface, and the hash of it that belongs in the configuration
+    Token,
 }
 
 /// What `serve` takes.

@@ -1,4 +1,9 @@
 //! The HTTP client that the edges use: a warm pool, rustls on ring with the platform's certificates, no redirects.
+//!
+//! [`client`] is for addresses that the configuration names; whoever asks an address that somebody else has written asks through
+//! `Outbound`, which is guarded.
+
+mod outbound;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -7,6 +12,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use rustls_platform_verifier::Verifier;
+
+pub(crate) use self::outbound::{NotPublic, Outbound, refused};
 
 /// Nobody is believed who asks us to wait longer.
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
@@ -27,6 +34,10 @@ pub enum ClientError {
 /// # Errors
 /// When the platform's certificates cannot be read.
 pub fn client(connect_timeout: Duration) -> Result<reqwest::Client, ClientError> {
+    Ok(builder(connect_timeout)?.build()?)
+}
+
+fn builder(connect_timeout: Duration) -> Result<reqwest::ClientBuilder, ClientError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
@@ -38,8 +49,7 @@ pub fn client(connect_timeout: Duration) -> Result<reqwest::Client, ClientError>
         .connect_timeout(connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .pool_idle_timeout(Duration::from_secs(90))
-        .user_agent(concat!("raconteur/", env!("CARGO_PKG_VERSION")))
-        .build()?)
+        .user_agent(concat!("raconteur/", env!("CARGO_PKG_VERSION"))))
 }
 
 /// An error and its causes, which tell a wrong host name from a bad certificate; without the address, which may hold what is secret.

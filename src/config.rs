@@ -14,6 +14,7 @@ mod section;
 mod settings;
 mod source;
 mod tenant;
+pub mod token;
 mod tree;
 
 use std::fmt;

@@ -15,6 +15,7 @@ pub mod check;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod guard;
 pub mod http;
 pub mod import;
 pub mod metrics;
@@ -23,6 +24,7 @@ pub mod reporting;
 pub mod server;
 #[cfg(feature = "cli")]
 pub mod telemetry;
+pub mod tls;
 pub mod transport;
 
 pub use raconteur_actors as actors;

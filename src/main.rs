@@ -28,6 +28,7 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve(&cli, &args).await,
             Command::Check => checked(&cli),
             Command::Import(args) => import(&args),
+            Command::Token => token(),
             Command::Chat(args) => {
                 let options = ChatOptions {
                     url: args.url,
@@ -91,7 +92,8 @@ async fn run(server: Server, config: &Config) -> ExitCode {
 
 fn welcome(config: &Config, server: &Server) -> String {
     let address = server.address();
-    let mut text = format!("Raconteur {} is running on http://{address}\n", env!("CARGO_PKG_VERSION"));
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let mut text = format!("Raconteur {} is running on {scheme}://{address}\n", env!("CARGO_PKG_VERSION"));
     for tenant in &config.tenants {
         text += &format!("  {} by {}, answered by {}\n", tenant.number, tenant.channel, tenant.assistant);
     }
@@ -103,8 +105,8 @@ fn welcome(config: &Config, server: &Server) -> String {
     let tenant = phone.and_then(|phone| config.tenants.iter().find(|tenant| tenant.channel == phone.name));
     if let (Some(phone), Some(tenant)) = (phone, tenant) {
         let mut command = "raconteur chat".to_owned();
-        if address.port() != 8080 {
-            command += &format!(" --url http://{address}");
+        if address.port() != 8080 || config.server.tls.is_some() {
+            command += &format!(" --url {scheme}://{address}");
         }
         if phone.name != "phone" {
             command += &format!(" --channel {}", phone.name);
@@ -114,7 +116,7 @@ fn welcome(config: &Config, server: &Server) -> String {
         }
         text += &format!("Text it from another terminal:  {command}\n");
         text += &format!(
-            "or:  curl http://{address}/channels/{}/inbound -d '{{\"from\":\"+15550199\",\"to\":\"{}\",\"text\":\"hi\"}}'\n",
+            "or:  curl {scheme}://{address}/channels/{}/inbound -d '{{\"from\":\"+15550199\",\"to\":\"{}\",\"text\":\"hi\"}}'\n",
             phone.name, tenant.number
         );
     }
@@ -136,6 +138,17 @@ fn checked(cli: &Cli) -> ExitCode {
     let report = check::report(&reading, kinds);
     say(&report.text);
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn token() -> ExitCode {
+    match config::token::fresh() {
+        Ok(token) => {
+            let hash = config::token::TokenHash::of(&token);
+            say(&format!("token:  {token}\nsha256: {hash}\n"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(error),
+    }
 }
 
 fn import(args: &ImportArgs) -> ExitCode {

@@ -13,11 +13,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Problem, Section, StoreConfig, StoreKind};
-use crate::http::{self, Limits, Mount};
+use crate::config::{Config, Problem, Section, ServerConfig, StoreConfig, StoreKind};
+use crate::http::{self, Connections, Door, Limits, Mount, Refusals};
 use crate::metrics::Metrics;
 use crate::pipe::WebhookForwarder;
 use crate::reporting::{self, Reporting};
+use crate::tls::Tls;
 use crate::transport::{self, Channel};
 use crate::{Inbox, assistant};
 
@@ -47,6 +48,9 @@ pub enum ServerError {
         /// Why not.
         error: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// Nothing can be asked by HTTP.
     #[error("{0}")]
     Client(String),
@@ -66,7 +70,7 @@ pub struct Server {
     drain_timeout: Duration,
     reporting: Arc<Reporting>,
     close: oneshot::Sender<()>,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Server {
@@ -88,11 +92,14 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(|error| ServerError::Listen { address, error })?;
         let address = listener.local_addr().map_err(|error| ServerError::Listen { address, error })?;
         let parts = Parts::of(&config)?;
+        let tls =
+            config.server.tls.as_ref().map(Tls::open).transpose().map_err(|(_, problem)| ServerError::Tls(problem))?;
         let store = open_store(&config.store)?;
         let salt = store.opening().salt;
         let metrics = Arc::new(Metrics::new());
         let reporting = Arc::new(Reporting::of(&config, metrics.losses()).map_err(ServerError::Config)?);
-        let forwarder = WebhookForwarder::new(salt).map_err(|error| ServerError::Client(error.to_string()))?;
+        let forwarder = WebhookForwarder::new(salt, &config.server.outbound_allow)
+            .map_err(|error| ServerError::Client(error.to_string()))?;
         let (builder, mounts) = parts.build(&config, store);
         let builder = builder.observer(Arc::clone(&metrics) as _).observer(Arc::clone(&reporting) as _);
         let gateway = extend(builder.forwarder(Arc::new(forwarder))).start().await?;
@@ -103,10 +110,14 @@ impl Server {
         };
         let mounts = std::mem::take(&mut *mounts.lock().unwrap_or_else(PoisonError::into_inner));
         let access = config.tenants.iter().map(|tenant| (tenant.number.clone(), tenant.control.clone())).collect();
+        let refusals = Arc::new(Refusals::new(config.server.refusals_max));
+        let [unproven, counters] = doors(&config.server);
         let app = http::app(http::Surface {
             mounts,
             readiness: gateway.readiness(),
             limits,
+            refusals: Arc::clone(&refusals),
+            unproven,
             control: gateway.control(),
             access,
             aliases: config.server.aliases.clone(),
@@ -115,8 +126,8 @@ impl Server {
         let closed = async move {
             let _ = closed.await;
         };
-        let app = app.merge(http::metrics(metrics));
-        let serving = tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(closed).into_future());
+        let app = app.merge(http::metrics(metrics, counters, refusals));
+        let serving = tokio::spawn(http::serve(listener, app, (connections(&config.server), tls), closed));
         Ok(Self { gateway, address, drain_timeout: config.engine.drain_timeout, reporting, close, serving })
     }
 
@@ -170,6 +181,22 @@ impl Server {
     }
 }
 
+/// The doors of channels that ask nobody who he is, and of the metrics.
+fn doors(config: &ServerConfig) -> [Door; 2] {
+    let open = if config.open_beyond_loopback { Door::Open } else { Door::Here };
+    let counters = config.metrics_token.clone().map_or_else(|| open.clone(), Door::Token);
+    [open, counters]
+}
+
+fn connections(config: &ServerConfig) -> Connections {
+    Connections {
+        most: config.connections_max,
+        header_timeout: config.header_timeout,
+        header_max_bytes: config.header_max_bytes,
+        proxies: config.trusted_proxies.clone(),
+    }
+}
+
 fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, ServerError> {
     let options = raconteur_storage::Options {
         inbox_max: config.inbox_max,
@@ -202,7 +229,9 @@ impl Parts {
     fn of(config: &Config) -> Result<Self, ServerError> {
         let mut problems = Vec::new();
         let mut channels = Vec::new();
-        for section in &config.channels {
+        let allowing = |section: &Section| section.allowing(&config.server.outbound_allow);
+        for section in config.channels.iter().map(allowing) {
+            let section = &section;
             match transport::kind(section) {
                 Ok(kind) => match (kind.check)(section) {
                     Ok(_advice) => channels.push((section.clone(), kind)),
@@ -212,7 +241,8 @@ impl Parts {
             }
         }
         let mut assistants = Vec::new();
-        for section in &config.assistants {
+        for section in config.assistants.iter().map(allowing) {
+            let section = &section;
             match assistant::kind(section).map_err(|problem| vec![problem]).and_then(|kind| (kind.open)(section)) {
                 Ok(assistant) => assistants.push((section.name.clone(), assistant)),
                 Err(more) => problems.extend(more),

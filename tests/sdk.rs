@@ -23,6 +23,7 @@ use questions::{question, raw, reaching, says, session_end};
 use raconteur::assistant::watson::v1;
 use raconteur::assistant::watson::v2::{Mode, Settings, open};
 use raconteur::config::secret::Secret;
+use raconteur::guard::Exceptions;
 use raconteur_actors::port::Assistant;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::variable::SmsError;
@@ -110,6 +111,7 @@ async fn v1_requests() -> Vec<Value> {
         bearer_token: None,
         connect_timeout: Duration::from_secs(5),
         backup: None,
+        outbound: Exceptions::default(),
     };
     let assistant = v1::open("care", &settings).expect("the settings are right");
     let mut questions = questions();

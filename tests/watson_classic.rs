@@ -35,6 +35,7 @@ use questions::{SESSION, TENANT, USER, class, kept, pass, question, raw, says, s
 use raconteur::assistant::watson::backup::Backup;
 use raconteur::assistant::watson::{soe, v1};
 use raconteur::config::secret::Secret;
+use raconteur::guard::{Exception, Exceptions};
 use raconteur_actors::port::Assistant;
 use raconteur_conversation::command::ConversationConfig;
 use raconteur_conversation::policy::Switchable;
@@ -43,6 +44,11 @@ use serde_json::{Value, json};
 
 const KEY: &str = "open-sesame";
 const BASIC: &str = "Basic YXBpa2V5Om9wZW4tc2VzYW1l";
+
+/// Sessions are switched to stand-ins on this machine.
+fn loopback() -> Exceptions {
+    Exceptions::new(["127.0.0.0/8", "localhost"].map(|text| Exception::parse(text).expect("it is an exception")))
+}
 
 fn reaching(url: String) -> v1::Settings {
     v1::Settings {
@@ -56,6 +62,7 @@ fn reaching(url: String) -> v1::Settings {
         bearer_token: None,
         connect_timeout: Duration::from_secs(5),
         backup: None,
+        outbound: loopback(),
     }
 }
 
@@ -70,6 +77,7 @@ fn engine(url: String) -> soe::Settings {
         bearer_token: None,
         connect_timeout: Duration::from_secs(5),
         backup: None,
+        outbound: loopback(),
     }
 }
 

@@ -32,6 +32,17 @@ const HEAD: &str = "\
 # `raconteur check` tells everything that is wrong with a configuration, and where.
 ";
 
+const SERVER: &str = "\
+# The proxies whose word on a client's address (X-Forwarded-For) is taken: addresses and networks.
+# trusted_proxies = [\"10.0.0.0/8\"]
+# Addresses that an assistant or a caller of the REST interface writes are asked only on the public internet; these as well.
+# outbound_allow = [\"voice.internal\", \"10.1.2.0/24\"]
+# Whoever sends this as Bearer may read the metrics, from wherever; without it, only this machine may.
+# metrics_token = { env = \"METRICS_TOKEN\" }
+# Speaks HTTPS with this certificate (its chain below it) and its key, both PEM; a renewed file is taken within a minute.
+# tls = { certificate = \"/etc/raconteur/cert.pem\", key = \"/etc/raconteur/key.pem\" }
+";
+
 const CHANNELS: &str = "\
 # Who carries texts. The name is yours; tenants refer to it. The kind says which other keys there are.
 ";
@@ -195,6 +206,13 @@ const CONTROL: &str = "
 # username = \"gateway\"
 # password = { env = \"CONTROL_PASSWORD\" }
 # token = { env = \"CONTROL_TOKEN\" }
+# In place of a token its hash, so that no secret is kept here: `raconteur token` makes both.
+# token_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+# Further tokens, each with what it may do: \"read\" looks, \"send\" sends texts, \"control\" does everything.
+# [[tenants.control.tokens]]
+# name = \"dashboard\"
+# sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+# scopes = [\"read\"]
 ";
 
 const ASSISTANTS: &str = "\
@@ -249,12 +267,38 @@ fn span(value: Duration) -> String {
 }
 
 fn write_server(text: &mut String, config: &ServerConfig) {
-    let ServerConfig { listen, body_max_bytes, request_timeout, requests_max, aliases: _ } = config;
+    let ServerConfig {
+        listen,
+        body_max_bytes,
+        request_timeout,
+        requests_max,
+        aliases: _,
+        connections_max,
+        header_timeout,
+        header_max_bytes,
+        refusals_max,
+        trusted_proxies: _,
+        outbound_allow: _,
+        open_beyond_loopback,
+        metrics_token: _,
+        tls: _,
+    } = config;
     text.push_str("[server]\n");
     key(text, "listen", quoted(&listen.to_string()), "The address and port to listen on; port 0 takes any free one.");
     key(text, "body_max_bytes", body_max_bytes, "The largest request body that is read; a larger one gets 413.");
     key(text, "request_timeout", span(*request_timeout), "A request that is not answered after this long gets 503.");
     key(text, "requests_max", requests_max, "How many requests are worked on at once; one more gets 503.");
+    let explanation = "How many connections may be open at once; one more waits until another has closed.";
+    key(text, "connections_max", connections_max, explanation);
+    let explanation = "How long a client may take to send the head of its next request, the wait for it included.";
+    key(text, "header_timeout", span(*header_timeout), explanation);
+    key(text, "header_max_bytes", header_max_bytes, "The largest head of a request; a larger one gets 431.");
+    let explanation = "How many requests of one client may be refused (401, 403) in a minute; further ones get 429.";
+    key(text, "refusals_max", refusals_max, explanation);
+    let explanation =
+        "Whether what asks nobody who he is (the simulated phone, the metrics) is open to other machines.";
+    key(text, "open_beyond_loopback", open_beyond_loopback, explanation);
+    text.push_str(SERVER);
     text.push_str("# Further paths under which something of ours is found, such as the one of IBM's SMS Gateway.\n");
     text.push_str("# aliases = { \"/sms.receiver/SmsRecv\" = \"/channels/twilio/inbound\" }\n");
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::checks::{Checks, days, millis, secs};
 use super::secret::Secret;
+use super::token::{Credential, TokenHash};
 
 /// One tenant.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,10 @@ pub struct ControlConfig {
     pub password: Option<Secret>,
     /// A token, for Bearer authorisation.
     pub token: Option<Secret>,
+    /// The hash of a token, in its stead: then the configuration holds no secret.
+    pub token_sha256: Option<TokenHash>,
+    /// Further tokens, each with what it may do.
+    pub tokens: Vec<Credential>,
 }
 
 /// The keys of one `[[tenants]]` section as they are written.
@@ -341,6 +346,23 @@ impl ControlConfig {
                 checks.fail("control.password", "`control.password` is of no use without `control.username`: set both");
             }
             (Some(_), Some(_)) | (None, None) => {}
+        }
+        if self.token.is_some() && self.token_sha256.is_some() {
+            checks.fail(
+                "control.token_sha256",
+                "`control.token` is set too: keep one of them, or use [[tenants.control.tokens]]",
+            );
+        }
+        for (index, credential) in self.tokens.iter().enumerate() {
+            let key = |name| format!("control.tokens.{index}.{name}");
+            if credential.name.trim().is_empty()
+                || self.tokens[..index].iter().any(|other| other.name == credential.name)
+            {
+                checks.fail(&key("name"), "`name` is empty or another token's too: give each its own");
+            }
+            if credential.scopes.is_empty() {
+                checks.fail(&key("scopes"), "`scopes` is empty: list some of \"read\", \"send\" and \"control\"");
+            }
         }
     }
 }

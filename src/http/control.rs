@@ -48,6 +48,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::caller::Caller;
+use super::refusals::{Allowance, Refusals};
 use super::{Limits, webhook};
 use crate::config::ControlConfig;
 use crate::pipe::PipeIds;
@@ -73,13 +75,14 @@ pub(super) struct Desk {
     pipes: PipeIds,
     limits: Limits,
     room: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
 }
 
 /// The routes, below `/v1/tenants`.
 pub(super) fn router(control: Control, tenants: BTreeMap<Address, ControlConfig>, shared: Shared) -> Router {
-    let Shared { limits, room } = shared;
+    let Shared { limits, room, refusals } = shared;
     let pipes = PipeIds::new(control.salt());
-    let desk = Arc::new(Desk { control, access: Access::new(tenants), pipes, limits, room });
+    let desk = Arc::new(Desk { control, access: Access::new(tenants), pipes, limits, room, refusals });
     Router::new()
         .route("/{tenant}/sessions", post(requests::start).get(reading::sessions))
         .route("/{tenant}/sessions/{user}", get(reading::session).delete(requests::end))
@@ -101,6 +104,7 @@ pub(super) fn router(control: Control, tenants: BTreeMap<Address, ControlConfig>
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) room: Arc<Semaphore>,
+    pub(super) refusals: Arc<Refusals>,
 }
 
 async fn wrong_method() -> Response {
@@ -161,10 +165,25 @@ impl Desk {
         let params: Vec<(String, String)> =
             params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let tenant = params.iter().find(|(name, _)| name == "tenant").and_then(|(_, value)| Address::parse(value).ok());
-        let tenant = self.access.check(tenant, request.headers())?;
+        let tenant = self.proved(tenant, &request)?;
         let (parts, body) = request.into_parts();
         let body = webhook::read(body, self.limits.body_max_bytes).await.map_err(Problem::from)?;
         Ok(Admitted { tenant, params, parts, body, until })
+    }
+
+    /// The tenant, if the request proves that its sender may do what it wants. Who was refused too often is not even looked at.
+    fn proved(&self, tenant: Option<Address>, request: &Request<Body>) -> Result<Address, Problem> {
+        let caller = Caller::noted(request.extensions());
+        if let Allowance::Spent(wait) = self.refusals.left(caller.address) {
+            return Err(Problem::slow_down(wait));
+        }
+        let needed = access::needed(request.method(), request.uri().path());
+        self.access.check(tenant, request.headers(), needed).inspect_err(|problem| {
+            if problem.is_unauthorized() {
+                self.refusals.note(caller.address);
+                tracing::warn!("a request to the REST interface was refused: it shows no credentials, or wrong ones");
+            }
+        })
     }
 
     /// What came of something that a conversation carries out at once; `None` when it takes longer than anybody should wait, or cannot

@@ -140,3 +140,39 @@ async fn other_timeouts_and_words_are_no_other_place() {
     assert_eq!(said(&second), "[Ada] in turn 2");
     assert_eq!(home.last().authorization, BASIC);
 }
+
+#[tokio::test]
+async fn a_switch_to_what_is_not_on_the_public_internet_is_refused_and_home_may_be_anywhere() {
+    let (home, far) = (dialog().await, dialog().await);
+    let guarded = v1::Settings { outbound: Exceptions::default(), ..reaching(home.url()) };
+    let assistant = v1::open("care", &guarded).unwrap();
+    for url in [far.engine(), far.engine().replace("127.0.0.1", "localhost"), "http://169.254.169.254/latest".into()] {
+        let error = assistant.ask(&switched(None, |config| config.url = Some(url))).await.unwrap_err();
+        let AskError::Misconfigured { reason } = &error else { panic!("{error:?}") };
+        assert!(reason.starts_with("smsActSetConversationConfig: ") && reason.contains("outbound_allow"), "{reason}");
+        assert!(!reason.contains("127.0.0.1") && !reason.contains("169.254"), "{reason}");
+    }
+    assert!(far.seen().is_empty());
+    assistant.ask(&switched(None, |config| config.url = Some(home.engine()))).await.unwrap();
+    assistant.ask(&says("hi", None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_service_that_a_switch_names_is_asked_only_on_the_public_internet() {
+    let (home, usual, named) = (dialog().await, iam::Iam::start("own-key").await, iam::Iam::start("own-key").await);
+    let settings = v1::Settings { iam_url: Some(usual.url()), outbound: Exceptions::default(), ..reaching(home.url()) };
+    let assistant = v1::open("care", &settings).unwrap();
+    let engine = home.engine();
+    let with = |token_url: String| {
+        let url = Some(engine.clone());
+        switched(None, move |config| {
+            (config.url, config.apikey) = (url, Some("own-key".into()));
+            (config.token_auth, config.token_url) = (Some(true), Some(token_url));
+        })
+    };
+    let error = assistant.ask(&with(named.url())).await.unwrap_err();
+    assert!(matches!(&error, AskError::Misconfigured { reason } if reason.contains("outbound_allow")), "{error:?}");
+    assert_eq!(named.exchanges(), 0);
+    assistant.ask(&with(usual.url())).await.unwrap();
+    assert_eq!(usual.exchanges(), 1, "the operator's own is asked wherever it is");
+}

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use raconteur_conversation::words::AskError;
-use reqwest::Client;
 use reqwest::header::HeaderValue;
 
 use super::token::{self, Token, Tokens};
+use crate::client::Outbound;
 use crate::config::secret::Secret;
 
 /// The keys by which a section or a command authenticates.
@@ -149,14 +149,14 @@ impl Ticket {
 }
 
 impl Credentials {
-    /// What was given, ready to go out. The client is the one that fetches tokens.
+    /// What was given, ready to go out. Tokens are fetched by this way.
     ///
     /// # Errors
     /// When a header cannot carry it.
-    pub(super) fn new(given: &Given, client: &Client) -> Result<Self, String> {
+    pub(super) fn new(given: &Given, out: &Outbound) -> Result<Self, String> {
         if let (Some(apikey), Some(iam_url)) = (&given.apikey, &given.iam_url) {
             let url = token::endpoint(iam_url).ok_or("iam_url is no address")?;
-            return Ok(Self::Exchanged(Arc::new(Tokens::new(client.clone(), url, apikey.clone()))));
+            return Ok(Self::Exchanged(Arc::new(Tokens::new(out.clone(), url, apikey.clone()))));
         }
         if let Some(apikey) = &given.apikey {
             return Self::fixed(&basic("apikey", apikey), Source::Key);
@@ -247,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_way_to_log_in_has_its_header() {
-        let client = crate::client::client(Duration::from_secs(1)).unwrap();
+        let client = Outbound::ours(Duration::from_secs(1)).unwrap();
         let bearer = Given { bearer_token: secret("t"), ..Given::default() };
         let table = [
             (Given::default(), None),

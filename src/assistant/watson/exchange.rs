@@ -11,17 +11,25 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::credentials::{Again, Credentials, Given, Ticket};
 use super::{json, text};
-use crate::client;
+use crate::client::{self, NotPublic, Outbound};
 
 /// The largest body that is read. Watson's context is at most 250 kB and an answer a few kB.
 const BODY_MAX: usize = 1024 * 1024;
 
 /// A service as one set of credentials sees it.
 pub(super) struct Service {
-    client: Client,
+    out: Outbound,
     credentials: Credentials,
     /// The keys that name what is asked there: they are wrong when nobody knows it.
     names: &'static str,
+}
+
+/// By which ways a service and its tokens are reached.
+pub(super) struct Ways {
+    /// The service itself.
+    pub(super) messages: Outbound,
+    /// Where its tokens are fetched.
+    pub(super) tokens: Outbound,
 }
 
 /// One request.
@@ -57,8 +65,17 @@ impl Service {
     /// # Errors
     /// In words, when the credentials cannot be sent.
     pub(super) fn new(client: Client, given: &Given, names: &'static str) -> Result<Self, String> {
-        let credentials = Credentials::new(given, &client)?;
-        Ok(Self { client, credentials, names })
+        let out = Outbound::Ours(client);
+        Self::by(Ways { tokens: out.clone(), messages: out }, given, names)
+    }
+
+    /// As [`Service::new`], where not all addresses are the configuration's.
+    ///
+    /// # Errors
+    /// In words, when the credentials cannot be sent.
+    pub(super) fn by(ways: Ways, given: &Given, names: &'static str) -> Result<Self, String> {
+        let credentials = Credentials::new(given, &ways.tokens)?;
+        Ok(Self { out: ways.messages, credentials, names })
     }
 
     /// Makes one call and reads its body.
@@ -87,8 +104,9 @@ impl Service {
 
     async fn exchange(&self, call: &Call, ticket: &Ticket) -> Result<Reply, AskError> {
         let mut request = self
-            .client
+            .out
             .request(call.method.clone(), call.url.clone())
+            .map_err(kept_in)?
             .header(CONTENT_TYPE, "application/json")
             .body(call.body.clone());
         if let Some(authorization) = ticket.header() {
@@ -140,7 +158,15 @@ pub(super) async fn bounded(mut response: Response) -> Result<Vec<u8>, AskError>
 
 /// The causes tell a wrong host name from a bad certificate; the address is left out, since it holds the session.
 pub(super) fn unreachable(error: reqwest::Error) -> AskError {
-    AskError::Unavailable { after: None, reason: client::words(error) }
+    match client::refused(&error) {
+        Some(refused) => kept_in(refused),
+        None => AskError::Unavailable { after: None, reason: client::words(error) },
+    }
+}
+
+/// The guard keeps us from asking where a session was switched to.
+pub(super) fn kept_in(refused: NotPublic) -> AskError {
+    AskError::Misconfigured { reason: format!("smsActSetConversationConfig: {refused}") }
 }
 
 fn rejection(code: u16, said: &str) -> String {

@@ -14,6 +14,7 @@ use super::credentials::{Given, Need};
 use super::v1::target::Home;
 use super::v1::{self, Classic};
 use crate::config::secret::Secret;
+use crate::guard::Exceptions;
 
 /// How to reach one engine.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +46,9 @@ pub struct Settings {
     /// Where the same engine is found as well.
     #[serde(default)]
     pub backup: Option<Backup>,
+    /// What may be asked for the sake of an address that is not of the configuration, although it is not public.
+    #[serde(skip)]
+    pub outbound: Exceptions,
 }
 
 fn default_connect_timeout() -> Duration {
@@ -73,6 +77,7 @@ impl Settings {
             version: self.version.clone(),
             given: self.given(),
             connect_timeout: self.connect_timeout,
+            outbound: self.outbound.clone(),
         })
     }
 
@@ -98,6 +103,7 @@ impl Settings {
             bearer_token: given.bearer_token,
             connect_timeout: backup.connect_timeout.unwrap_or(self.connect_timeout),
             backup: None,
+            outbound: self.outbound.clone(),
         }
     }
 

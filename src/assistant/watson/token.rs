@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use raconteur_conversation::words::AskError;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Url};
+use reqwest::{Method, Url};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::{address, exchange, json};
-use crate::client;
+use crate::client::{self, Outbound};
 use crate::config::secret::Secret;
 
 /// The path of the exchange below the identity service's address.
@@ -42,7 +42,7 @@ pub(super) fn endpoint(text: &str) -> Option<Url> {
 
 /// The tokens of one key.
 pub(super) struct Tokens {
-    client: Client,
+    out: Outbound,
     url: Url,
     apikey: Secret,
     held: Mutex<Held>,
@@ -81,8 +81,8 @@ impl Token {
 
 impl Tokens {
     /// Exchanges nothing before the first token is needed.
-    pub(super) fn new(client: Client, url: Url, apikey: Secret) -> Self {
-        Self { client, url, apikey, held: Mutex::default(), flight: Arc::default() }
+    pub(super) fn new(out: Outbound, url: Url, apikey: Secret) -> Self {
+        Self { out, url, apikey, held: Mutex::default(), flight: Arc::default() }
     }
 
     /// A token that holds.
@@ -176,8 +176,9 @@ impl Tokens {
             .append_pair("response_type", "cloud_iam")
             .finish();
         let request = self
-            .client
-            .post(self.url.clone())
+            .out
+            .request(Method::POST, self.url.clone())
+            .map_err(exchange::kept_in)?
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json")
             .body(form);

@@ -47,7 +47,7 @@ impl SledEngine {
     /// [`StoreError::Locked`], [`StoreError::Corrupt`], or [`StoreError::Unusable`] when the directory cannot be read and written.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let lost = |error| unusable(path, &error);
-        fs::create_dir_all(path).map_err(lost)?;
+        create_private(path).map_err(lost)?;
         let lock = lock(path)?;
         for snapshot in snapshots(path).map_err(lost)? {
             if snapshot.extension().is_some_and(|extension| extension == "generating") {
@@ -78,6 +78,15 @@ impl SledEngine {
         marker.sync_all()?;
         sync_directory(&self.path)
     }
+}
+
+/// Makes a directory that nobody else on the machine can read: it holds what people say. One that is there stays as it is.
+fn create_private(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
@@ -141,7 +150,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// Moves every snapshot into a directory of its own.
 fn set_snapshots_aside(path: &Path) -> io::Result<()> {
     let aside = path.join(DAMAGED_DIRECTORY);
-    fs::create_dir_all(&aside)?;
+    create_private(&aside)?;
     for snapshot in snapshots(path)? {
         if let Some(name) = snapshot.file_name() {
             fs::rename(&snapshot, aside.join(name))?;

@@ -9,6 +9,7 @@ use super::super::backup::Backup;
 use super::super::credentials::{Given, Need};
 use super::target::{Home, VERSION};
 use crate::config::secret::Secret;
+use crate::guard::Exceptions;
 
 /// How to reach one workspace (a dialog skill, as it is called since).
 #[derive(Clone, Debug, Deserialize)]
@@ -42,6 +43,9 @@ pub struct Settings {
     /// Where the same workspace is found as well.
     #[serde(default)]
     pub backup: Option<Backup>,
+    /// What may be asked for the sake of an address that is not of the configuration, although it is not public.
+    #[serde(skip)]
+    pub outbound: Exceptions,
 }
 
 fn default_version() -> String {
@@ -64,6 +68,7 @@ impl Settings {
             version: Some(self.version.clone()),
             given: self.given(),
             connect_timeout: self.connect_timeout,
+            outbound: self.outbound.clone(),
         })
     }
 
@@ -91,6 +96,7 @@ impl Settings {
             bearer_token: given.bearer_token,
             connect_timeout: backup.connect_timeout.unwrap_or(self.connect_timeout),
             backup: None,
+            outbound: self.outbound.clone(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Where a v1 question goes: home, as the configuration says, or where a session was switched to.
 //!
 //! What a switch leaves out is as at home, with one exception: home's credentials never leave home's origin. Whoever writes a dialog may
-//! name any address, and would otherwise have them sent there. Targets are kept ready for the next question, so many of them.
+//! name any address, and would otherwise have them sent there; and what he names is asked by the guarded way. Targets are kept ready for the next question, so many of them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use raconteur_conversation::command::ConversationConfig;
 use raconteur_conversation::words::AskError;
-use reqwest::{Client, Url};
+use reqwest::Url;
 
 use super::super::address;
 use super::super::credentials::{Given, Need};
-use super::super::exchange::Service;
-use crate::client;
+use super::super::exchange::{Service, Ways};
+use crate::client::Outbound;
 use crate::config::secret::Secret;
+use crate::guard::Exceptions;
 
 /// How many targets are kept ready.
 const READY_MAX: usize = 64;
@@ -39,6 +40,17 @@ pub(in super::super) struct Home {
     pub(in super::super) given: Given,
     /// How long a connection may take to come about.
     pub(in super::super) connect_timeout: Duration,
+    /// What a switch may lead to although it is not public.
+    pub(in super::super) outbound: Exceptions,
+}
+
+/// Who has written an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Author {
+    /// The operator, in the configuration.
+    Operator,
+    /// Whoever writes the dialog.
+    Dialog,
 }
 
 /// What one question needs to get where it goes.
@@ -48,29 +60,55 @@ pub(super) struct Aim {
     names: &'static str,
     given: Given,
     connect_timeout: Duration,
+    /// Of the address itself, and of the one where tokens are fetched.
+    authors: [Author; 2],
+    outbound: Exceptions,
+}
+
+/// One client for each author's addresses.
+#[derive(Clone)]
+struct Clients {
+    operators: Outbound,
+    dialogs: Outbound,
+}
+
+impl Clients {
+    fn new(connect_timeout: Duration, outbound: &Exceptions) -> Result<Self, String> {
+        let operators = Outbound::ours(connect_timeout).map_err(|error| error.to_string())?;
+        let dialogs = Outbound::guarded(connect_timeout, outbound).map_err(|error| error.to_string())?;
+        Ok(Self { operators, dialogs })
+    }
+
+    fn of(&self, author: Author) -> Outbound {
+        match author {
+            Author::Operator => self.operators.clone(),
+            Author::Dialog => self.dialogs.clone(),
+        }
+    }
 }
 
 /// A place that can be asked.
 pub(super) struct Target {
     aim: Aim,
     mark: String,
-    client: Client,
+    clients: Clients,
     /// Reaches it.
     pub(super) service: Service,
 }
 
 impl Target {
-    /// Makes a place ready. A client that another target has is shared, with its connections.
+    /// Makes a place ready. The clients of a target with the same timeout are shared, with their connections.
     ///
     /// # Errors
     /// In words, when TLS or the credentials cannot be set up.
-    pub(super) fn new(aim: Aim, shared: Option<Client>) -> Result<Self, String> {
-        let client = match shared {
-            Some(client) => client,
-            None => client::client(aim.connect_timeout).map_err(|error| error.to_string())?,
+    pub(super) fn new(aim: Aim, sharing: Option<&Self>) -> Result<Self, String> {
+        let clients = match sharing.filter(|target| target.aim.connect_timeout == aim.connect_timeout) {
+            Some(target) => target.clients.clone(),
+            None => Clients::new(aim.connect_timeout, &aim.outbound)?,
         };
-        let service = Service::new(client.clone(), &aim.given, aim.names)?;
-        Ok(Self { mark: address::mark(&aim.url), aim, client, service })
+        let [messages, tokens] = aim.authors.map(|author| clients.of(author));
+        let service = Service::by(Ways { messages, tokens }, &aim.given, aim.names)?;
+        Ok(Self { mark: address::mark(&aim.url), aim, clients, service })
     }
 
     /// The address of a message.
@@ -98,6 +136,8 @@ impl Home {
             names: names(workspace),
             given: self.given.clone(),
             connect_timeout: self.connect_timeout,
+            authors: [Author::Operator; 2],
+            outbound: self.outbound.clone(),
         }
     }
 
@@ -120,7 +160,14 @@ impl Home {
             return Err(wrong(problem));
         }
         let version = config.api_version.as_deref().or(self.version.as_deref());
+        // What is at an origin of the configuration's is the operator's, whoever repeats it.
+        let own = |text: &str, home: &Url| Url::parse(text).is_ok_and(|url| url.origin() == home.origin());
+        let usual = self.given.iam_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let foreign = config.token_url.as_deref().filter(|url| !usual.as_ref().is_some_and(|usual| own(url, usual)));
+        let author = |is_foreign: bool| if is_foreign { Author::Dialog } else { Author::Operator };
         Ok(Aim {
+            authors: [author(url.origin() != self.url.origin()), author(foreign.is_some())],
+            outbound: self.outbound.clone(),
             url: message_url(&url, workspace, version),
             names: names(workspace),
             given,
@@ -170,8 +217,7 @@ impl Targets {
         if let Some(target) = self.take(&aim) {
             return Ok(self.keep(target));
         }
-        let shared = (aim.connect_timeout == home.aim.connect_timeout).then(|| home.client.clone());
-        let target = Target::new(aim, shared).map_err(|problem| wrong(&problem))?;
+        let target = Target::new(aim, Some(home)).map_err(|problem| wrong(&problem))?;
         Ok(self.keep(Arc::new(target)))
     }
 

@@ -17,6 +17,7 @@ fn home() -> Home {
         version: Some("2020-04-01".into()),
         given: key("home"),
         connect_timeout: Duration::from_secs(5),
+        outbound: Exceptions::default(),
     }
 }
 
