@@ -18,6 +18,8 @@ pub mod config;
 pub mod http;
 mod pipe;
 pub mod server;
+#[cfg(all(feature = "cli", feature = "sled"))]
+pub mod store_tools;
 #[cfg(feature = "cli")]
 pub mod telemetry;
 pub mod transport;

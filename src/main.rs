@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use raconteur::chat::{self, ChatOptions};
 use raconteur::check::{self, Kind, Kinds};
-use raconteur::cli::{Cli, Command, ServeArgs};
+use raconteur::cli::{Cli, Command, ServeArgs, StoreArgs};
 use raconteur::config::{self, Config, Problem, StoreKind};
+#[cfg(feature = "sled")]
+use raconteur::store_tools::{self, Done};
 use raconteur::{Server, ServerError, assistant, telemetry, transport};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         match cli.command_or_serve() {
             Command::Serve(args) => serve(&cli, &args).await,
             Command::Check => checked(&cli),
+            Command::Store(args) => look_after(&cli, &args),
             Command::Chat(args) => {
                 let options = ChatOptions {
                     url: args.url,
@@ -132,6 +135,34 @@ fn checked(cli: &Cli) -> ExitCode {
     let report = check::report(&reading, Kinds { channels: &channels, assistants: &assistants });
     say(&report.text);
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(feature = "sled")]
+fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
+    let config = match config::load(cli.config.as_deref(), config::environment()) {
+        Ok(config) => config,
+        // Whoever names the directory needs no configuration, and a store must be looked after whatever became of it.
+        Err(_) if args.store.is_some() && cli.config.is_none() => Config::defaults(),
+        Err(problems) => return refuse(&problems),
+    };
+    if let Err(error) = telemetry::init(&config.log) {
+        return fail(error);
+    }
+    let Done { text, code } = match store_tools::run(args, &config, &mut io::stdout().lock()) {
+        Ok(done) => done,
+        Err(error) => {
+            fail(&error);
+            return ExitCode::from(error.code());
+        }
+    };
+    // An export may go to standard output: what is said about it must not.
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::from(code)
+}
+
+#[cfg(not(feature = "sled"))]
+fn look_after(_: &Cli, _: &StoreArgs) -> ExitCode {
+    fail(ServerError::NoSled)
 }
 
 /// Ctrl-C and SIGTERM. From `listen` on neither ends the process by itself.

@@ -22,7 +22,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::engine::Engine;
 use crate::{Accepted, Claim, Loaded, Mark, NewWork, Step, StoreError, Version};
 
-pub(crate) use writer::{Writer, names};
+pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
+pub(crate) use writer::{Mark as DuplicateMark, Writer, names, read_mark as read_duplicate};
 
 /// A batch takes no more requests than this; a load, which only reads, counts as [`LOAD_WEIGHT`].
 const REQUESTS_MAX: usize = 1_024;

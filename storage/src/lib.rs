@@ -23,6 +23,7 @@ mod chunks;
 mod committer;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod dump;
 pub mod engine;
 mod fetch;
 mod keys;
@@ -234,6 +235,32 @@ pub enum StoreError {
         /// Where it lies.
         path: String,
         /// What was found.
+        reason: String,
+    },
+    /// Records that were acknowledged are gone from the end of it.
+    #[error(
+        "the store at {path} has lost its latest {missing} write(s), though they were acknowledged: its data file was damaged, or is \
+         older than the file `watermark` beside it; put the whole directory back from a backup, or go on with what is there: \
+         raconteur store accept-loss --store {path}"
+    )]
+    Behind {
+        /// Where it lies.
+        path: String,
+        /// How many batches.
+        missing: u64,
+    },
+    /// An import has not brought everything.
+    #[error("an import into the store at {path} did not come to its end: remove the directory and import again")]
+    Incomplete {
+        /// Where it lies.
+        path: String,
+    },
+    /// The directory is not one that can be used for this.
+    #[error("{path} {reason}")]
+    WrongPlace {
+        /// The directory.
+        path: String,
+        /// What is wrong with it, and what to do.
         reason: String,
     },
     /// Reading or writing failed; after a failed write the store takes nothing more.

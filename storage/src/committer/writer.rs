@@ -223,21 +223,21 @@ pub(crate) fn names(first: Option<&[u8]>, at: UnixMillis) -> bool {
 }
 
 /// What is remembered of an accepted id.
-struct Mark {
-    sequence: Sequence,
-    at: UnixMillis,
-    content: Option<u64>,
+pub(crate) struct Mark {
+    pub(crate) sequence: Sequence,
+    pub(crate) at: UnixMillis,
+    pub(crate) content: Option<u64>,
 }
 
 impl Mark {
-    fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         let mut bytes = [self.sequence.0.to_be_bytes(), self.at.0.to_be_bytes()].concat();
         bytes.extend(self.content.into_iter().flat_map(u64::to_be_bytes));
         bytes
     }
 }
 
-fn read_mark(value: &[u8]) -> Option<Mark> {
+pub(crate) fn read_mark(value: &[u8]) -> Option<Mark> {
     let (sequence, rest) = value.split_first_chunk()?;
     let (at, rest) = rest.split_first_chunk()?;
     let content = if rest.is_empty() { None } else { Some(u64::from_be_bytes(rest.try_into().ok()?)) };
