@@ -115,10 +115,10 @@ impl SledEngine {
         let lock = place::lock(path)?;
         let db = open_tidied(path, cache_bytes)?;
         let marked = path.join(MARKER_FILE).try_exists().map_err(lost)?;
-        if marked && guarded(path, || Ok(db.first()?))?.is_none() {
+        if marked && guarded(path, || db.first())?.is_none() {
             return Err(corrupt(path, "its data file holds nothing readable though it was written before"));
         }
-        let batches = guarded(path, || Ok(db.get(BATCHES_KEY)?))?;
+        let batches = guarded(path, || db.get(BATCHES_KEY))?;
         let batches = batches.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes);
         let noted = Watermark::read(path).map_err(lost)?.unwrap_or_default();
         let missing = noted.saturating_sub(batches);
