@@ -29,6 +29,7 @@ mod powerloss {
     pub(crate) mod trace;
 }
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crash::dice::Dice;
@@ -39,6 +40,9 @@ use powerloss::trace::Deed;
 
 /// Cuts in the suite.
 const CUTS: usize = 60;
+
+/// So many deeds before a cut are told when something is broken.
+const DEEDS_TOLD: usize = 30;
 
 static TALK: LazyLock<Talk> = LazyLock::new(Talk::happen);
 
@@ -56,6 +60,21 @@ fn points(deeds: &[Deed], count: usize, dice: &mut Dice) -> Vec<usize> {
         .collect();
     points.sort_unstable();
     points
+}
+
+/// How many bytes were written, and how many of them where something had been before: there sled uses a part of its log again.
+fn written(deeds: &[Deed]) -> (usize, usize) {
+    let (mut all, mut again) = (0, 0);
+    let mut ends: HashMap<u64, usize> = HashMap::new();
+    for deed in deeds {
+        if let Deed::Write { file, offset, bytes } = deed {
+            let end = ends.entry(*file).or_default();
+            all += bytes.len();
+            again += end.saturating_sub(*offset).min(bytes.len());
+            *end = (*end).max(offset + bytes.len());
+        }
+    }
+    (all, again)
 }
 
 /// What is broken at each point, with how much survived there.
@@ -93,7 +112,13 @@ fn what_was_acknowledged_before_the_power_failed_is_there_and_nothing_is_torn() 
     let (talk, began) = (&*TALK, std::time::Instant::now());
     let broken: Vec<_> = cut(cuts, Counts::Both, seed).into_iter().filter(|(.., broken)| !broken.is_empty()).collect();
     let syncs = talk.deeds.iter().filter(|deed| matches!(deed, Deed::Sync { .. } | Deed::SyncData { .. })).count();
+    let (written, again) = written(&talk.deeds);
     println!("{cuts} cuts, {} deeds, {syncs} syncs, seed {seed}, {:?}", talk.deeds.len(), began.elapsed());
+    println!("{written} bytes written, {again} of them over others");
+    if let Some((point, ..)) = broken.first() {
+        println!("before the first of them:");
+        talk.deeds[point.saturating_sub(DEEDS_TOLD)..*point].iter().for_each(|deed| println!("  {}", deed.in_short()));
+    }
     assert!(broken.is_empty(), "seed {seed}, {} of {cuts} cuts: {broken:#?}", broken.len());
     // All of it was promised in the end: otherwise there was nothing to lose.
     let mut promises = Promises::default();

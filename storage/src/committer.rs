@@ -10,6 +10,7 @@ mod draft;
 mod inboxes;
 mod load;
 mod opening;
+mod tide;
 mod writer;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use crate::engine::Engine;
 use crate::{Accepted, Claim, Loaded, Mark, NewWork, Step, StoreError, Version};
 
 pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
+pub(crate) use tide::{Shore, tide};
 pub(crate) use writer::{Mark as DuplicateMark, Writer, names, read_mark as read_duplicate};
 
 /// A batch takes no more requests than this; a load, which only reads, counts as [`LOAD_WEIGHT`].

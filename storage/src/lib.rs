@@ -12,6 +12,7 @@
 //! * Duplicates, fences and versions are judged against what is on disk plus everything submitted before; a
 //!   [`Accepted::Duplicate`] is answered only when the record that it repeats is durable.
 //! * [`Store::load`] sees every commit and settlement of that conversation submitted before it.
+//! * What is read is durable: nothing is returned that a loss of power could take back.
 //! * [`Store::settle`] returns when the settlement is in line, not when it is on disk: losing one costs a look-up, never a text.
 //! * Sequences are drawn from one counter that never goes back, also across restarts; drawn numbers are multiples of
 //!   [`Sequence::STRIDE`].

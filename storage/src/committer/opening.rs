@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Writer;
 use super::inboxes::{Inboxes, Unread};
+use super::tide::Tide;
 use super::writer::Fence;
 use crate::engine::{Batch, Engine, Order};
 use crate::keys;
@@ -88,7 +89,7 @@ impl<E: Engine> Writer<E> {
     ///
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Corrupt`], or what the engine reports.
-    pub(crate) fn open(engine: Arc<E>, options: Options) -> Result<(Self, Opening), StoreError> {
+    pub(crate) fn open(engine: Arc<E>, options: Options, tide: Tide) -> Result<(Self, Opening), StoreError> {
         let opening = match Meta::read(&*engine)? {
             Some(meta) => go_on(&*engine, meta)?,
             None => begin(&*engine, &options)?,
@@ -97,6 +98,7 @@ impl<E: Engine> Writer<E> {
             fences: fences(&*engine)?,
             inboxes: inboxes(&*engine)?,
             engine,
+            tide,
             options,
             batch: Batch::new(),
             bytes: 0,

@@ -9,6 +9,7 @@ use raconteur_conversation::words::{Sequence, Work};
 
 use super::draft::Draft;
 use super::inboxes::{Inboxes, Unread};
+use super::tide::Tide;
 use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
@@ -29,6 +30,7 @@ pub(super) struct Fence {
 /// The writer's state.
 pub(crate) struct Writer<E> {
     pub(super) engine: Arc<E>,
+    pub(super) tide: Tide,
     pub(super) options: Options,
     /// What this round writes.
     pub(super) batch: Batch,
@@ -62,8 +64,11 @@ impl<E: Engine> Writer<E> {
             return Ok(());
         }
         self.bytes = 0;
+        self.tide.rise();
         self.engine.apply(std::mem::take(&mut self.batch))?;
-        self.engine.sync()
+        self.engine.sync()?;
+        self.tide.settle();
+        Ok(())
     }
 
     /// Marks the store as closed cleanly.

@@ -36,6 +36,8 @@ const LOCK_FILE: &str = "lock";
 /// There once was something in the data file.
 const MARKER_FILE: &str = "written";
 const DATA_FILE: &str = "db";
+const CONF_FILE: &str = "conf";
+const TORN_CONF_FILE: &str = "conf.torn";
 const DAMAGED_DIRECTORY: &str = "damaged-snapshots";
 
 /// The number of the latest batch, in that batch. Behind every record, see the key table.
@@ -165,6 +167,7 @@ fn open_tidied(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
             fs::remove_file(&snapshot).map_err(lost)?;
         }
     }
+    set_torn_conf_aside(path).map_err(lost)?;
     match open_db(path, cache_bytes) {
         // Only then: without its snapshot sled takes a damaged log for one that ends early, and forgets the rest for good.
         Err(StoreError::Corrupt { reason, .. }) if snapshot_is_damaged(path).map_err(lost)? => {
@@ -222,7 +225,21 @@ fn snapshot_is_damaged(path: &Path) -> io::Result<bool> {
     Ok(!sound)
 }
 
-/// As in zlib; read once in a store's life, so it need not be fast.
+/// sled's `conf` holds the same for every store: where the power failed before its first sync, sled may write it again. It ends with
+/// the CRC-32 of what comes before.
+fn set_torn_conf_aside(path: &Path) -> io::Result<()> {
+    let conf = path.join(CONF_FILE);
+    let bytes = match fs::read(&conf) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read?,
+    };
+    match bytes.split_last_chunk::<4>() {
+        Some((content, end)) if crc32(content).to_le_bytes() == *end => Ok(()),
+        Some(_) | None => fs::rename(&conf, path.join(TORN_CONF_FILE)),
+    }
+}
+
+/// As in zlib; for short files that are read once, so it need not be fast.
 fn crc32(bytes: &[u8]) -> u32 {
     let shift = |sum: u32, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
     !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), shift))

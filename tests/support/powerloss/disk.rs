@@ -196,10 +196,15 @@ impl Object {
                 Survives::Everything => put(&mut bytes, change, |_| true),
                 Survives::Percent(percent) => {
                     // A length is not written sector by sector.
-                    if let Change::Truncate(_) = change && dice.within(0..100) >= percent {
+                    if let Change::Truncate(_) = change
+                        && dice.within(0..100) >= percent
+                    {
                         continue;
                     }
-                    if let Change::Write(at, data) = change && dice.once_in(4) && bytes.len() < at + data.len() {
+                    if let Change::Write(at, data) = change
+                        && dice.once_in(4)
+                        && bytes.len() < at + data.len()
+                    {
                         bytes.resize(at + data.len(), 0);
                     }
                     put(&mut bytes, change, |_| dice.within(0..100) < percent);

@@ -121,7 +121,8 @@ impl Found {
 
     /// It is good for more than being read.
     fn goes_on(&mut self, engine: SledEngine) -> Result<(), String> {
-        let store = KvStore::open(engine, Options { min_free: 0, ..Options::default() }).map_err(|error| error.to_string())?;
+        let store =
+            KvStore::open(engine, Options { min_free: 0, ..Options::default() }).map_err(|error| error.to_string())?;
         let number = |text: &str| Address::parse(text).expect("it is a number");
         let new = NewWork {
             key: ConversationKey { tenant: number(TENANT), user: number("+15550299") },

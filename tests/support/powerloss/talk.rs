@@ -18,7 +18,7 @@ use super::trace::{self, Deed};
 pub(crate) const TENANT: &str = "+15550100";
 const USERS: usize = 6;
 /// So many in each life.
-const TEXTS: usize = 20;
+const TEXTS: usize = 60;
 
 /// Nothing takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -56,7 +56,8 @@ impl Token {
 
     fn text(self) -> String {
         // Not the same twice, and not one that compresses into the same bytes.
-        let filler: String = (0..120).map(|n| format!("{:x} ", (n + 7) * (self.number + 31) * (self.user + 3))).collect();
+        let filler: String =
+            (0..120).map(|n| format!("{:x} ", (n + 7) * (self.number + 31) * (self.user + 3))).collect();
         format!("{} {filler}", self.word())
     }
 }
@@ -192,7 +193,8 @@ fn text(address: &str, tokens: Vec<Token>) -> (u16, Vec<Token>) {
             "from": number(token.user), "to": TENANT, "text": token.text(), "id": token.word(),
         });
         let body = body.to_string();
-        let head = format!("POST /channels/phone/inbound HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("POST /channels/phone/inbound HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
         stream.write_all((head + &body).as_bytes()).expect("it takes the text");
         let mut answer = Vec::new();
         while !answer.ends_with(ACCEPTED) {

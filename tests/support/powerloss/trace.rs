@@ -6,19 +6,63 @@ use std::path::PathBuf;
 #[derive(Clone, Debug)]
 pub(crate) enum Deed {
     /// A file that was not there before.
-    Create { file: u64, path: PathBuf },
-    Write { file: u64, offset: usize, bytes: Vec<u8> },
-    Truncate { file: u64, length: usize },
+    Create {
+        file: u64,
+        path: PathBuf,
+    },
+    Write {
+        file: u64,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        file: u64,
+        length: usize,
+    },
     /// `fsync` of a file.
-    Sync { file: u64 },
+    Sync {
+        file: u64,
+    },
     /// `fdatasync` of a file.
-    SyncData { file: u64 },
-    SyncDirectory { path: PathBuf },
-    MakeDirectory { path: PathBuf },
-    Rename { from: PathBuf, to: PathBuf },
-    Remove { path: PathBuf },
+    SyncData {
+        file: u64,
+    },
+    SyncDirectory {
+        path: PathBuf,
+    },
+    MakeDirectory {
+        path: PathBuf,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Remove {
+        path: PathBuf,
+    },
     /// Bytes that are about to be sent to the socket with this port.
-    Send { port: u16, bytes: Vec<u8> },
+    Send {
+        port: u16,
+        bytes: Vec<u8>,
+    },
+}
+
+impl Deed {
+    /// For whoever looks into a failure.
+    pub(crate) fn in_short(&self) -> String {
+        match self {
+            Self::Write { file, offset, bytes } => format!("write {file} at {offset}, {} bytes", bytes.len()),
+            Self::Send { port, bytes } => format!("send to {port}: {}", String::from_utf8_lossy(bytes)),
+            other @ (Self::Create { .. }
+            | Self::Truncate { .. }
+            | Self::Sync { .. }
+            | Self::SyncData { .. }
+            | Self::SyncDirectory { .. }
+            | Self::MakeDirectory { .. }
+            | Self::Rename { .. }
+            | Self::Remove { .. }) => format!("{other:?}"),
+        }
+    }
 }
 
 /// Reads a whole trace.
@@ -29,7 +73,8 @@ pub(crate) fn read(mut rest: &[u8]) -> Vec<Deed> {
         let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("8 bytes"));
         let path_length = u32::from_le_bytes(head[4..8].try_into().expect("4 bytes"));
         let (path, tail) = tail.split_at(usize::try_from(path_length).expect("it is short"));
-        let length = if matches!(head[0], b'W' | b'A') { usize::try_from(number(24)).expect("it was written") } else { 0 };
+        let length =
+            if matches!(head[0], b'W' | b'A') { usize::try_from(number(24)).expect("it was written") } else { 0 };
         let (bytes, tail) = tail.split_at(length);
         rest = tail;
         deeds.extend(deed(head[0], path, (number(8), number(16)), bytes));

@@ -4,7 +4,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::{DAMAGED_DIRECTORY, DATA_FILE, LOCK_FILE, MARKER_FILE, corrupt, unusable, watermark};
+use super::{
+    CONF_FILE, DAMAGED_DIRECTORY, DATA_FILE, LOCK_FILE, MARKER_FILE, TORN_CONF_FILE, corrupt, unusable, watermark,
+};
 use crate::StoreError;
 
 /// A fresh directory that a compaction fills, beside the store's.
@@ -65,7 +67,7 @@ pub(super) fn look(path: &Path, expected: Expected) -> Result<(), StoreError> {
 
 /// What a first start that was cut off leaves behind, or a file system of its own has from the beginning.
 fn is_ours(name: &str) -> bool {
-    let ours = [LOCK_FILE, "conf", "blobs", DAMAGED_DIRECTORY, watermark::FILE, "lost+found"];
+    let ours = [LOCK_FILE, CONF_FILE, TORN_CONF_FILE, "blobs", DAMAGED_DIRECTORY, watermark::FILE, "lost+found"];
     ours.contains(&name) || name.starts_with("snap.") || name.starts_with('.')
 }
 
@@ -136,7 +138,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 /// # Errors
 /// When the disk cannot.
 pub(super) fn sync(path: &Path) -> io::Result<()> {
-    for entry in ["conf", DATA_FILE] {
+    for entry in [CONF_FILE, DATA_FILE] {
         match File::open(path.join(entry)) {
             Ok(file) => file.sync_all()?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -290,11 +290,19 @@ fn a_store_whose_data_file_is_gone_is_damaged_and_not_new() {
 }
 
 #[test]
-fn a_store_without_its_conf_is_whole() {
+fn a_store_without_its_conf_or_with_a_torn_one_is_whole() {
     let directory = tempfile::tempdir().unwrap();
     fill(directory.path(), 1_000);
-    fs::remove_file(directory.path().join("conf")).unwrap();
-    assert_eq!(count(&open(directory.path()).unwrap(), Order::Ascending), Ok(1_000));
+    let conf = directory.path().join(CONF_FILE);
+    let whole = fs::read(&conf).unwrap();
+    for left in [None, Some(Vec::new()), Some(vec![0; whole.len()]), Some(whole[..20].to_vec())] {
+        fs::remove_file(&conf).unwrap();
+        if let Some(bytes) = left {
+            fs::write(&conf, bytes).unwrap();
+        }
+        assert_eq!(count(&open(directory.path()).unwrap(), Order::Ascending), Ok(1_000));
+        assert_eq!(fs::read(&conf).unwrap(), whole);
+    }
 }
 
 /// A record of the engine's user, so that there is something to compact.
