@@ -42,6 +42,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Make a token for the REST interface, and the hash of it that belongs in the configuration
     Token,
+    /// Look after a store that no gateway is using
+    Store(StoreArgs),
 }
 
 /// What `serve` takes.
@@ -123,6 +125,43 @@ pub struct IbmArgs {
     pub public_url: Option<String>,
 }
 
+/// What `store` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct StoreArgs {
+    /// The store's directory [default: the one that the configuration names]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// What to do with it
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+/// What can be done with a store.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum StoreCommand {
+    /// Read every record and tell what is there; ends with 0 if all is well, 1 if something is damaged, 2 if it cannot be opened
+    Check,
+    /// Write everything as JSON lines
+    Export {
+        /// Into this file, which must not exist yet [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Read what `export` wrote into a directory that is new or empty
+    Import {
+        /// The export
+        file: PathBuf,
+    },
+    /// Write the store anew, so that it takes no more room than it needs
+    Compact {
+        /// Remove the old directory instead of keeping it beside the new one
+        #[arg(long)]
+        discard_old: bool,
+    },
+    /// Go on with a store that has lost acknowledged writes, as it is
+    AcceptLoss,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -181,6 +220,18 @@ mod tests {
         assert_eq!(paths, ["tenants.json", "gateway.env", "r.toml", "s.env"]);
         assert_eq!(args.public_url.as_deref(), Some("https://h"));
         assert!(parse("raconteur import").is_err() && parse("raconteur import ibm").is_ok());
+    }
+
+    #[test]
+    fn a_stores_directory_may_stand_on_either_side_of_what_to_do() {
+        for line in
+            ["raconteur store --store d compact --discard-old", "raconteur store compact --store d --discard-old"]
+        {
+            let Command::Store(args) = parse(line).unwrap().command_or_serve() else { panic!() };
+            let command = StoreCommand::Compact { discard_old: true };
+            assert_eq!(args, StoreArgs { store: Some("d".into()), command });
+        }
+        assert!(parse("raconteur store import").is_err(), "it takes a file");
     }
 
     #[test]

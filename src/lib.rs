@@ -22,6 +22,8 @@ pub mod metrics;
 mod pipe;
 pub mod reporting;
 pub mod server;
+#[cfg(all(feature = "cli", feature = "sled"))]
+pub mod store_tools;
 #[cfg(feature = "cli")]
 pub mod telemetry;
 pub mod tls;

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use raconteur::chat::{self, ChatOptions};
 use raconteur::check::{self, Kind, Kinds};
-use raconteur::cli::{Cli, Command, ImportArgs, ImportFrom, ServeArgs};
+use raconteur::cli::{Cli, Command, ImportArgs, ImportFrom, ServeArgs, StoreArgs};
 use raconteur::config::{self, Config, Problem, StoreKind};
+#[cfg(feature = "sled")]
+use raconteur::store_tools::{self, Done};
 use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
             Command::Check => checked(&cli),
             Command::Import(args) => import(&args),
             Command::Token => token(),
+            Command::Store(args) => look_after(&cli, &args),
             Command::Chat(args) => {
                 let options = ChatOptions {
                     url: args.url,
@@ -161,6 +164,34 @@ fn import(args: &ImportArgs) -> ExitCode {
         }
         Err(error) => fail(error.trim_end()),
     }
+}
+
+#[cfg(feature = "sled")]
+fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
+    let config = match config::load(cli.config.as_deref(), config::environment()) {
+        Ok(config) => config,
+        // Whoever names the directory needs no configuration, and a store must be looked after whatever became of it.
+        Err(_) if args.store.is_some() && cli.config.is_none() => Config::defaults(),
+        Err(problems) => return refuse(&problems),
+    };
+    if let Err(error) = telemetry::init(&config.log) {
+        return fail(error);
+    }
+    let Done { text, code } = match store_tools::run(args, &config, &mut io::stdout().lock()) {
+        Ok(done) => done,
+        Err(error) => {
+            fail(&error);
+            return ExitCode::from(error.code());
+        }
+    };
+    // An export may go to standard output: what is said about it must not.
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::from(code)
+}
+
+#[cfg(not(feature = "sled"))]
+fn look_after(_: &Cli, _: &StoreArgs) -> ExitCode {
+    fail(ServerError::NoSled)
 }
 
 /// Ctrl-C and SIGTERM. From `listen` on neither ends the process by itself.

@@ -9,6 +9,7 @@ use raconteur_conversation::words::{Sequence, Work};
 
 use super::draft::Draft;
 use super::inboxes::{Inboxes, Unread};
+use super::tide::Tide;
 use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
@@ -29,6 +30,7 @@ pub(super) struct Fence {
 /// The writer's state.
 pub(crate) struct Writer<E> {
     pub(super) engine: Arc<E>,
+    pub(super) tide: Tide,
     pub(super) options: Options,
     /// What this round writes.
     pub(super) batch: Batch,
@@ -62,8 +64,11 @@ impl<E: Engine> Writer<E> {
             return Ok(());
         }
         self.bytes = 0;
+        self.tide.rise();
         self.engine.apply(std::mem::take(&mut self.batch))?;
-        self.engine.sync()
+        self.engine.sync()?;
+        self.tide.settle();
+        Ok(())
     }
 
     /// Marks the store as closed cleanly.
@@ -211,21 +216,21 @@ pub(crate) fn names(first: Option<&[u8]>, at: UnixMillis) -> bool {
 }
 
 /// What is remembered of an accepted id.
-struct Mark {
-    sequence: Sequence,
-    at: UnixMillis,
-    content: Option<u64>,
+pub(crate) struct Mark {
+    pub(crate) sequence: Sequence,
+    pub(crate) at: UnixMillis,
+    pub(crate) content: Option<u64>,
 }
 
 impl Mark {
-    fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         let mut bytes = [self.sequence.0.to_be_bytes(), self.at.0.to_be_bytes()].concat();
         bytes.extend(self.content.into_iter().flat_map(u64::to_be_bytes));
         bytes
     }
 }
 
-fn read_mark(value: &[u8]) -> Option<Mark> {
+pub(crate) fn read_mark(value: &[u8]) -> Option<Mark> {
     let (sequence, rest) = value.split_first_chunk()?;
     let (at, rest) = rest.split_first_chunk()?;
     let content = if rest.is_empty() { None } else { Some(u64::from_be_bytes(rest.try_into().ok()?)) };
