@@ -171,10 +171,12 @@ impl Place {
 }
 
 fn unusable(path: &Path, error: io::Error) -> ToolError {
-    let advice = match error.kind() {
-        ErrorKind::AlreadyExists => ": name a file that does not exist yet",
-        ErrorKind::NotFound => ": name a file that is there, in a directory that is there",
-        _ => "",
+    let advice = if error.kind() == ErrorKind::AlreadyExists {
+        ": name a file that does not exist yet"
+    } else if error.kind() == ErrorKind::NotFound {
+        ": name a file that is there, in a directory that is there"
+    } else {
+        ""
     };
     ToolError::File { path: path.display().to_string(), error, advice }
 }
