@@ -168,12 +168,13 @@ fn import(args: &ImportArgs) -> ExitCode {
 
 #[cfg(feature = "sled")]
 fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
-    let config = match config::load(cli.config.as_deref(), config::environment()) {
-        Ok(config) => config,
-        // Whoever names the directory needs no configuration, and a store must be looked after whatever became of it.
-        Err(_) if args.store.is_some() && cli.config.is_none() => Config::defaults(),
-        Err(problems) => return refuse(&problems),
-    };
+    let config::Reading { config, problems, file: _ } = config::read(cli.config.as_deref(), config::environment());
+    // Whoever names the directory needs no good configuration: a secret that is not at hand must not be in the way.
+    if args.store.is_none() && !problems.is_empty() {
+        let code = refuse(&problems);
+        say("To look after a store whatever the configuration says, name its directory with --store.\n");
+        return code;
+    }
     if let Err(error) = telemetry::init(&config.log) {
         return fail(error);
     }

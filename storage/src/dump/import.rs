@@ -13,7 +13,7 @@ use crate::engine::{Batch, Engine};
 use crate::keys;
 
 /// A batch is written when it has so many bytes.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 256 << 10;
 
 /// Reads every line, and says how many records an import would write.
 ///
@@ -44,19 +44,31 @@ pub fn import<E: Engine>(engine: &E, lines: impl BufRead) -> Result<u64, DumpErr
         batch.extend(pairs.into_iter().map(|(key, value)| (key, Some(value))));
         if bytes >= BATCH_BYTES {
             bytes = 0;
-            engine.apply(std::mem::take(&mut batch))?;
-            engine.sync()?;
+            write(engine, std::mem::take(&mut batch))?;
         }
         Ok(())
     })?;
-    engine.apply(batch)?;
-    engine.sync()?;
+    write(engine, batch)?;
     // What makes it a store goes last, so that also a version that does not know the mark refuses half of one.
     let mut last = Meta { clean, salt, sequence }.write();
     last.insert(keys::META_IMPORTING.to_vec(), None);
     engine.apply(last)?;
     engine.sync()?;
     Ok(records)
+}
+
+/// Makes a batch durable and reads it back. That is also how sled gets to free what the batch has replaced: it does so while it is
+/// being asked for something, a little each time, and an import that only wrote would grow without end.
+fn write<E: Engine>(engine: &E, batch: Batch) -> Result<(), StoreError> {
+    engine.apply(batch.clone())?;
+    engine.sync()?;
+    for (key, value) in batch {
+        if engine.get(&key)? != value {
+            let reason = "what was written does not read back".into();
+            return Err(StoreError::Corrupt { path: engine.describe(), reason });
+        }
+    }
+    Ok(())
 }
 
 /// Takes lines and checks each against those before it.
