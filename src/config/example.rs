@@ -3,12 +3,16 @@
 //! Lines that begin with `# ` are explanations; lines that begin with `#` alone are keys at their defaults, to be uncommented.
 //! Every struct is taken apart completely: a new key does not compile until it is explained here.
 
+mod samples;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Greeting, InboundStart, Policy, SendPolicy, TimeoutTurn};
 use raconteur_conversation::retry::Backoff;
+
+use samples::{CONTROL, KEYWORDS, SERVER};
 
 use super::settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
 use super::{Config, message};
@@ -30,17 +34,6 @@ const HEAD: &str = "\
 # Raconteur's configuration, with every key at its default. Keys behind a # hold as they are; uncomment one to change it.
 # Any key can be set from the environment as well: RACONTEUR_SERVER__LISTEN=0.0.0.0:80 goes before what stands here.
 # `raconteur check` tells everything that is wrong with a configuration, and where.
-";
-
-const SERVER: &str = "\
-# The proxies whose word on a client's address (X-Forwarded-For) is taken: addresses and networks.
-# trusted_proxies = [\"10.0.0.0/8\"]
-# Addresses that an assistant or a caller of the REST interface writes are asked only on the public internet; these as well.
-# outbound_allow = [\"voice.internal\", \"10.1.2.0/24\"]
-# Whoever sends this as Bearer may read the metrics, from wherever; without it, only this machine may.
-# metrics_token = { env = \"METRICS_TOKEN\" }
-# Speaks HTTPS with this certificate (its chain below it) and its key, both PEM; a renewed file is taken within a minute.
-# tls = { certificate = \"/etc/raconteur/cert.pem\", key = \"/etc/raconteur/key.pem\" }
 ";
 
 const CHANNELS: &str = "\
@@ -187,34 +180,6 @@ const REPORTS: &str = "\
 # source = \"raconteur\"
 ";
 
-const KEYWORDS: &str = "
-# STOP, START, HELP and their relatives in English, Spanish and French.
-[tenants.keywords]
-# Whether they are obeyed; where not, they are texts like any other, and somebody else must see to it that users can stop them.
-#obeyed = true
-# What the user gets when he stops our texts or wants them again; \"\" for nothing. Left out, a standard text, or nothing where the
-# provider answers by itself as Twilio does.
-# stop_message = \"You get no more texts from us. Reply START to get them again.\"
-# start_message = \"You are subscribed again. Reply STOP to get no more texts.\"
-# What he gets for HELP; left out, the assistant answers.
-# help_message = \"This is Acme. Reply STOP to get no more texts.\"
-";
-
-const CONTROL: &str = "
-# Who may control the number's sessions by REST (docs/rest-api.md): a name with its password, a token, or both. Nobody, as it stands.
-[tenants.control]
-# username = \"gateway\"
-# password = { env = \"CONTROL_PASSWORD\" }
-# token = { env = \"CONTROL_TOKEN\" }
-# In place of a token its hash, so that no secret is kept here: `raconteur token` makes both.
-# token_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
-# Further tokens, each with what it may do: \"read\" looks, \"send\" sends texts, \"control\" does everything.
-# [[tenants.control.tokens]]
-# name = \"dashboard\"
-# sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
-# scopes = [\"read\"]
-";
-
 const ASSISTANTS: &str = "\
 # Who answers. The name is yours; tenants refer to it. The kind says which other keys there are.
 ";
@@ -288,16 +253,30 @@ fn write_server(text: &mut String, config: &ServerConfig) {
     key(text, "body_max_bytes", body_max_bytes, "The largest request body that is read; a larger one gets 413.");
     key(text, "request_timeout", span(*request_timeout), "A request that is not answered after this long gets 503.");
     key(text, "requests_max", requests_max, "How many requests are worked on at once; one more gets 503.");
-    let explanation = "How many connections may be open at once; one more waits until another has closed.";
-    key(text, "connections_max", connections_max, explanation);
-    let explanation = "How long a client may take to send the head of its next request, the wait for it included.";
-    key(text, "header_timeout", span(*header_timeout), explanation);
-    key(text, "header_max_bytes", header_max_bytes, "The largest head of a request; a larger one gets 431.");
-    let explanation = "How many requests of one client may be refused (401, 403) in a minute; further ones get 429.";
-    key(text, "refusals_max", refusals_max, explanation);
-    let explanation =
-        "Whether what asks nobody who he is (the simulated phone, the metrics) is open to other machines.";
-    key(text, "open_beyond_loopback", open_beyond_loopback, explanation);
+    let limits: [(&str, &dyn std::fmt::Display, &str); 5] = [
+        (
+            "connections_max",
+            connections_max,
+            "How many connections may be open at once; one more waits until another has closed.",
+        ),
+        (
+            "header_timeout",
+            &span(*header_timeout),
+            "How long a client may take to send the head of its next request, the wait included.",
+        ),
+        ("header_max_bytes", header_max_bytes, "The largest head of a request; a larger one gets 431."),
+        (
+            "refusals_max",
+            refusals_max,
+            "How many requests of one client may be refused (401, 403) in a minute; further ones get 429.",
+        ),
+        (
+            "open_beyond_loopback",
+            open_beyond_loopback,
+            "Whether the simulated phone and the metrics, which ask nobody, are open to other machines.",
+        ),
+    ];
+    limits.iter().for_each(|(name, value, explanation)| key(text, name, value, explanation));
     text.push_str(SERVER);
     text.push_str("# Further paths under which something of ours is found, such as the one of IBM's SMS Gateway.\n");
     text.push_str("# aliases = { \"/sms.receiver/SmsRecv\" = \"/channels/twilio/inbound\" }\n");

@@ -90,3 +90,33 @@ fn both_kinds_stand_in_the_registry_and_problems_of_a_backup_have_their_lines() 
     assert!(problems[0].starts_with(&place("8:7: backup.url is no address")), "{problems:?}");
     assert!(problems[1].starts_with(&place("14:19: backup.fail_over_after is out of range")), "{problems:?}");
 }
+
+#[tokio::test]
+async fn a_section_may_be_switched_to_what_the_server_excepts_and_to_nothing_else() {
+    let (home, far) = (dialog().await, dialog().await);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.toml");
+    let text = format!(
+        "[server]\noutbound_allow = [\"127.0.0.1\"]\n[channels.phone]\nkind = \"phone\"\n\
+         [assistants.a]\nkind = \"watson_v1\"\nurl = {0:?}\nworkspace_id = {WORKSPACE:?}\napikey = {{ env = \"KEY\" }}\n\
+         [assistants.b]\nkind = \"soe\"\nurl = {1:?}\n\
+         [[tenants]]\nnumber = {TENANT:?}\nchannel = \"phone\"\nassistant = \"a\"\n",
+        home.url(),
+        home.engine()
+    );
+    std::fs::write(&file, text).unwrap();
+    let config = raconteur::config::load(Some(&file), [("KEY".into(), KEY.into())].into_iter()).unwrap();
+    assert_eq!(config.assistants.len(), 2);
+    for section in &config.assistants {
+        let open = raconteur::assistant::kind(section).unwrap().open;
+        let switched = |assistant: Arc<dyn Assistant>| {
+            let config = ConversationConfig { url: Some(far.engine()), ..ConversationConfig::default() };
+            let question = raconteur_conversation::words::Question { config: Some(config), ..says("hi", None) };
+            async move { assistant.ask(&question).await }
+        };
+        let allowed = open(&section.allowing(&config.server.outbound_allow)).unwrap();
+        assert!(switched(allowed).await.is_ok(), "{}", section.kind);
+        let error = switched(open(section).unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("outbound_allow"), "{}: {error}", section.kind);
+    }
+}

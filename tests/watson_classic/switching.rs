@@ -175,4 +175,10 @@ async fn a_token_service_that_a_switch_names_is_asked_only_on_the_public_interne
     assert_eq!(named.exchanges(), 0);
     assistant.ask(&with(usual.url())).await.unwrap();
     assert_eq!(usual.exchanges(), 1, "the operator's own is asked wherever it is");
+    let lure = |config: &mut ConversationConfig| {
+        (config.token_auth, config.token_url) = (Some(true), Some(named.url()));
+    };
+    let error = assistant.ask(&switched(None, lure)).await.unwrap_err();
+    assert!(error.to_string().contains("the token service refused the API key"), "home's key goes to its own: {error}");
+    assert_eq!(named.exchanges(), 0);
 }

@@ -2,8 +2,8 @@
 //!
 //! Twilio itself goes by the `Content-Type` that it finds there and refuses the whole text when it does not like it. This only looks
 //! (HEAD, no credentials, a few redirects, a few seconds) and never fails: where the server says nothing, the address's extension must
-//! do, and where that says nothing either, Twilio may see for itself. The
-//! addresses are the assistant's: they are guarded at every hop.
+//! do, and where that says nothing either, Twilio may see for itself. The addresses are the
+//! assistant's: they are guarded at every hop.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! Where a v1 question goes: home, as the configuration says, or where a session was switched to.
 //!
 //! What a switch leaves out is as at home, with one exception: home's credentials never leave home's origin. Whoever writes a dialog may
-//! name any address, and would otherwise have them sent there; and what he names is asked by the guarded way. Targets are kept ready for the next question, so many of them.
+//! name any address, and would otherwise have them sent there; and what he names is asked by the guarded way. Targets are kept ready for
+//! the next question, so many of them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -161,12 +162,13 @@ impl Home {
         }
         let version = config.api_version.as_deref().or(self.version.as_deref());
         // What is at an origin of the configuration's is the operator's, whoever repeats it.
-        let own = |text: &str, home: &Url| Url::parse(text).is_ok_and(|url| url.origin() == home.origin());
-        let usual = self.given.iam_url.as_deref().and_then(|url| Url::parse(url).ok());
-        let foreign = config.token_url.as_deref().filter(|url| !usual.as_ref().is_some_and(|usual| own(url, usual)));
-        let author = |is_foreign: bool| if is_foreign { Author::Dialog } else { Author::Operator };
+        let origin = |url: &String| Url::parse(url).ok().map(|url| url.origin());
+        let tokens = given.iam_url.as_ref().and_then(origin);
+        let is_usual =
+            [&self.given.iam_url, &Some(IAM.to_owned())].map(|url| url.as_ref().and_then(origin)).contains(&tokens);
+        let author = |is_own: bool| if is_own { Author::Operator } else { Author::Dialog };
         Ok(Aim {
-            authors: [author(url.origin() != self.url.origin()), author(foreign.is_some())],
+            authors: [author(url.origin() == self.url.origin()), author(tokens.is_none() || is_usual)],
             outbound: self.outbound.clone(),
             url: message_url(&url, workspace, version),
             names: names(workspace),
