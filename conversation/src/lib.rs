@@ -40,6 +40,7 @@ pub mod words;
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::address::ConversationKey;
 use crate::keyword::Standing;
@@ -78,6 +79,9 @@ struct Durable {
     /// Since when the user wants none of our texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stopped_at: Option<UnixMillis>,
+    /// A session that was over before the record that opened it was answered: that record opens another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<Uuid>,
 }
 
 /// What a snapshot tells somebody who only looks.
@@ -122,7 +126,7 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe, stopped_at }) => Ok(View { session, pipe, stopped_at }),
+            Ok(Durable { session, pipe, stopped_at, ended: _ }) => Ok(View { session, pipe, stopped_at }),
             Err(error) => Err(SnapshotError(error.to_string())),
         }
     }
@@ -140,7 +144,7 @@ impl Conversation {
             Input::SlotGranted { id } => step.on_slot_granted(id),
             Input::TextSent { id, provider_id } => step.on_text_sent(id, provider_id),
             Input::SendFailed { id, error } => step.on_send_failed(id, error),
-            Input::LogRead { id, lookup, known } => step.on_log_read(id, lookup, &known),
+            Input::LogRead { id, lookup, others } => step.on_log_read(id, lookup, &others),
             Input::DeadlinePassed => step.on_deadline_passed(),
         }
         step.advance();
@@ -151,23 +155,31 @@ impl Conversation {
     /// part of it: after a crash the turn is taken again from its first question.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        let before = self.turn.as_ref().and_then(|turn| turn.before.as_deref());
-        let written = match (before, &self.durable.session) {
-            (Some(before), Some(now)) => {
-                let error = now.error.clone().or_else(|| before.error.clone());
-                let session = Some(Session { error, ..before.clone() });
-                serde_json::to_vec(&Durable { session, ..self.durable.clone() })
-            }
-            (Some(_) | None, _) => serde_json::to_vec(&self.durable),
+        let bytes = match self.before_turn() {
+            Some(session) => serde_json::to_vec(&Durable { session: Some(session), ..self.durable.clone() }),
+            None => serde_json::to_vec(&self.durable),
         };
-        written.expect("a snapshot has only string keys and finite numbers")
+        bytes.expect("a snapshot has only string keys and finite numbers")
+    }
+
+    /// The session without what an open turn has changed in it: of a turn that is not answered nothing is kept, whatever else is
+    /// committed meanwhile. A text that has failed since is.
+    fn before_turn(&self) -> Option<Session> {
+        let before = self.turn.as_ref()?.before.as_deref()?;
+        let open = self.durable.session.as_ref().filter(|open| open.id == before.id)?;
+        let error = open.error.clone().or_else(|| before.error.clone());
+        Some(Session { error, ..before.clone() })
     }
 
     /// When the open session times out: the deadline that must outlive the process. None for a session that is timing out already:
     /// it ends with the turn that tells the assistant.
     #[must_use]
     pub fn deadline(&self, policy: &Policy) -> Option<UnixMillis> {
-        self.durable.session.as_ref().filter(|session| !session.timing_out).map(|session| session.deadline(policy))
+        let open = |session: &Session| (!session.timing_out).then(|| session.deadline(policy));
+        match self.before_turn() {
+            Some(session) => open(&session),
+            None => self.durable.session.as_ref().and_then(open),
+        }
     }
 
     /// When a text wants [`Input::DeadlinePassed`], to be tried or looked up once more.

@@ -89,9 +89,17 @@ impl Outbox {
         self.entries.pop_front()
     }
 
-    /// Takes out what is left of the answer that the head belonged to.
-    pub(crate) fn pop_same_turn(&mut self, id: OutboundId) -> Option<Entry> {
-        if self.entries.front()?.row.id.turn == id.turn { self.entries.pop_front() } else { None }
+    /// Takes out what comes behind this part in the same answer and is surely not with the provider. What is in doubt may have been
+    /// taken: it stays until that is known.
+    pub(crate) fn take_rest_of(&mut self, id: OutboundId) -> Vec<Entry> {
+        let is_rest = |entry: &Entry| {
+            let behind = entry.row.id.turn == id.turn && entry.row.id.part > id.part;
+            behind && matches!(entry.row.state, RowState::Queued | RowState::Retry { .. })
+        };
+        let entries = std::mem::take(&mut self.entries);
+        let (rest, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_rest);
+        self.entries = kept.into();
+        rest
     }
 
     /// Takes out everything that surely is not with the provider.

@@ -22,10 +22,11 @@ pub struct Turn {
     pub held: Held,
     /// What is asked next in the same turn.
     pub next: Option<AskInput>,
+    /// The session as it was before the first answer of a turn that goes on: what is kept as long as the turn is not answered, since
+    /// after a crash it is taken again from its beginning.
+    pub before: Option<Box<Session>>,
     /// An answer whose media are being looked at.
     pub checking: Option<Box<Answer>>,
-    /// The session before an earlier answer of this turn changed it; `None` as long as none has.
-    pub before: Option<Box<Session>>,
 }
 
 /// Whom a turn has asked.

@@ -14,7 +14,7 @@ pub use inbound::{
     StartSession, Within, Work, WorkRecord,
 };
 pub use outbound::{
-    DeliveryStatus, LoggedMessage, Lookup, OutboundId, OutboundIdError, OutboundMessage, OutboundRow, ProviderId,
-    Receipt, Repeat, RowState, SendError,
+    DeliveryStatus, LoggedMessage, Lookup, Others, OutboundId, OutboundIdError, OutboundMessage, OutboundRow,
+    ProviderId, Receipt, Repeat, RowState, SendError,
 };
 pub use question::{AskInput, EndReason, Forward, MediaVerdict, Question, SessionEnd, Signal, Token};

@@ -1,13 +1,14 @@
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::*;
 use crate::Input;
 use crate::on::script::{Script, answer, command, minutes, options, ordering, text};
 use crate::policy::Greeting;
-use crate::words::{AskError, AssistantState, Choice, MediaItem, MediaVerdict, Token};
+use crate::words::{AskError, AssistantState, Choice, MediaItem, MediaVerdict, SendText, Token, Within};
 
 fn suggestions(title: &str, label: &str, input: &str) -> Answer {
-    let input = serde_json::value::RawValue::from_string(input.into()).unwrap();
+    let input = RawValue::from_string(input.into()).unwrap();
     let choices = vec![Choice { label: label.into(), input }];
     Answer { items: vec![Item::Suggestions { title: title.into(), choices }], ..Answer::default() }
 }
@@ -209,6 +210,34 @@ fn a_welcome_comes_before_the_answer_to_the_first_text_and_only_then() {
     let effects = script.replied(8, 2, answer("Which size?"));
     assert_eq!(effects[0], "consume 8 asks 2 rows [8-0 \"Welcome!\\nWhich size?\"]");
     assert_eq!(script.accept(16, text("large")), ["ask 16/1 \"large\" timeout 30s"]);
+}
+
+#[test]
+fn after_a_welcome_the_users_words_are_asked_even_where_no_turn_may_follow_without_him() {
+    let mut script = Script::new();
+    script.policy.greeting = Greeting::Welcome;
+    script.policy.max_chained_turns = 0;
+    script.accept(8, text("pizza"));
+    assert_eq!(script.replied(8, 1, answer("Welcome!")), ["ask 8/2 \"pizza\" timeout 30s"]);
+}
+
+#[test]
+fn what_is_committed_during_a_turn_keeps_nothing_of_the_turn() {
+    let mut script = Script::new();
+    script.policy.greeting = Greeting::Welcome;
+    script.accept(8, text("pizza"));
+    let before = script.conversation.snapshot();
+    let state = AssistantState { assistant: "assistant".into(), data: RawValue::from_string("1".into()).unwrap() };
+    let call = command("setSessionTimeoutCount", json!({"count": 9}));
+    script.replied(8, 1, Answer { state: Some(state), ..ordering("Welcome!", vec![call]) });
+    let deadline = script.conversation.deadline(&script.policy);
+    assert_eq!(script.last_question().state.as_ref().map(|state| state.data.get()), Some("1"));
+    let send = SendText { body: "by the way".into(), media: Vec::new(), within: Within::Session };
+    script.accept(16, Work::Send(send));
+    assert_eq!(script.conversation.snapshot(), before);
+    script.replied(8, 2, answer("Which size?"));
+    assert_ne!(script.conversation.snapshot(), before);
+    assert!(script.conversation.deadline(&script.policy) < deadline);
 }
 
 fn shows(source: &str) -> Answer {

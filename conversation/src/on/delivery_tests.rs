@@ -2,7 +2,7 @@ use super::*;
 use crate::Input;
 use crate::on::script::{Script, answer, text};
 use crate::policy::Policy;
-use crate::words::{Answer, Item, OutboundRow, Repeat, Sequence};
+use crate::words::{Answer, DeliveryFailure, Item, OutboundRow, Repeat, Sequence, Work};
 
 fn id(text: &str) -> OutboundId {
     text.parse().unwrap()
@@ -42,8 +42,44 @@ fn logged(sid: &str, body: &str) -> LoggedMessage {
 }
 
 fn log_read(script: &mut Script, lookup: Lookup, known: &[&str]) -> Vec<String> {
+    log_read_beside(script, lookup, known, &[])
+}
+
+fn log_read_beside(script: &mut Script, lookup: Lookup, known: &[&str], given_up: &[&str]) -> Vec<String> {
     let known = known.iter().map(|sid| ProviderId((*sid).into())).collect();
-    script.give(Input::LogRead { id: id("1-0"), lookup, known })
+    let others = Others { known, given_up: given_up.iter().map(|body| (*body).into()).collect() };
+    script.give(Input::LogRead { id: id("1-0"), lookup, others })
+}
+
+#[test]
+fn a_text_in_doubt_is_not_taken_for_one_with_the_same_words_that_was_given_up() {
+    let log = |ids: &[&str]| Lookup::Readable(ids.iter().map(|id| logged(id, "hello there")).collect());
+    for (ids, expected) in
+        [(&[][..], "mark 1-0 queued"), (&["SM2", "SM1"], "mark 1-0 sent SM2"), (&["SM1"], "mark 1-0 given up")]
+    {
+        let mut script = in_doubt(Repeat::AskLog);
+        script.advance(seconds(31));
+        script.give(Input::DeadlinePassed);
+        assert_eq!(log_read_beside(&mut script, log(ids), &[], &["hello there", "bye"])[0], expected);
+    }
+}
+
+#[test]
+fn a_part_in_doubt_is_not_called_failed_because_an_earlier_one_has_failed() {
+    let since = Script::new().now;
+    let row = |part: &str, state| OutboundRow {
+        id: id(part),
+        body: "hello".into(),
+        media: Vec::new(),
+        expires_at: since.plus(seconds(3_600)),
+        state,
+    };
+    let rows = vec![row("1-1", RowState::Sending { since }), row("1-2", RowState::Queued)];
+    let mut script = Script::restored(None, rows.into_iter().map(|row| (row, 7)).collect());
+    let failure = DeliveryFailure { outbound: id("1-0"), code: "30003".into(), reason: "gone".into() };
+    let effects = script.accept(2, Work::DeliveryFailed(failure));
+    let marks: Vec<&String> = effects.iter().filter(|effect| effect.starts_with("mark")).collect();
+    assert_eq!(marks, ["mark 1-2 failed part_failed"]);
 }
 
 #[test]
@@ -92,6 +128,17 @@ fn a_text_that_never_gets_through_expires_and_the_assistant_is_told() {
     let effects = script.give(Input::DeadlinePassed);
     assert!(effects.contains(&"mark 1-0 failed expired".to_owned()), "{effects:?}");
     assert!(effects.contains(&"save".to_owned()));
+}
+
+#[test]
+fn a_text_that_expires_makes_room_for_the_turn_that_waited_for_it() {
+    let mut script = sending();
+    script.policy.outbox_max = 1;
+    script.accept(2, text("more"));
+    script.refused("1-0", SendError::Retry { after: None, reason: "down".into() });
+    script.advance(seconds(5 * 3_600));
+    let effects = script.give(Input::DeadlinePassed);
+    assert!(effects.iter().any(|effect| effect.starts_with("ask 2/1")), "{effects:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::effect::{Consumed, Effect, Notice, StartedBy};
 use crate::keyword::Standing;
 use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
+use crate::time::UnixMillis;
 use crate::turn::{self, Asked, Turn};
 use crate::variable::Variables;
 use crate::words::{
@@ -122,7 +123,7 @@ impl Step<'_> {
         if self.conversation.durable.session.is_none() {
             match self.policy.inbound_start {
                 InboundStart::Allowed => {
-                    let session = Session::open(record.seed, record.accepted_at);
+                    let session = self.fresh_session(record.seed, record.accepted_at);
                     self.open_session(session, StartedBy::from(&record.work));
                 }
                 InboundStart::Refused => {
@@ -143,7 +144,7 @@ impl Step<'_> {
 
     /// The session's own record opens no second one when it is taken once more after a crash.
     fn open_start(&mut self, record: WorkRecord, start: StartSession) {
-        let mut session = Session::open(record.seed, self.now);
+        let mut session = self.fresh_session(record.seed, self.now);
         if self.conversation.session().is_none_or(|open| open.id != session.id) {
             match start.on_open {
                 OnOpen::Replace => self.end_session(EndReason::Replaced),
@@ -220,6 +221,16 @@ impl Step<'_> {
         }
     }
 
+    /// The same for every attempt at the record that opens it. Not the same again once it was over: who was told so must not meet it
+    /// once more.
+    fn fresh_session(&self, seed: u128, from: UnixMillis) -> Session {
+        let session = Session::open(seed, from);
+        match self.conversation.durable.ended {
+            Some(ended) if ended == session.id => Session::open(ended.as_u128(), from),
+            Some(_) | None => session,
+        }
+    }
+
     fn open_session(&mut self, session: Session, by: StartedBy) {
         self.emit(Effect::Report(Notice::SessionStarted { session: session.id, by }));
         self.conversation.durable.session = Some(session);
@@ -228,6 +239,9 @@ impl Step<'_> {
     /// Ends the open session, if there is one.
     pub(crate) fn end_session(&mut self, reason: EndReason) {
         let Some(session) = self.conversation.durable.session.take() else { return };
+        if session.last == Sequence(0) {
+            self.conversation.durable.ended = Some(session.id);
+        }
         let state = session.state.filter(|state| state.assistant == self.policy.assistant);
         let end = SessionEnd { key: self.conversation.key.clone(), session: session.id, reason, state };
         self.emit(Effect::Save);
@@ -275,6 +289,7 @@ impl Step<'_> {
 
     /// The record is answered with these rows.
     pub(crate) fn consume(&mut self, record: WorkRecord, asks: u32, error: Option<String>, rows: Vec<OutboundRow>) {
+        self.conversation.durable.ended = None;
         let session = self.conversation.durable.session.as_mut().map(|session| {
             session.clock_from = record.accepted_at.max(self.now);
             session.last = record.sequence;
@@ -354,6 +369,23 @@ mod tests {
             (question.turn_id, question.variables.session)
         };
         assert_eq!(ids(), ids());
+    }
+
+    #[test]
+    fn a_session_that_was_ended_before_its_first_text_was_answered_does_not_come_back() {
+        let mut script = Script::new();
+        script.accept(8, text("hi"));
+        let first = script.last_question().variables.session;
+        // Something else is committed, and with it the session; then the process dies.
+        let mut script = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        script.accept(16, crate::words::Work::End);
+        let mut script = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        script.accept(8, text("hi"));
+        let second = script.last_question().variables.session;
+        assert_ne!(second, first);
+        let mut script = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        script.accept(8, text("hi"));
+        assert_eq!(script.last_question().variables.session, second);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::fetch::{self, Values};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, Delivery, TranscriptRow};
+use crate::usage::Change;
 use crate::{Answered, Claim, DeadLetter, DeadlineIndex, Mark, Step, StoreError, Usage, Version};
 
 impl<E: Engine> Writer<E> {
@@ -32,7 +33,7 @@ impl<E: Engine> Writer<E> {
         let place = Place::of(key);
         let mut draft = self.draft();
         for (at, used) in used(&step) {
-            draft.count(at, &used);
+            draft.count(at, used);
         }
         let version = draft.conversation(&place, &step)?;
         let mut enqueued = Vec::with_capacity(step.enqueued.len());
@@ -184,7 +185,7 @@ impl<E: Engine> Draft<'_, E> {
             if let Some(shown) = shown(&mut page, row) {
                 let used = settled(&shown.row.state, row);
                 shown.row.state = row.state.clone();
-                self.count(page.turn.answered_at, &used);
+                self.count(page.turn.answered_at, used);
             }
         }
         self.put_page(place, turn, &page)
@@ -196,8 +197,12 @@ impl<E: Engine> Draft<'_, E> {
         let mut shown =
             page.as_mut().and_then(|page| page.turn.rows.iter_mut().find(|row| row.row.id == receipt.outbound));
         let mut known = shown.is_some();
-        let mut used = Usage::default();
+        let given_up = shown.as_ref().is_some_and(|shown| shown.row.state == RowState::GivenUp);
         let mut changed = shown.as_mut().is_some_and(|shown| deliver(shown, receipt, at));
+        let mut used = match &shown {
+            Some(shown) if given_up => Change { more: settled(&RowState::Queued, &shown.row), less: FAILED },
+            Some(_) | None => Change::default(),
+        };
         if shown.as_ref().is_none_or(|shown| !shown.row.state.is_settled()) {
             let mut outbox = self.outbox(place, turn)?;
             let row = outbox.as_mut().and_then(|outbox| outbox.rows.iter_mut().find(|row| row.id == receipt.outbound));
@@ -211,19 +216,22 @@ impl<E: Engine> Draft<'_, E> {
                 }
                 if let Some(shown) = shown {
                     let row = OutboundRow { state: sent(receipt), ..shown.row.clone() };
-                    used = settled(&shown.row.state, &row);
+                    used = settled(&shown.row.state, &row).into();
                     shown.row = row;
                     changed = true;
                 }
             }
         }
         if let Some(page) = page.filter(|_| changed) {
-            self.count(page.turn.answered_at, &used);
+            self.count(page.turn.answered_at, used);
             self.put_page(place, turn, &page)?;
         }
         Ok(known)
     }
 }
+
+/// What a text adds that was not sent, or of which nobody knows.
+const FAILED: Usage = Usage { inbound: 0, answered: 0, outbound: 0, outbound_segments: 0, failed: 1 };
 
 /// What the answers of a step add to the usage, and when.
 fn used(step: &Step) -> Vec<(UnixMillis, Usage)> {
@@ -243,7 +251,7 @@ fn settled(before: &RowState, row: &OutboundRow) -> Usage {
             let outbound_segments = u64::from(segment::count(&row.body).max(1));
             Usage { outbound: 1, outbound_segments, ..Usage::default() }
         }
-        RowState::Failed { .. } | RowState::GivenUp => Usage { failed: 1, ..Usage::default() },
+        RowState::Failed { .. } | RowState::GivenUp => FAILED,
         RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {
             Usage::default()
         }

@@ -9,6 +9,7 @@ use crate::engine::{Batch, Engine};
 use crate::fetch::{self, FetchError, Values};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
+use crate::usage::Change;
 use crate::{Day, StoreError, Usage};
 
 /// Changes over a batch over an engine.
@@ -17,7 +18,7 @@ pub(super) struct Draft<'a, E> {
     batch: &'a Batch,
     changes: Batch,
     /// What its changes add to the usage of which days.
-    used: Vec<(Day, Usage)>,
+    used: Vec<(Day, Change)>,
 }
 
 impl<E: Engine> Values for Draft<'_, E> {
@@ -57,16 +58,18 @@ impl<'a, E: Engine> Draft<'a, E> {
         for (day, used) in std::mem::take(&mut self.used) {
             let key = keys::usage(tenant, day);
             let mut total = self.value(&key)?.map_or_else(Usage::default, |bytes| Usage::read(&bytes));
-            total.add(&used);
+            total.add(&used.more);
+            total.take(&used.less);
             self.put(key, total.write());
         }
         Ok(self.changes)
     }
 
-    /// Adds to the usage of a day.
-    pub(super) fn count(&mut self, at: UnixMillis, used: &Usage) {
-        if !used.is_empty() {
-            self.used.push((Day::of(at), *used));
+    /// Changes the usage of a day.
+    pub(super) fn count(&mut self, at: UnixMillis, used: impl Into<Change>) {
+        let used = used.into();
+        if used != Change::default() {
+            self.used.push((Day::of(at), used));
         }
     }
 

@@ -121,7 +121,7 @@ impl<E: Engine> Writer<E> {
         draft.replace(&RecordKey::work(&place, sequence), values, 0);
         draft.put(mark, Mark { sequence, at: new.accepted_at, content: new.content }.write());
         if let Work::Message(_) = new.work {
-            draft.count(new.accepted_at, &Usage { inbound: 1, ..Usage::default() });
+            draft.count(new.accepted_at, Usage { inbound: 1, ..Usage::default() });
         }
         let changes = draft.into_counted(&new.key.tenant)?;
         self.take(changes);
