@@ -30,6 +30,8 @@ mod powerloss {
 }
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use crash::dice::Dice;
@@ -125,6 +127,27 @@ fn what_was_acknowledged_before_the_power_failed_is_there_and_nothing_is_torn() 
     talk.deeds.iter().for_each(|deed| promises.hear(talk, deed));
     let posted: usize = talk.posted.values().map(Vec::len).sum();
     assert_eq!((promises.accepted.len(), promises.answered.len()), (posted, posted));
+}
+
+/// A trace that lacks a single write makes a disk that never was.
+#[test]
+fn the_trace_tells_all_that_was_done() {
+    let talk = &*TALK;
+    let mut disk = Disk::new(&talk.root, Counts::Both);
+    talk.deeds.iter().for_each(|deed| disk.play(deed));
+    let left = tempfile::tempdir().expect("there is room for what is left");
+    disk.leave(left.path(), Survives::Everything, &mut Dice::new(1, 1));
+    let names = |directory: &Path| {
+        let mut names: Vec<_> =
+            fs::read_dir(directory.join("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(left.path()), names(&talk.root));
+    for name in names(left.path()).iter().filter(|name| *name != "blobs") {
+        let read = |directory: &Path| fs::read(directory.join("data").join(name)).unwrap();
+        assert!(read(left.path()) == read(&talk.root), "{} differs", name.display());
+    }
 }
 
 /// The same on a disk where `fdatasync` does nothing: if that went unnoticed, the test above would prove nothing.

@@ -6,6 +6,8 @@
  * recorded before it is sent, so that whoever reads the trace knows what had been promised by then.
  *
  * SHIM_EXIT_AFTER=n    the process ends, as if killed, in place of the n-th change or sync.
+ * SHIM_EXIT_WITH=file  it ends in place of the first change or sync after this file has come to be. A kill from outside could fall
+ *                      between a change and its record, and the trace would not be what has happened.
  * SHIM_FULL_AFTER=n    the disk is full after n bytes: writes that go further are cut short and then fail with ENOSPC.
  *
  * A record: op u8, three zero bytes, length of the path u32, inode or port u64, offset u64, length of the data u64; path; data.
@@ -34,6 +36,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char root[4096];
 static size_t root_length;
 static int trace = -1;
+static const char *exit_with;
 static long changes_left = -1;
 static long long bytes_left = -1;
 
@@ -44,6 +47,7 @@ static void set_up(void) {
     root_length = strlen(root);
     const char *file = getenv("SHIM_TRACE");
     if (file != NULL) trace = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    exit_with = getenv("SHIM_EXIT_WITH");
     const char *number = getenv("SHIM_EXIT_AFTER");
     if (number != NULL) changes_left = atol(number);
     number = getenv("SHIM_FULL_AFTER");
@@ -109,6 +113,7 @@ static void record(char op, const char *path, size_t path_length, uint64_t id, u
 
 /* Before each change and each sync below the root. */
 static void count(void) {
+    if (exit_with != NULL && access(exit_with, F_OK) == 0) syscall(SYS_exit_group, 137);
     if (changes_left < 0) return;
     if (changes_left == 0 || --changes_left == 0) syscall(SYS_exit_group, 137);
 }

@@ -20,6 +20,9 @@ const USERS: usize = 6;
 /// So many in each life.
 const TEXTS: usize = 60;
 
+/// With this file the first life ends.
+const DEATH: &str = "death";
+
 /// Nothing takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -86,11 +89,10 @@ impl Talk {
         fs::write(base.join("bot.rhai"), BOT).expect("there is room for a script");
         fs::write(base.join("raconteur.toml"), configuration(&root)).expect("there is room for a configuration");
         let mut posted = HashMap::new();
-        let mut first = Life::begin(&base);
+        let first = Life::begin(&base);
         posted.extend(first.everybody_texts(1..=TEXTS));
         // Whatever turn is open, and whatever is written behind an acknowledgement, is cut off.
-        first.process.kill().expect("it can be killed");
-        first.process.wait().expect("it ends");
+        first.die(&base);
         let second = Life::begin(&base);
         posted.extend(second.everybody_texts(TEXTS + 1..=2 * TEXTS));
         second.everybody_is_answered();
@@ -128,7 +130,7 @@ impl Life {
         command.current_dir(base).env_clear().args(["--config", "raconteur.toml", "serve"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         shim::between(&mut command, &base.join("root"));
-        command.env("SHIM_TRACE", base.join("trace"));
+        command.env("SHIM_TRACE", base.join("trace")).env("SHIM_EXIT_WITH", base.join(DEATH));
         let mut process = command.spawn().expect("it can be started");
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().expect("it is piped")).read_line(&mut line).expect("it can be read");
@@ -179,6 +181,17 @@ impl Life {
         })
     }
 
+    /// As if it were killed, at the latest when it is about to write down a text that nobody waits for.
+    fn die(mut self, base: &Path) {
+        fs::write(base.join(DEATH), "").expect("there is room for a file");
+        // If it is dead by now, so much the better.
+        if let Ok(mut stream) = TcpStream::connect(&self.address) {
+            let _ = stream.write_all(request(Token { user: USERS, number: 1 }).as_bytes());
+        }
+        assert_eq!(self.process.wait().expect("it ends").code(), Some(137), "it dies of that");
+        fs::remove_file(base.join(DEATH)).expect("it is there");
+    }
+
     fn stop(mut self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill").success());
@@ -197,15 +210,7 @@ fn text(address: &str, tokens: Vec<Token>) -> (u16, Vec<Token>) {
     let mut stream = connect(address);
     let port = stream.local_addr().expect("it is connected").port();
     for token in &tokens {
-        let body = serde_json::json!({
-            "from": number(token.user), "to": TENANT, "text": token.text(), "id": token.word(),
-        });
-        let body = body.to_string();
-        let head = format!(
-            "POST /channels/phone/inbound HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all((head + &body).as_bytes()).expect("it takes the text");
+        stream.write_all(request(*token).as_bytes()).expect("it takes the text");
         let mut answer = Vec::new();
         while !answer.ends_with(ACCEPTED) {
             let mut some = [0; 512];
@@ -215,6 +220,15 @@ fn text(address: &str, tokens: Vec<Token>) -> (u16, Vec<Token>) {
         }
     }
     (port, tokens)
+}
+
+fn request(token: Token) -> String {
+    let body = serde_json::json!({
+        "from": number(token.user), "to": TENANT, "text": token.text(), "id": token.word(),
+    });
+    let body = body.to_string();
+    let length = body.len();
+    format!("POST /channels/phone/inbound HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 /// How every acknowledgement ends.

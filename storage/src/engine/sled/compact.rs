@@ -43,19 +43,24 @@ pub struct Compacted {
 /// compaction has left something behind.
 pub fn compact(path: &Path, cache_bytes: u64, old: &Old) -> Result<Compacted, StoreError> {
     let lost = |error| unusable(path, &error);
+    place::look(path, Expected::Store)?;
     let path = &path.canonicalize().map_err(lost)?;
     let fresh = beside(path, COMPACTING)?;
     let kept = match old {
         Old::Keep(stamp) => Some(beside(path, &format!("{BEFORE_COMPACT}{stamp}"))?),
         Old::Discard => None,
     };
+    if place::is_mounted(path).map_err(lost)? {
+        let advice = "is where a file system is mounted, so nothing else can take its place: keep the store in a directory below";
+        return Err(wrong(path, advice));
+    }
+    let engine = SledEngine::open_existing(path, cache_bytes)?;
     for taken in kept.iter().chain([&fresh]) {
         if taken.try_exists().map_err(lost)? {
             let advice = "is left from another compaction: the store is whole without it, remove it first";
             return Err(wrong(taken, advice));
         }
     }
-    let engine = SledEngine::open_existing(path, cache_bytes)?;
     if Meta::read(&engine)?.is_none() {
         return Err(wrong(path, "holds a store that nothing was ever kept in: there is nothing to compact"));
     }
@@ -110,13 +115,17 @@ fn exchange(path: &Path, fresh: &Path, kept: &Option<PathBuf>) -> io::Result<()>
             let aside = path.with_file_name(format!("{}.{BEFORE_COMPACT}last", name_of(path)));
             let old = kept.as_ref().unwrap_or(&aside);
             fs::rename(path, old)?;
-            fs::rename(fresh, path)?;
+            fs::rename(fresh, path).inspect_err(|_| drop(fs::rename(old, path)))?;
             if kept.is_none() {
                 parent.sync_all()?;
                 fs::rename(old, fresh)?;
             }
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            // Nothing has changed places, so this is the copy.
+            drop(fs::remove_dir_all(fresh));
+            return Err(error);
+        }
     }
     parent.sync_all()
 }

@@ -43,7 +43,9 @@ pub(super) fn look(path: &Path, expected: Expected) -> Result<(), StoreError> {
         }
         return Ok(());
     }
-    interrupted(path)?;
+    if expected != Expected::Nothing {
+        interrupted(path)?;
+    }
     match fs::read_dir(path) {
         Ok(entries) => {
             for entry in entries {
@@ -125,6 +127,16 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
         Ok(()) | Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.display().to_string() }),
         Err(TryLockError::Error(error)) => Err(lost(error)),
     }
+}
+
+/// Whether another file system is mounted there: then its name cannot stand for another directory.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub(super) fn is_mounted(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let Some(parent) = path.parent() else { return Ok(true) };
+    Ok(fs::metadata(path)?.dev() != fs::metadata(parent)?.dev())
 }
 
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {

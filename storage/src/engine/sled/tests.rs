@@ -381,3 +381,18 @@ fn no_new_store_is_begun_beside_the_old_one_that_a_compaction_has_moved() {
     fs::rename(&moved, &path).unwrap();
     assert!(open(&path).is_ok());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_where_a_file_system_is_mounted_is_known_as_one() {
+    assert!(place::is_mounted(Path::new("/proc")).unwrap());
+    assert!(!place::is_mounted(tempfile::tempdir().unwrap().path()).unwrap());
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_compacted_and_not_created() {
+    let parent = tempfile::tempdir().unwrap();
+    let error = compact(&parent.path().join("data"), CACHE, &Old::Discard).err().unwrap();
+    assert!(error.to_string().ends_with("holds no store: name the directory of one"), "{error}");
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+}
