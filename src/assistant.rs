@@ -32,7 +32,23 @@ pub const KINDS: &[Kind] = &[
     #[cfg(feature = "script")]
     Kind { name: "script", open: |section| open(section, script::open) },
     Kind { name: "watson", open: |section| open(section, watson::v2::open) },
+    Kind { name: "watson_v1", open: open_v1 },
+    Kind { name: "soe", open: open_soe },
 ];
+
+fn open_v1(section: &Section) -> Opened {
+    let outbound = section.outbound();
+    open(section, |name, settings: &watson::v1::Settings| {
+        watson::v1::open(name, &watson::v1::Settings { outbound: outbound.clone(), ..settings.clone() })
+    })
+}
+
+fn open_soe(section: &Section) -> Opened {
+    let outbound = section.outbound();
+    open(section, |name, settings: &watson::soe::Settings| {
+        watson::soe::open(name, &watson::soe::Settings { outbound: outbound.clone(), ..settings.clone() })
+    })
+}
 
 /// The kind of a section.
 ///

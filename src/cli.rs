@@ -38,6 +38,10 @@ pub enum Command {
     Chat(ChatArgs),
     /// Tell everything that is wrong with the configuration, and end with 1 if there is anything
     Check,
+    /// Turn another product's configuration into one of ours
+    Import(ImportArgs),
+    /// Make a token for the REST interface, and the hash of it that belongs in the configuration
+    Token,
     /// Look after a store that no gateway is using
     Store(StoreArgs),
 }
@@ -84,6 +88,41 @@ pub struct ChatArgs {
     /// Without a terminal: how long to wait for the last answers after the input has ended
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = humantime::parse_duration)]
     pub patience: Duration,
+}
+
+/// What `import` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ImportArgs {
+    /// Whose configuration it is
+    #[command(subcommand)]
+    pub from: ImportFrom,
+}
+
+/// Whose configuration can be imported.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ImportFrom {
+    /// IBM's SMS Gateway: its tenant JSON, and its environment variables
+    Ibm(IbmArgs),
+}
+
+/// What `import ibm` takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct IbmArgs {
+    /// The tenant JSON that MULTI_TENANT_CONFIG_FILE names [default: the one tenant of the environment]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// A file of NAME=VALUE lines, the gateway's environment [default without FILE: the environment of this process]
+    #[arg(long, value_name = "FILE")]
+    pub env: Option<PathBuf>,
+    /// Write the configuration to this file, which must not exist [default: to standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the secrets to this file, which must not exist [default: only say what is to be set]
+    #[arg(long, value_name = "FILE")]
+    pub secrets: Option<PathBuf>,
+    /// The URL under which the provider reaches the new gateway
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
 }
 
 /// What `store` takes.
@@ -168,6 +207,19 @@ mod tests {
         args.apply(&mut config);
         assert_eq!(config.server.listen.to_string(), "0.0.0.0:80");
         assert_eq!((config.store.kind, config.store.path), (StoreKind::Sled, "/tmp/x".into()));
+    }
+
+    #[test]
+    fn import_says_whose_configuration_it_is() {
+        let line = "raconteur import ibm tenants.json --env gateway.env --output r.toml --secrets s.env --public-url https://h";
+        let Command::Import(ImportArgs { from: ImportFrom::Ibm(args) }) = parse(line).unwrap().command_or_serve()
+        else {
+            panic!()
+        };
+        let paths = [args.file, args.env, args.output, args.secrets].map(|path| path.unwrap().display().to_string());
+        assert_eq!(paths, ["tenants.json", "gateway.env", "r.toml", "s.env"]);
+        assert_eq!(args.public_url.as_deref(), Some("https://h"));
+        assert!(parse("raconteur import").is_err() && parse("raconteur import ibm").is_ok());
     }
 
     #[test]

@@ -1,10 +1,22 @@
 //! The HTTP client that the edges use: a warm pool, rustls on ring with the platform's certificates, no redirects.
+//!
+//! [`client`] is for addresses that the configuration names; whoever asks an address that somebody else has written asks through
+//! `Outbound`, which is guarded.
+
+mod outbound;
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
 use rustls_platform_verifier::Verifier;
+
+pub(crate) use self::outbound::{NotPublic, Outbound, refused};
+
+/// Nobody is believed who asks us to wait longer.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +34,10 @@ pub enum ClientError {
 /// # Errors
 /// When the platform's certificates cannot be read.
 pub fn client(connect_timeout: Duration) -> Result<reqwest::Client, ClientError> {
+    Ok(builder(connect_timeout)?.build()?)
+}
+
+fn builder(connect_timeout: Duration) -> Result<reqwest::ClientBuilder, ClientError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
@@ -33,8 +49,7 @@ pub fn client(connect_timeout: Duration) -> Result<reqwest::Client, ClientError>
         .connect_timeout(connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .pool_idle_timeout(Duration::from_secs(90))
-        .user_agent(concat!("raconteur/", env!("CARGO_PKG_VERSION")))
-        .build()?)
+        .user_agent(concat!("raconteur/", env!("CARGO_PKG_VERSION"))))
 }
 
 /// An error and its causes, which tell a wrong host name from a bad certificate; without the address, which may hold what is secret.
@@ -49,9 +64,25 @@ pub(crate) fn words(error: reqwest::Error) -> String {
     words
 }
 
+/// How long an answer asks us to wait: seconds only, for its other form, a date, is of no use without trusting both clocks.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_read_in_seconds_and_bounded() {
+        let after = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(after("18446744073709551615"), Some(RETRY_AFTER_MAX));
+        for unread in ["-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {
+            assert_eq!(after(unread), None);
+        }
+    }
 
     #[tokio::test]
     async fn a_client_can_be_made() {

@@ -11,6 +11,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use raconteur::config::secret::Secret;
+use raconteur::guard::{Exception, Exceptions};
 use raconteur::transport::twilio::{Settings, open};
 use raconteur_actors::port::Transport;
 use raconteur_conversation::policy::MediaCheck;
@@ -65,6 +66,10 @@ async fn serve(State(seen): State<Arc<Mutex<Vec<String>>>>, request: Request) ->
         "/hop/hop3" => moved("/page.png"),
         "/round.png" | "/round.svg" => moved(&path),
         "/away.svg" => moved("file:///etc/hosts"),
+        "/to-the-number" => {
+            let host = request.headers()["host"].to_str().expect("it is text").replace("localhost", "127.0.0.1");
+            moved(&format!("http://{host}/page.png"))
+        }
         "/lost.png" => StatusCode::FOUND.into_response(),
         "/silent.svg" => std::future::pending().await,
         _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
@@ -82,6 +87,7 @@ fn settings() -> Settings {
         base_url: "https://api.twilio.com".into(),
         connect_timeout: Duration::from_secs(5),
         media_check: true,
+        outbound: Exceptions::new(Exception::parse("127.0.0.0/8")),
     }
 }
 
@@ -180,4 +186,24 @@ async fn the_check_can_be_switched_off() {
     assert_eq!((transport(&settings()).media_check(), off.media_check()), (MediaCheck::Ask, MediaCheck::No));
     assert_eq!(off.judge_media(&files.url("/page.png")).await, MediaVerdict::AsMedia);
     assert!(files.seen().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_on_the_public_internet_is_not_looked_at() {
+    let files = Files::start().await;
+    let guarded = transport(&Settings { outbound: Exceptions::default(), ..settings() });
+    for url in [files.url("/page.png"), files.url("/page.png").replace("127.0.0.1", "localhost")] {
+        assert_eq!(guarded.judge_media(&url).await, MediaVerdict::AsMedia, "its name must do");
+    }
+    assert_eq!(files.seen(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_redirect_to_what_is_not_on_the_public_internet_is_not_followed() {
+    let files = Files::start().await;
+    let outbound = Exceptions::new(Exception::parse("localhost"));
+    let guarded = transport(&Settings { outbound, ..settings() });
+    let url = files.url("/to-the-number").replace("127.0.0.1", "localhost");
+    assert_eq!(guarded.judge_media(&url).await, MediaVerdict::AsMedia);
+    assert_eq!(files.seen(), ["HEAD /to-the-number"]);
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use raconteur_conversation::address::{ConversationId, ConversationKey};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{OutboundId, ProviderId, Sequence};
+use raconteur_conversation::words::{Others, OutboundId, ProviderId, Sequence};
 use raconteur_conversation::{Conversation, Effect, Input, SnapshotError};
 use tokio::task::AbortHandle;
 
@@ -22,7 +22,7 @@ use crate::port::Event;
 use crate::recovery::{Alone, Suspect};
 use crate::runtime::Runtime;
 use crate::tenant::Tenant;
-use crate::wheel::Origin;
+use crate::wheel::{HORIZON, Origin};
 use crate::{report, step};
 
 mod admit;
@@ -119,6 +119,15 @@ pub(crate) struct Resident {
 enum Trial {
     Together(Suspect),
     Alone(Alone),
+}
+
+/// However a conversation ends: its question would hold a slot for an answer that nobody waits for, and be asked beside the next one.
+impl Drop for Resident {
+    fn drop(&mut self) {
+        if let Some((_, ask)) = self.asking.take() {
+            ask.abort();
+        }
+    }
 }
 
 impl Actor for ConversationActor {
@@ -252,25 +261,25 @@ impl Resident {
                 Input::SlotGranted { id }
             }
             Done::LogRead(id, since, lookup) => {
-                let known = self.known_ids(since).await?;
-                Input::LogRead { id, lookup, known }
+                let others = self.other_texts(since).await?;
+                Input::LogRead { id, lookup, others }
             }
         };
         self.run(myself, vec![input], DeadlineIndex::Lazy).await
     }
 
-    /// The provider's ids of all texts that are known to have been sent from `since` on: each one that were missing could be
-    /// taken for a text in doubt that has the same words.
-    async fn known_ids(&self, since: UnixMillis) -> Result<Vec<ProviderId>, StoreError> {
+    /// All texts that were, or may have been, sent from `since` on: each one that were missing could be taken for a text in doubt
+    /// that has the same words.
+    async fn other_texts(&self, since: UnixMillis) -> Result<Others, StoreError> {
         // A text may be sent as long after its turn as it is worth sending.
         let oldest = since.minus(self.tenant.policy.send.valid_for);
-        let (mut known, mut before) = (Vec::new(), None);
+        let (mut others, mut before) = (Others::default(), None);
         loop {
             let turns = self.runtime.store.transcript(self.conversation.key(), before, step::TRANSCRIPT_PAGE).await?;
-            known.extend(turns.iter().flat_map(|turn| &turn.rows).filter_map(step::provider_id));
+            turns.iter().flat_map(|turn| &turn.rows).for_each(|row| step::note(&mut others, row));
             match turns.last() {
                 Some(turn) if turn.answered_at >= oldest => before = Some(turn.sequence),
-                Some(_) | None => return Ok(known),
+                Some(_) | None => return Ok(others),
             }
         }
     }
@@ -422,6 +431,9 @@ impl Resident {
     /// Arms the conversation's own reminder. Its deadline is armed when it is committed.
     fn remind(&self, now: UnixMillis) {
         if let Some(at) = self.conversation.next_attempt(&self.tenant.policy) {
+            // One that is idle leaves memory, and the sweep finds it. One that waits for room in its outbox is left alone by the sweep:
+            // nobody else reminds it of what is further off than the wheel looks.
+            let at = if self.conversation.is_idle() { at } else { at.min(now.plus(HORIZON)) };
             self.runtime.wheel.arm(now, at, self.conversation.key(), Origin::Armed);
         }
     }

@@ -4,7 +4,7 @@ use raconteur_conversation::Effect;
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::effect::{Consumed, Kind};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{ProviderId, RowState};
+use raconteur_conversation::words::{Others, RowState};
 use raconteur_storage::record::TranscriptRow;
 use raconteur_storage::{Answered, DeadLetter, Mark, Step, TranscriptTurn};
 
@@ -56,9 +56,17 @@ pub(crate) fn changes(key: &ConversationKey, now: UnixMillis, effects: &[Effect]
     changes
 }
 
-/// The provider's id of a text that it took.
-pub(crate) fn provider_id(row: &TranscriptRow) -> Option<ProviderId> {
-    if let RowState::Sent { provider_id } = &row.row.state { Some(provider_id.clone()) } else { None }
+/// Notes what a look into the provider's log needs to know of a text.
+pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
+    match &row.row.state {
+        RowState::Sent { provider_id } => others.known.push(provider_id.clone()),
+        RowState::GivenUp => others.given_up.push(row.row.body.clone()),
+        RowState::Queued
+        | RowState::Sending { .. }
+        | RowState::Retry { .. }
+        | RowState::Unknown { .. }
+        | RowState::Failed { .. } => {}
+    }
 }
 
 fn answered(consumed: &Consumed) -> Answered {
@@ -91,7 +99,9 @@ fn mark(step: &mut Step, mark: Mark) {
 #[cfg(test)]
 mod tests {
     use raconteur_conversation::address::Address;
-    use raconteur_conversation::words::{InboundMessage, OutboundId, OutboundRow, Sequence, Work, WorkRecord};
+    use raconteur_conversation::words::{
+        InboundMessage, OutboundId, OutboundRow, ProviderId, Sequence, Work, WorkRecord,
+    };
 
     use super::*;
 

@@ -19,7 +19,7 @@ use crate::runtime::{Runtime, Stage};
 use crate::shard::ShardMsg;
 
 /// How far ahead the wheel looks.
-const HORIZON: Duration = Duration::from_secs(300);
+pub(crate) const HORIZON: Duration = Duration::from_secs(300);
 /// How often the store's list is read again; less than the horizon, so that nothing falls between two readings.
 const RELOAD: Duration = Duration::from_secs(60);
 /// How many listed deadlines are read at once; the rest follows a moment later, so that a million overdue ones do not burst in.

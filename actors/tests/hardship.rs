@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use raconteur_conversation::policy::TimeoutTurn;
 use raconteur_conversation::words::{Repeat, SendError};
 use support::watched::{Watch, Watched};
 use support::world::{Does, Takes, World, text};
@@ -152,4 +153,23 @@ async fn a_lost_wheel_ends_the_gateway() {
     watch.deadlines_panic.store(true, Ordering::Relaxed);
     let ended = tokio::time::timeout(seconds(120), world.gateway().wait()).await;
     assert!(matches!(ended, Ok(Err(_))), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_waits_for_room_in_the_outbox_does_not_stop_a_retry_that_is_far_off() {
+    let (mut world, _watch) = watched();
+    world.policy.session_timeout = seconds(60);
+    world.policy.timeout_turn = TimeoutTurn::Yes;
+    world.policy.outbox_max = 1;
+    world.start().await;
+    let down = |_: &_| Takes::Not(SendError::Retry { after: Some(seconds(1_200)), reason: "down".into() });
+    world.provider.does(down);
+    world.inbound(ADA, "hi").await;
+    world.bot.was_asked(1).await;
+    world.advance(seconds(300)).await;
+    world.provider.does(|_| Takes::It);
+    let began = tokio::time::Instant::now();
+    world.expects(ADA, &["1: hi"]).await;
+    assert!(began.elapsed() < seconds(1_500), "{:?}", began.elapsed());
+    world.ends(1).await;
 }

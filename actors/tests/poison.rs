@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use raconteur_conversation::words::{DeliveryFailure, OutboundId, SendError, Sequence, Work};
+use raconteur_conversation::words::{Arrival, DeliveryFailure, OutboundId, SendError, Sequence, Work};
 use raconteur_storage::{KvStore, Options, Step, Store};
 use support::watched::{Watch, Watched};
 use support::world::{Does, Takes, World, key};
@@ -197,4 +197,68 @@ async fn a_text_that_waits_for_room_in_the_outbox_is_not_blamed_for_deaths_and_h
     world.expects(ADA, &["1: one", "2: two"]).await;
     world.expects(BOB, &["1: three", "2: four"]).await;
     assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_fails_takes_its_question_back() {
+    let mut world = trapped().await;
+    world.lane.asks_max = 1;
+    world.drain(Duration::from_secs(1)).await;
+    world.start().await;
+    world.bot.does(|question| match question.key.user.as_str() {
+        ADA => Does::SaysAfter(Duration::from_secs(20), "slow".into()),
+        _ => Does::Says("quick".into()),
+    });
+    world.inbound(ADA, "hi").await;
+    world.bot.was_asked(1).await;
+    let outbound = OutboundId { turn: Sequence(1), part: 0 };
+    let failure = DeliveryFailure { outbound, code: "1".into(), reason: "poison".into() };
+    let began = tokio::time::Instant::now();
+    world.arrives(ADA, Work::DeliveryFailed(failure)).await;
+    world.bot.was_asked(2).await;
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "its second question has waited for the first: {:?}",
+        began.elapsed()
+    );
+    world.expects(ADA, &["slow"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_requests_that_make_their_conversation_fail_are_both_set_aside() {
+    let mut world = trapped().await;
+    world.drain(Duration::from_secs(1)).await;
+    world.start().await;
+    let outbound = |turn| OutboundId { turn: Sequence(turn), part: 0 };
+    for turn in [1, 2] {
+        let failure = DeliveryFailure { outbound: outbound(turn), code: "1".into(), reason: "poison".into() };
+        world.arrives(ADA, Work::DeliveryFailed(failure)).await;
+    }
+    world.inbound(ADA, "innocent").await;
+    world.expects(ADA, &["1: innocent"]).await;
+    let letters = world.gateway().store().dead_letters(None, 10).await.unwrap();
+    assert_eq!(letters.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_not_blamed_for_a_poisonous_one_behind_it() {
+    let mut world = trapped().await;
+    world.bot.does(|_| Does::SaysAfter(Duration::from_secs(5), "late".into()));
+    world.inbound(ADA, "hi").await;
+    world.bot.was_asked(1).await;
+    world.drain(Duration::from_secs(1)).await;
+    world.start().await;
+    let outbound = OutboundId { turn: Sequence(1), part: 0 };
+    let failure = DeliveryFailure { outbound, code: "1".into(), reason: "poison".into() };
+    let inbox = world.inbox();
+    let arrivals = [Work::End, Work::DeliveryFailed(failure)].map(|work| {
+        let id = format!("{work:?}");
+        inbox.accept(Arrival::Work { key: key(ADA), id, work })
+    });
+    let taken = futures_util::future::join_all(arrivals).await;
+    assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+    world.advance(Duration::from_secs(60)).await;
+    let letters = world.gateway().store().dead_letters(None, 10).await.unwrap();
+    let convicted: Vec<&Option<Work>> = letters.iter().map(|letter| &letter.work).collect();
+    assert!(matches!(convicted[..], [Some(Work::DeliveryFailed(_))]), "{convicted:?}");
 }

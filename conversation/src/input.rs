@@ -1,6 +1,8 @@
 //! Everything that can happen to a conversation.
 
-use crate::words::{Answer, AskError, Lookup, MediaVerdict, OutboundId, ProviderId, SendError, Token, WorkRecord};
+use crate::words::{
+    Answer, AskError, Lookup, MediaVerdict, Others, OutboundId, ProviderId, SendError, Token, WorkRecord,
+};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -66,8 +68,8 @@ pub enum Input {
         id: OutboundId,
         /// What it says.
         lookup: Lookup,
-        /// The provider's ids of other texts of this conversation: those are not this one.
-        known: Vec<ProviderId>,
+        /// Other texts of this conversation: those are not this one.
+        others: Others,
     },
     /// Time has passed: look what is due. Every text that was accepted before is given first.
     DeadlinePassed,

@@ -7,17 +7,24 @@ mod control;
 mod deadline;
 mod delivery;
 mod inbound;
+mod keyword;
 
 use crate::Step;
 use crate::effect::Effect;
 
 impl Step<'_> {
     /// Starts what can be started: control requests, the next text, the next send. In this order: what was requested comes
-    /// first.
+    /// first. A text that is given up makes room in the outbox, for which the next turn may have waited.
     pub(crate) fn advance(&mut self) {
         self.take_controls();
-        self.take_next_text();
-        self.tend_outbox();
+        loop {
+            self.take_next_text();
+            let waiting = self.conversation.outbox.len();
+            self.tend_outbox();
+            if self.conversation.outbox.len() >= waiting {
+                return;
+            }
+        }
     }
 
     pub(crate) fn emit(&mut self, effect: Effect) {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::session::Session;
 use crate::words::{Answer, AskInput, Choice, Forward, Item, Question, Token, WorkRecord};
 
 /// One question to the assistant that is not yet answered, or a text that is being forwarded.
@@ -15,10 +16,15 @@ pub struct Turn {
     pub attempts_before: u32,
     /// How many questions of this turn were answered already.
     pub questions: u8,
+    /// How many of them were put because the session had been switched to another assistant.
+    pub switches: u8,
     /// What earlier answers of this turn have said: it goes out with the last one.
     pub held: Held,
     /// What is asked next in the same turn.
     pub next: Option<AskInput>,
+    /// The session as it was before the first answer of a turn that goes on: what is kept as long as the turn is not answered, since
+    /// after a crash it is taken again from its beginning.
+    pub before: Option<Box<Session>>,
     /// An answer whose media are being looked at.
     pub checking: Option<Box<Answer>>,
 }
@@ -51,7 +57,8 @@ impl Turn {
     /// A turn that asks its first question.
     #[must_use]
     pub fn new(record: WorkRecord, asked: Asked, next: Option<AskInput>) -> Self {
-        Self { record, asked, attempts_before: 0, questions: 0, held: Held::default(), next, checking: None }
+        let held = Held::default();
+        Self { record, asked, attempts_before: 0, questions: 0, switches: 0, held, next, checking: None, before: None }
     }
 
     /// The attempt that is under way.

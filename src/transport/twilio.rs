@@ -26,7 +26,7 @@ use raconteur_conversation::words::{Lookup, MediaVerdict, OutboundMessage, Provi
 pub use settings::Settings;
 
 use crate::check::Verdict;
-use crate::client::client;
+use crate::client::{Outbound, client};
 use crate::config::{Problem, Section};
 use crate::transport::Channel;
 use rest::Rest;
@@ -52,7 +52,8 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
     }
     let http = client(settings.connect_timeout).map_err(|error| vec![error.to_string()])?;
     let address = format!("{}/channels/{name}", settings.public_url.trim_end_matches('/'));
-    let media = settings.media_check.then(|| http.clone());
+    let guarded = || Outbound::guarded(settings.connect_timeout, &settings.outbound);
+    let media = settings.media_check.then(guarded).transpose().map_err(|error| vec![error.to_string()])?;
     let transport = Twilio { rest: Rest::new(http, settings), status_url: format!("{address}/status"), media };
     let webhook = TwilioWebhook::new(address, settings);
     Ok(Channel { transport: Arc::new(transport), webhook: Some(Arc::new(webhook)), routes: None })
@@ -63,7 +64,7 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
 /// # Errors
 /// All that is wrong with it.
 pub(crate) fn open_section(section: &Section) -> Result<Channel, Vec<Problem>> {
-    let settings: Settings = section.read()?;
+    let settings = Settings { outbound: section.outbound().clone(), ..section.read()? };
     open(&section.name, &settings).map_err(|messages| section.problems(messages))
 }
 
@@ -87,7 +88,7 @@ struct Twilio {
     /// Where Twilio is asked to post receipts; each text adds its own id.
     status_url: String,
     /// Looks at media before they are sent, where they are to be looked at.
-    media: Option<reqwest::Client>,
+    media: Option<Outbound>,
 }
 
 #[async_trait]
@@ -105,6 +106,11 @@ impl Transport for Twilio {
         Repeat::AskLog
     }
 
+    fn answers_keywords(&self) -> bool {
+        // Twilio answers STOP and START by itself and takes nothing for who has stopped, our answer included.
+        true
+    }
+
     fn text_max(&self) -> usize {
         TEXT_MAX
     }
@@ -119,7 +125,7 @@ impl Transport for Twilio {
 
     async fn judge_media(&self, url: &str) -> MediaVerdict {
         match &self.media {
-            Some(http) => media::judge(http, url).await,
+            Some(out) => media::judge(out, url).await,
             None => MediaVerdict::AsMedia,
         }
     }

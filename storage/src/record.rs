@@ -227,7 +227,9 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use raconteur_conversation::address::Address;
-    use raconteur_conversation::words::{InboundMessage, OutboundId, Pipe, ProviderId, SendText, StartSession, Within};
+    use raconteur_conversation::words::{
+        InboundMessage, OnOpen, OutboundId, Pipe, ProviderId, SendText, StartSession, Within,
+    };
 
     use super::*;
 
@@ -294,6 +296,7 @@ mod tests {
                 user_data: Some(user_data),
                 timeout: Some(std::time::Duration::from_secs(90)),
                 text: Some("Hello".into()),
+                on_open: OnOpen::Refuse,
             }),
             Work::End,
             Work::Send(SendText {

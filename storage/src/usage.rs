@@ -37,6 +37,20 @@ pub struct Usage {
     pub failed: u64,
 }
 
+/// How what was used changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) more: Usage,
+    /// Where something turns out to be other than it was counted.
+    pub(crate) less: Usage,
+}
+
+impl From<Usage> for Change {
+    fn from(more: Usage) -> Self {
+        Self { more, less: Usage::default() }
+    }
+}
+
 /// Bytes of a stored day.
 const STORED: usize = 5 * 8;
 
@@ -45,6 +59,13 @@ impl Usage {
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.counters_mut().into_iter().zip(other.counters()) {
             *mine = mine.saturating_add(theirs);
+        }
+    }
+
+    /// Takes off what another one counts.
+    pub(crate) fn take(&mut self, other: &Self) {
+        for (mine, theirs) in self.counters_mut().into_iter().zip(other.counters()) {
+            *mine = mine.saturating_sub(theirs);
         }
     }
 

@@ -119,7 +119,7 @@ impl Gateway {
         let from = format!("+155501{:02}", number % 20);
         let id = format!("t{number}");
         let body = serde_json::json!({"from": from, "to": "+15550100", "text": "x".repeat(900), "id": id}).to_string();
-        let head = "POST /channels/phone/inbound HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        let head = "POST /channels/phone/inbound HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n";
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;

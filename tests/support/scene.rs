@@ -192,6 +192,8 @@ pub(crate) fn configuration(store: &std::path::Path, (twilio, watson): (&str, &s
     // A JSON string of these characters is a TOML string as well.
     let store = json!(store.to_str().expect("temporary directories have plain names"));
     let reconcile = if send.contains("reconcile_after") { "" } else { "reconcile_after = \"20ms\"\n" };
+    // Voice gateways are stand-ins on this machine.
+    let allow = if server.contains("outbound_allow") { "" } else { "outbound_allow = [\"127.0.0.0/8\"]\n" };
     let tenant = format!(
         "assistant = \"watson\"\nfailure_message = \"{SORRY}\"\n{rules}\n\
          [tenants.control]\nusername = \"{OPERATOR}\"\npassword = {{ env = \"CONTROL_PASSWORD\" }}\n\
@@ -199,7 +201,7 @@ pub(crate) fn configuration(store: &std::path::Path, (twilio, watson): (&str, &s
          backoff_first = \"10ms\"\n{reconcile}{send}\n"
     );
     format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n[store]\npath = {store}\nmin_free_bytes = 0\n{more}\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\n{allow}{server}\n[store]\npath = {store}\nmin_free_bytes = 0\n{more}\n\
          [channels.twilio]\nkind = \"twilio\"\naccount_sid = \"{ACCOUNT}\"\nauth_token = {{ env = \"TWILIO_AUTH_TOKEN\" }}\n\
          public_url = \"{PUBLIC_URL}\"\nbase_url = \"{twilio}\"\nmedia_check = false\n\
          [channels.phone]\nkind = \"phone\"\n\

@@ -2,18 +2,6 @@
 
 use super::*;
 
-/// An error's class, and the wait it asks for.
-fn class(error: &AskError) -> (&'static str, Option<u64>) {
-    match error {
-        AskError::Timeout(_) => ("timeout", None),
-        AskError::Unavailable { after, .. } => ("unavailable", after.map(|after| after.as_secs())),
-        AskError::Rejected { .. } => ("rejected", None),
-        AskError::Misconfigured { .. } => ("misconfigured", None),
-        AskError::Malformed { .. } => ("malformed", None),
-        AskError::Panicked => ("panicked", None),
-    }
-}
-
 #[tokio::test]
 async fn each_status_becomes_what_can_be_done_about_it() {
     let table = [
@@ -53,7 +41,7 @@ async fn a_refusal_tells_what_watson_said() {
 #[tokio::test]
 async fn a_wrong_key_and_a_wrong_id_are_for_the_operator() {
     let watson = StandIn::start(|_| Reply::text("hello")).await;
-    let wrong_key = Settings { apikey: Secret::new("wrong"), ..reaching(watson.url()) };
+    let wrong_key = Settings { apikey: Some(Secret::new("wrong")), ..reaching(watson.url()) };
     let wrong_id = Settings { assistant_id: "nobody".into(), ..reaching(watson.url()) };
     for (settings, hint) in [(wrong_key, "check apikey"), (wrong_id, "check url, assistant_id")] {
         let error = open("care", &settings).unwrap().ask(&says("hi", None)).await.unwrap_err();

@@ -32,7 +32,7 @@ fn checked(reading: &Reading) -> Report {
         (kind(section).expect("there are scripts").open)(section).map(|_| Vec::new())
     };
     let phone = Kind { name: "phone", check: &|_| Ok(Vec::new()) };
-    report(reading, Kinds { channels: &[phone], assistants: &[Kind { name: "script", check: &check }] })
+    report(reading, Kinds { channels: &[phone], assistants: &[Kind { name: "script", check: &check }], reports: &[] })
 }
 
 #[tokio::test]

@@ -6,18 +6,22 @@
 use std::time::Duration;
 
 use crate::Step;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Notice, OptedOutBy};
 use crate::outbox::{Entry, Need, Phase};
-use crate::policy::DoubtPolicy;
+use crate::policy::{DoubtPolicy, KeywordHandling};
 use crate::segment;
 use crate::time::UnixMillis;
-use crate::words::{LoggedMessage, Lookup, OutboundId, OutboundMessage, ProviderId, RowState, SendError};
+use crate::words::{LoggedMessage, Lookup, Others, OutboundId, OutboundMessage, ProviderId, RowState, SendError};
 
 /// How long to wait before an unreadable log is read again.
 const LOG_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why a text stays in doubt.
 const NO_WORD: &str = "there is no log that could be asked, or it is no longer worth sending again";
+
+/// Why a text stays in doubt that the log may or may not have.
+const NO_TELLING: &str =
+    "another text with the same words was given up, and the log does not tell which of them was taken";
 
 impl Step<'_> {
     /// Gives the head of the outbox what it needs.
@@ -73,7 +77,13 @@ impl Step<'_> {
             SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(pause)),
             SendError::Misconfigured { .. } => self.retry_head(pause),
             SendError::Rejected { code, reason } => self.fail_head(&code, &reason),
-            SendError::OptedOut => self.fail_head("opted_out", "the user has opted out"),
+            SendError::OptedOut => {
+                self.fail_head("opted_out", "the user has opted out");
+                // Where keywords are not ours, whoever has them knows when the user wants texts again; we should never hear of it.
+                if self.policy.keywords.handling == KeywordHandling::Obeyed {
+                    self.stop(OptedOutBy::Provider);
+                }
+            }
             SendError::Unknown { reason } => {
                 let since = entry.began(now);
                 entry.row.state = RowState::Unknown { since };
@@ -83,16 +93,17 @@ impl Step<'_> {
         }
     }
 
-    pub(crate) fn on_log_read(&mut self, id: OutboundId, lookup: Lookup, known: &[ProviderId]) {
+    pub(crate) fn on_log_read(&mut self, id: OutboundId, lookup: Lookup, others: &Others) {
         let now = self.now;
         let Some(entry) = self.conversation.outbox.head_is(id).filter(|entry| entry.phase == Phase::ReadingLog) else {
             return;
         };
         entry.phase = Phase::Idle;
         match lookup {
-            Lookup::Readable(logged) => match matching(&entry.row.body, logged, known) {
-                Some(provider_id) => self.on_text_sent(id, provider_id),
-                None => self.queue_again(),
+            Lookup::Readable(logged) => match matching(&entry.row.body, logged, others) {
+                Match::This(provider_id) => self.on_text_sent(id, provider_id),
+                Match::Nothing => self.queue_again(),
+                Match::Perhaps => self.judge_head(NO_TELLING),
             },
             Lookup::Unreadable { reason } => {
                 entry.look_at = now.plus(LOG_AGAIN);
@@ -170,11 +181,16 @@ impl Step<'_> {
 }
 
 impl Step<'_> {
-    /// What is left of an answer of which one part has failed is not sent, unless it is with the provider already.
+    /// Nothing that waits is sent, unless it is with the provider already or may have been.
+    pub(crate) fn drop_unsent(&mut self) {
+        for entry in self.conversation.outbox.take_untried() {
+            self.emit(Effect::Mark { id: entry.row.id, state: failed("opted_out", "the user has opted out") });
+        }
+    }
+
+    /// What is left of an answer of which one part has failed is not sent, unless it may be with the provider already.
     pub(crate) fn drop_rest_of(&mut self, id: OutboundId) {
-        let is_later = |head: &mut Entry| head.phase != Phase::Calling && head.row.id.part > id.part;
-        while self.conversation.outbox.head().is_some_and(is_later) {
-            let Some(rest) = self.conversation.outbox.pop_same_turn(id) else { return };
+        for rest in self.conversation.outbox.take_rest_of(id) {
             let state = failed("part_failed", "an earlier part of the same answer could not be sent");
             self.emit(Effect::Mark { id: rest.row.id, state });
         }
@@ -197,12 +213,29 @@ impl Entry {
     }
 }
 
-/// The logged message that is this text: the oldest with the same words that is not known to be another text.
-fn matching(body: &str, logged: Vec<LoggedMessage>, known: &[ProviderId]) -> Option<ProviderId> {
+/// What a provider's log says of one text.
+enum Match {
+    /// It was taken as this.
+    This(ProviderId),
+    /// It was not taken.
+    Nothing,
+    /// One with the same words was taken, which may be this one or one that was given up.
+    Perhaps,
+}
+
+/// The logged message that is this text: the oldest with the same words that is not another text. Of those that were given up each
+/// may or may not be in the log.
+fn matching(body: &str, logged: Vec<LoggedMessage>, others: &Others) -> Match {
     let wanted = normalised(body);
-    let mut same =
-        logged.into_iter().rev().filter(|m| !known.contains(&m.provider_id) && normalised(&m.body) == wanted);
-    same.next().map(|message| message.provider_id)
+    let is_same =
+        |message: &LoggedMessage| !others.known.contains(&message.provider_id) && normalised(&message.body) == wanted;
+    let same: Vec<LoggedMessage> = logged.into_iter().rev().filter(is_same).collect();
+    let given_up = others.given_up.iter().filter(|body| normalised(body) == wanted).count();
+    match (same.is_empty(), same.into_iter().nth(given_up)) {
+        (true, _) => Match::Nothing,
+        (false, Some(message)) => Match::This(message.provider_id),
+        (false, None) => Match::Perhaps,
+    }
 }
 
 /// Providers trim texts and fold white space; that makes them no other texts.

@@ -2,7 +2,7 @@ use super::*;
 use crate::Input;
 use crate::on::script::{Script, answer, text};
 use crate::policy::Policy;
-use crate::words::{Answer, Item, OutboundRow, Repeat, Sequence};
+use crate::words::{Answer, DeliveryFailure, Item, OutboundRow, Repeat, Sequence, Work};
 
 fn id(text: &str) -> OutboundId {
     text.parse().unwrap()
@@ -42,8 +42,44 @@ fn logged(sid: &str, body: &str) -> LoggedMessage {
 }
 
 fn log_read(script: &mut Script, lookup: Lookup, known: &[&str]) -> Vec<String> {
+    log_read_beside(script, lookup, known, &[])
+}
+
+fn log_read_beside(script: &mut Script, lookup: Lookup, known: &[&str], given_up: &[&str]) -> Vec<String> {
     let known = known.iter().map(|sid| ProviderId((*sid).into())).collect();
-    script.give(Input::LogRead { id: id("1-0"), lookup, known })
+    let others = Others { known, given_up: given_up.iter().map(|body| (*body).into()).collect() };
+    script.give(Input::LogRead { id: id("1-0"), lookup, others })
+}
+
+#[test]
+fn a_text_in_doubt_is_not_taken_for_one_with_the_same_words_that_was_given_up() {
+    let log = |ids: &[&str]| Lookup::Readable(ids.iter().map(|id| logged(id, "hello there")).collect());
+    for (ids, expected) in
+        [(&[][..], "mark 1-0 queued"), (&["SM2", "SM1"], "mark 1-0 sent SM2"), (&["SM1"], "mark 1-0 given up")]
+    {
+        let mut script = in_doubt(Repeat::AskLog);
+        script.advance(seconds(31));
+        script.give(Input::DeadlinePassed);
+        assert_eq!(log_read_beside(&mut script, log(ids), &[], &["hello there", "bye"])[0], expected);
+    }
+}
+
+#[test]
+fn a_part_in_doubt_is_not_called_failed_because_an_earlier_one_has_failed() {
+    let since = Script::new().now;
+    let row = |part: &str, state| OutboundRow {
+        id: id(part),
+        body: "hello".into(),
+        media: Vec::new(),
+        expires_at: since.plus(seconds(3_600)),
+        state,
+    };
+    let rows = vec![row("1-1", RowState::Sending { since }), row("1-2", RowState::Queued)];
+    let mut script = Script::restored(None, rows.into_iter().map(|row| (row, 7)).collect());
+    let failure = DeliveryFailure { outbound: id("1-0"), code: "30003".into(), reason: "gone".into() };
+    let effects = script.accept(2, Work::DeliveryFailed(failure));
+    let marks: Vec<&String> = effects.iter().filter(|effect| effect.starts_with("mark")).collect();
+    assert_eq!(marks, ["mark 1-2 failed part_failed"]);
 }
 
 #[test]
@@ -95,6 +131,17 @@ fn a_text_that_never_gets_through_expires_and_the_assistant_is_told() {
 }
 
 #[test]
+fn a_text_that_expires_makes_room_for_the_turn_that_waited_for_it() {
+    let mut script = sending();
+    script.policy.outbox_max = 1;
+    script.accept(2, text("more"));
+    script.refused("1-0", SendError::Retry { after: None, reason: "down".into() });
+    script.advance(seconds(5 * 3_600));
+    let effects = script.give(Input::DeadlinePassed);
+    assert!(effects.iter().any(|effect| effect.starts_with("ask 2/1")), "{effects:?}");
+}
+
+#[test]
 fn a_slot_that_comes_too_late_sends_nothing() {
     let mut script = Script::new();
     script.accept(1, text("hi"));
@@ -122,7 +169,8 @@ fn a_rejected_text_fails_with_the_rest_of_its_answer_and_later_answers_go_on() {
 fn a_failed_text_is_told_as_sms_error() {
     let mut script = sending();
     script.refused("1-0", SendError::OptedOut);
-    script.accept(2, text("hm"));
+    script.accept(2, text("START"));
+    script.accept(3, text("hm"));
     let error = script.last_question().variables.error.clone().unwrap();
     assert_eq!((error.code.as_str(), error.outbound), ("opted_out", id("1-0")));
 }
@@ -278,4 +326,22 @@ fn attempts_may_be_counted() {
     script.slot("1-0");
     let effects = script.refused("1-0", again());
     assert_eq!(effects, ["mark 1-0 failed retries_exhausted", "text 1-0 failed retries_exhausted", "save"]);
+}
+
+/// A text of ours that is requested during a turn goes ahead of the turn's answer, though it has the higher number.
+#[test]
+fn after_a_crash_a_text_that_was_begun_is_still_the_first_and_stays_together() {
+    let now = Script::new().now;
+    let row = |name: &str, state| {
+        let (id, expires_at) = (id(name), now.plus(seconds(3_600)));
+        (OutboundRow { id, body: name.into(), media: Vec::new(), expires_at, state }, 7)
+    };
+    let queued = |name| row(name, RowState::Queued);
+    let sending = row("24-0", RowState::Sending { since: now });
+    let mut script = Script::restored(None, vec![queued("16-0"), sending, queued("24-1"), queued("32-0")]);
+    assert_eq!(script.sent("24-0"), ["mark 24-0 sent SM24-0", "slot 24-1 for 1"]);
+    let mut script = Script::restored(None, vec![queued("16-0"), queued("16-1"), queued("24-1")]);
+    assert_eq!(script.give(Input::DeadlinePassed), ["slot 24-1 for 1"]);
+    script.slot("24-1");
+    assert_eq!(script.sent("24-1"), ["mark 24-1 sent SM24-1", "slot 16-0 for 1"]);
 }

@@ -8,13 +8,15 @@ use uuid::Uuid;
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, StartedBy};
+use crate::keyword::Standing;
 use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
+use crate::time::UnixMillis;
 use crate::turn::{self, Asked, Turn};
 use crate::variable::Variables;
 use crate::words::{
-    AskInput, EndReason, Forward, InboundMessage, Media, OutboundId, OutboundRow, Pipe, Precedence, Question, RowState,
-    Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
+    AskInput, EndReason, Forward, InboundMessage, Media, OnOpen, OutboundId, OutboundRow, Pipe, Precedence, Question,
+    RowState, SESSION_OPEN, Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
 };
 
 /// Why a text that waited too long was not answered, as the transcript shows it.
@@ -42,13 +44,16 @@ impl Step<'_> {
                 self.end_if(session);
             }
             // The user said nothing, and hears nothing of it.
-            Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) | Work::ClosePipe { .. } => {
-                self.emit_failed(record, reason);
-            }
+            Work::End
+            | Work::DeliveryFailed(_)
+            | Work::Send(_)
+            | Work::OpenPipe(_)
+            | Work::ClosePipe { .. }
+            | Work::Preference(_) => self.emit_failed(record, reason),
         }
     }
 
-    fn emit_failed(&mut self, record: WorkRecord, reason: &str) {
+    pub(crate) fn emit_failed(&mut self, record: WorkRecord, reason: &str) {
         let consumed = Consumed { error: Some(reason.to_owned()), ..self.silent(record) };
         self.emit(Effect::Consume(Box::new(consumed)));
     }
@@ -73,7 +78,9 @@ impl Step<'_> {
             let own = self.conversation.inbox.iter().position(|record| record.work.precedence() == Precedence::Own);
             let Some(record) = self.conversation.inbox.remove(own.unwrap_or(0)) else { return };
             let too_old = self.now.since(record.accepted_at) > self.policy.answer_within;
-            match record.work.precedence() {
+            let stopped = self.conversation.standing() == Standing::HasStopped;
+            match self.precedence(&record) {
+                Precedence::InTurn if stopped => self.withhold(record),
                 Precedence::InTurn if too_old => self.fail(record, 0, TOO_OLD),
                 Precedence::InTurn | Precedence::Own => self.open_turn(record),
                 Precedence::Control => self.take_control(record),
@@ -99,9 +106,12 @@ impl Step<'_> {
                 let session = *session;
                 self.open_own(record, session, Signal::SessionTimeout);
             }
-            Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) | Work::ClosePipe { .. } => {
-                self.take_control(record);
-            }
+            Work::End
+            | Work::DeliveryFailed(_)
+            | Work::Send(_)
+            | Work::OpenPipe(_)
+            | Work::ClosePipe { .. }
+            | Work::Preference(_) => self.take_control(record),
         }
     }
 
@@ -113,7 +123,7 @@ impl Step<'_> {
         if self.conversation.durable.session.is_none() {
             match self.policy.inbound_start {
                 InboundStart::Allowed => {
-                    let session = Session::open(record.seed, record.accepted_at);
+                    let session = self.fresh_session(record.seed, record.accepted_at);
                     self.open_session(session, StartedBy::from(&record.work));
                 }
                 InboundStart::Refused => {
@@ -124,7 +134,8 @@ impl Step<'_> {
         }
         let list = self.conversation.session().map_or(&[][..], |session| &session.list);
         let input = turn::interpret(&message.body, list);
-        let is_first = self.conversation.session().is_some_and(|session| session.last == Sequence(0));
+        let is_new = |session: &Session| session.last == Sequence(0) && session.turns == 0;
+        let is_first = self.conversation.session().is_some_and(is_new);
         match self.policy.greeting {
             Greeting::Welcome if is_first => self.ask(record, AskInput::Start, Vec::new(), Some(input)),
             Greeting::Welcome | Greeting::Direct => self.ask(record, input, message.media, None),
@@ -133,9 +144,15 @@ impl Step<'_> {
 
     /// The session's own record opens no second one when it is taken once more after a crash.
     fn open_start(&mut self, record: WorkRecord, start: StartSession) {
-        let mut session = Session::open(record.seed, self.now);
+        let mut session = self.fresh_session(record.seed, self.now);
         if self.conversation.session().is_none_or(|open| open.id != session.id) {
-            self.end_session(EndReason::Replaced);
+            match start.on_open {
+                OnOpen::Replace => self.end_session(EndReason::Replaced),
+                OnOpen::Refuse => self.end_overdue(&record),
+            }
+            if self.conversation.session().is_some() {
+                return self.emit_failed(record, SESSION_OPEN);
+            }
             session.user_data = start.user_data;
             session.timeout = start.timeout;
             self.open_session(session, StartedBy::Request);
@@ -204,6 +221,16 @@ impl Step<'_> {
         }
     }
 
+    /// The same for every attempt at the record that opens it. Not the same again once it was over: who was told so must not meet it
+    /// once more.
+    fn fresh_session(&self, seed: u128, from: UnixMillis) -> Session {
+        let session = Session::open(seed, from);
+        match self.conversation.durable.ended {
+            Some(ended) if ended == session.id => Session::open(ended.as_u128(), from),
+            Some(_) | None => session,
+        }
+    }
+
     fn open_session(&mut self, session: Session, by: StartedBy) {
         self.emit(Effect::Report(Notice::SessionStarted { session: session.id, by }));
         self.conversation.durable.session = Some(session);
@@ -212,6 +239,9 @@ impl Step<'_> {
     /// Ends the open session, if there is one.
     pub(crate) fn end_session(&mut self, reason: EndReason) {
         let Some(session) = self.conversation.durable.session.take() else { return };
+        if session.last == Sequence(0) {
+            self.conversation.durable.ended = Some(session.id);
+        }
         let state = session.state.filter(|state| state.assistant == self.policy.assistant);
         let end = SessionEnd { key: self.conversation.key.clone(), session: session.id, reason, state };
         self.emit(Effect::Save);
@@ -246,14 +276,20 @@ impl Step<'_> {
         }
     }
 
+    /// What the user is told of a record that failed: nothing of a session that a request was to start, for he waits for nothing.
+    pub(crate) fn apology(&self, record: &WorkRecord) -> String {
+        if matches!(record.work, Work::Start(_)) { String::new() } else { self.failure_message() }
+    }
+
     /// The user gets the failure message for this record, which is thereby answered.
     pub(crate) fn fail(&mut self, record: WorkRecord, asks: u32, error: &str) {
-        let rows = self.rows(&record, &self.failure_message(), &[]);
+        let rows = self.rows(&record, &self.apology(&record), &[]);
         self.consume(record, asks, Some(error.to_owned()), rows);
     }
 
     /// The record is answered with these rows.
     pub(crate) fn consume(&mut self, record: WorkRecord, asks: u32, error: Option<String>, rows: Vec<OutboundRow>) {
+        self.conversation.durable.ended = None;
         let session = self.conversation.durable.session.as_mut().map(|session| {
             session.clock_from = record.accepted_at.max(self.now);
             session.last = record.sequence;
@@ -271,8 +307,8 @@ impl Step<'_> {
         }
     }
 
-    /// Outbound rows for a text and media, as many as the transport needs.
-    pub(crate) fn rows(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
+    /// Outbound rows for a text and media, as many as the transport needs, whether or not the user wants them.
+    pub(crate) fn rows_in_any_case(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
         let pieces = crate::render::pieces(text, media, &self.policy.send);
         let expires_at = self.now.plus(self.policy.send.valid_for);
         let row = |(part, piece): (u16, crate::render::Piece)| OutboundRow {
@@ -333,6 +369,23 @@ mod tests {
             (question.turn_id, question.variables.session)
         };
         assert_eq!(ids(), ids());
+    }
+
+    #[test]
+    fn a_session_that_was_ended_before_its_first_text_was_answered_does_not_come_back() {
+        let mut script = Script::new();
+        script.accept(8, text("hi"));
+        let first = script.last_question().variables.session;
+        // Something else is committed, and with it the session; then the process dies.
+        let mut script = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        script.accept(16, crate::words::Work::End);
+        let mut script = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        script.accept(8, text("hi"));
+        let second = script.last_question().variables.session;
+        assert_ne!(second, first);
+        let mut script = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        script.accept(8, text("hi"));
+        assert_eq!(script.last_question().variables.session, second);
     }
 
     #[test]

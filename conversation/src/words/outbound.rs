@@ -225,6 +225,15 @@ pub enum Lookup {
     Unsupported,
 }
 
+/// What a look into a provider's log must not take for the text that is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// The provider's ids of other texts of the same conversation.
+    pub known: Vec<ProviderId>,
+    /// The words of its texts of which nobody knows whether they were taken: they may be in the log under an id that nobody knows.
+    pub given_up: Vec<String>,
+}
+
 /// How far a text has come, by the provider's word. Ordered: a later word with a lower rank changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -43,6 +43,11 @@ pub(super) fn question(input: AskInput) -> Question {
     }
 }
 
+/// The ordinary limits, and time enough on any machine.
+pub(super) fn patient() -> Settings {
+    Settings { max_run_time: Duration::from_secs(60), ..Settings::default() }
+}
+
 /// A user who texts a bot, and the gateway between them that keeps the bot's state.
 pub(super) struct Phone {
     bot: Arc<dyn Assistant>,
@@ -51,11 +56,11 @@ pub(super) struct Phone {
 
 impl Phone {
     pub(super) fn to_demo() -> Self {
-        Self { bot: open("demo", &Settings::default()).unwrap(), state: None }
+        Self { bot: open("demo", &patient()).unwrap(), state: None }
     }
 
     pub(super) fn to(source: &str) -> Self {
-        Self::to_limited(source, &Settings::default())
+        Self::to_limited(source, &patient())
     }
 
     pub(super) fn to_limited(source: &str, settings: &Settings) -> Self {

@@ -6,7 +6,7 @@ use raconteur_conversation::words::{Answer, AskError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::super::watson::v2::answer::read;
+use super::super::watson::message::read;
 use super::exchange::HookError;
 use super::json;
 use super::response::Response;

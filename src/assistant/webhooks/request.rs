@@ -4,7 +4,7 @@ use raconteur_conversation::words::Question;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::watson::v2::request::write;
+use super::super::watson::message::write;
 use super::json;
 
 /// A request, in the parts that a webhook may change and those that it may not.

@@ -2,14 +2,17 @@
 //!
 //! Twilio itself goes by the `Content-Type` that it finds there and refuses the whole text when it does not like it. This only looks
 //! (HEAD, no credentials, a few redirects, a few seconds) and never fails: where the server says nothing, the address's extension must
-//! do, and where that says nothing either, Twilio may see for itself.
+//! do, and where that says nothing either, Twilio may see for itself. The addresses are the
+//! assistant's: they are guarded at every hop.
 
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName};
 use raconteur_conversation::words::MediaVerdict;
-use reqwest::{Client, Url};
+use reqwest::{Method, Url};
+
+use crate::client::{self, NotPublic, Outbound};
 
 /// How long a look may take, redirects included.
 const LOOK_WITHIN: Duration = Duration::from_secs(3);
@@ -126,15 +129,15 @@ struct Known {
 }
 
 /// Judges the medium at an address.
-pub(super) async fn judge(http: &Client, address: &str) -> MediaVerdict {
+pub(super) async fn judge(out: &Outbound, address: &str) -> MediaVerdict {
     let Ok(url) = Url::parse(address) else { return MediaVerdict::AsMedia };
     let by_extension = by_extension(url.path());
-    let told = tokio::time::timeout(LOOK_WITHIN, look(http, url)).await.ok().flatten().unwrap_or_default();
+    let told = tokio::time::timeout(LOOK_WITHIN, look(out, url)).await.ok().flatten().unwrap_or_default();
     verdict(&Known { kind: told.kind.or(by_extension), size: told.size })
 }
 
 /// Asks the server. `None` when it does not say.
-async fn look(http: &Client, mut url: Url) -> Option<Known> {
+async fn look(out: &Outbound, mut url: Url) -> Option<Known> {
     for _ in 0..=REDIRECTS_MAX {
         if !matches!(url.scheme(), "http" | "https") {
             return None;
@@ -142,7 +145,8 @@ async fn look(http: &Client, mut url: Url) -> Option<Known> {
         // An address with credentials would be asked with them.
         url.set_username("").ok()?;
         url.set_password(None).ok()?;
-        let response = http.head(url.clone()).send().await.ok()?;
+        let request = out.request(Method::HEAD, url.clone()).map_err(not_looked_at).ok()?;
+        let response = request.send().await.map_err(|error| client::refused(&error).map(not_looked_at)).ok()?;
         if response.status().is_success() {
             return Some(told(response.headers()));
         }
@@ -152,6 +156,10 @@ async fn look(http: &Client, mut url: Url) -> Option<Known> {
         url = url.join(text(response.headers(), &LOCATION)?).ok()?;
     }
     None
+}
+
+fn not_looked_at(refused: NotPublic) {
+    tracing::info!("a medium was not looked at: {refused}");
 }
 
 fn told(headers: &HeaderMap) -> Known {

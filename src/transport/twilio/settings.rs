@@ -8,6 +8,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use crate::config::secret::Secret;
+use crate::guard::Exceptions;
 
 /// The longest time that making a connection may be allowed to take.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(60);
@@ -41,6 +42,9 @@ pub struct Settings {
     /// Whether media are looked at before they are sent, so that what Twilio would refuse goes as a link.
     #[serde(default = "default_media_check")]
     pub media_check: bool,
+    /// What may be asked for the sake of an address that is not of the configuration, although it is not public.
+    #[serde(skip)]
+    pub outbound: Exceptions,
 }
 
 fn default_base_url() -> String {
@@ -148,6 +152,7 @@ pub(super) mod tests {
             base_url: default_base_url(),
             connect_timeout: default_connect_timeout(),
             media_check: default_media_check(),
+            outbound: Exceptions::default(),
         }
     }
 
@@ -177,6 +182,7 @@ pub(super) mod tests {
             base_url: "ftp://api.twilio.com".into(),
             connect_timeout: Duration::ZERO,
             media_check: false,
+            outbound: Exceptions::default(),
         };
         let problems = bad.problems();
         let names: Vec<&str> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();

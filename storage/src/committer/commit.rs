@@ -9,14 +9,15 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 
 use super::Writer;
-use super::draft::{Draft, Drafted, Outbox, Page};
+use super::draft::{Draft, Outbox, Page};
 use super::inboxes::Unread;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED};
 use crate::engine::Engine;
 use crate::fetch::{self, Values};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, Delivery, TranscriptRow};
-use crate::{Answered, Claim, Day, DeadLetter, DeadlineIndex, Mark, Step, StoreError, Usage, Version};
+use crate::usage::Change;
+use crate::{Answered, Claim, DeadLetter, DeadlineIndex, Mark, Step, StoreError, Usage, Version};
 
 impl<E: Engine> Writer<E> {
     pub(super) fn commit(
@@ -30,8 +31,10 @@ impl<E: Engine> Writer<E> {
             letter.sequence = self.draw();
         }
         let place = Place::of(key);
-        let used = used(&step);
         let mut draft = self.draft();
+        for (at, used) in used(&step) {
+            draft.count(at, used);
+        }
         let version = draft.conversation(&place, &step)?;
         let mut enqueued = Vec::with_capacity(step.enqueued.len());
         for own in &step.enqueued {
@@ -53,10 +56,8 @@ impl<E: Engine> Writer<E> {
         for letter in &step.dead_letters {
             draft.dead_letter(letter)?;
         }
-        self.take_counted(key, draft.into_parts())?;
-        for (day, used) in used {
-            self.count(&key.tenant, day, &used)?;
-        }
+        let changes = draft.into_counted(&key.tenant)?;
+        self.take(changes);
         for sequence in answered {
             self.inboxes.remove(&place, sequence);
         }
@@ -66,20 +67,13 @@ impl<E: Engine> Writer<E> {
         Ok(version)
     }
 
-    /// Makes a draft part of the round, and counts what it settles.
-    fn take_counted(&mut self, key: &ConversationKey, (changes, used): Drafted) -> Result<(), StoreError> {
-        self.take(changes);
-        for (day, used) in used {
-            self.count(&key.tenant, day, &used)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn settle(&mut self, claim: Claim, key: &ConversationKey, marks: &[Mark]) -> Result<(), StoreError> {
         self.check(claim, key)?;
         let mut draft = self.draft();
         draft.marks(&Place::of(key), marks)?;
-        self.take_counted(key, draft.into_parts())
+        let changes = draft.into_counted(&key.tenant)?;
+        self.take(changes);
+        Ok(())
     }
 
     pub(super) fn receipt(
@@ -90,7 +84,8 @@ impl<E: Engine> Writer<E> {
     ) -> Result<bool, StoreError> {
         let mut draft = self.draft();
         let known = draft.receipt(&Place::of(key), receipt, at)?;
-        self.take_counted(key, draft.into_parts())?;
+        let changes = draft.into_counted(&key.tenant)?;
+        self.take(changes);
         Ok(known)
     }
 }
@@ -190,7 +185,7 @@ impl<E: Engine> Draft<'_, E> {
             if let Some(shown) = shown(&mut page, row) {
                 let used = settled(&shown.row.state, row);
                 shown.row.state = row.state.clone();
-                self.count(page.turn.answered_at, &used);
+                self.count(page.turn.answered_at, used);
             }
         }
         self.put_page(place, turn, &page)
@@ -202,8 +197,12 @@ impl<E: Engine> Draft<'_, E> {
         let mut shown =
             page.as_mut().and_then(|page| page.turn.rows.iter_mut().find(|row| row.row.id == receipt.outbound));
         let mut known = shown.is_some();
-        let mut used = Usage::default();
+        let given_up = shown.as_ref().is_some_and(|shown| shown.row.state == RowState::GivenUp);
         let mut changed = shown.as_mut().is_some_and(|shown| deliver(shown, receipt, at));
+        let mut used = match &shown {
+            Some(shown) if given_up => Change { more: settled(&RowState::Queued, &shown.row), less: FAILED },
+            Some(_) | None => Change::default(),
+        };
         if shown.as_ref().is_none_or(|shown| !shown.row.state.is_settled()) {
             let mut outbox = self.outbox(place, turn)?;
             let row = outbox.as_mut().and_then(|outbox| outbox.rows.iter_mut().find(|row| row.id == receipt.outbound));
@@ -217,26 +216,29 @@ impl<E: Engine> Draft<'_, E> {
                 }
                 if let Some(shown) = shown {
                     let row = OutboundRow { state: sent(receipt), ..shown.row.clone() };
-                    used = settled(&shown.row.state, &row);
+                    used = settled(&shown.row.state, &row).into();
                     shown.row = row;
                     changed = true;
                 }
             }
         }
         if let Some(page) = page.filter(|_| changed) {
-            self.count(page.turn.answered_at, &used);
+            self.count(page.turn.answered_at, used);
             self.put_page(place, turn, &page)?;
         }
         Ok(known)
     }
 }
 
-/// What the answers of a step add to the usage of which days.
-fn used(step: &Step) -> Vec<(Day, Usage)> {
+/// What a text adds that was not sent, or of which nobody knows.
+const FAILED: Usage = Usage { inbound: 0, answered: 0, outbound: 0, outbound_segments: 0, failed: 1 };
+
+/// What the answers of a step add to the usage, and when.
+fn used(step: &Step) -> Vec<(UnixMillis, Usage)> {
     let page = |answer: &Answered| {
         let page = answer.transcript.as_ref().filter(|page| page.error.is_none())?;
         let is_text = matches!(page.work, Work::Message(_));
-        is_text.then(|| (Day::of(page.answered_at), Usage { answered: 1, ..Usage::default() }))
+        is_text.then(|| (page.answered_at, Usage { answered: 1, ..Usage::default() }))
     };
     step.answered.iter().filter_map(page).collect()
 }
@@ -249,7 +251,7 @@ fn settled(before: &RowState, row: &OutboundRow) -> Usage {
             let outbound_segments = u64::from(segment::count(&row.body).max(1));
             Usage { outbound: 1, outbound_segments, ..Usage::default() }
         }
-        RowState::Failed { .. } | RowState::GivenUp => Usage { failed: 1, ..Usage::default() },
+        RowState::Failed { .. } | RowState::GivenUp => FAILED,
         RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {
             Usage::default()
         }

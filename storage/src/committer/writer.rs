@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use raconteur_conversation::address::{Address, ConversationKey, Shard};
+use raconteur_conversation::address::{ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Sequence, Work};
 
@@ -14,7 +14,7 @@ use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
 use crate::keys::{self, Place, RecordKey};
-use crate::{Accepted, Claim, Day, Limit, NewWork, Options, StoreError, Usage, record};
+use crate::{Accepted, Claim, Limit, NewWork, Options, StoreError, Usage, record};
 
 /// So many sequences are reserved with one write.
 const SEQUENCE_BLOCK: u64 = 4_096;
@@ -92,18 +92,6 @@ impl<E: Engine> Writer<E> {
         }
     }
 
-    /// Adds to what a tenant has used on one day. Part of the round.
-    pub(super) fn count(&mut self, tenant: &Address, day: Day, used: &Usage) -> Result<(), StoreError> {
-        if used.is_empty() {
-            return Ok(());
-        }
-        let key = keys::usage(tenant, day);
-        let mut total = self.draft().value(&key)?.map_or_else(Usage::default, |bytes| Usage::read(&bytes));
-        total.add(used);
-        self.batch.insert(key, Some(total.write()));
-        Ok(())
-    }
-
     /// The next sequence. Its reservation belongs to the round, not to the request: it stands even if the request is refused.
     pub(super) fn draw(&mut self) -> Sequence {
         let drawn = self.next;
@@ -132,11 +120,11 @@ impl<E: Engine> Writer<E> {
         let mut draft = self.draft();
         draft.replace(&RecordKey::work(&place, sequence), values, 0);
         draft.put(mark, Mark { sequence, at: new.accepted_at, content: new.content }.write());
-        let changes = draft.into_changes();
-        self.take(changes);
         if let Work::Message(_) = new.work {
-            self.count(&new.key.tenant, Day::of(new.accepted_at), &Usage { inbound: 1, ..Usage::default() })?;
+            draft.count(new.accepted_at, Usage { inbound: 1, ..Usage::default() });
         }
+        let changes = draft.into_counted(&new.key.tenant)?;
+        self.take(changes);
         self.inboxes.add(place, Unread { sequence, seed: new.seed, chunks });
         Ok(Accepted::Fresh(sequence))
     }

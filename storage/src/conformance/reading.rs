@@ -71,9 +71,17 @@ pub async fn usage_is_counted_exactly_and_survives(site: &dyn Site) {
         ok(store.commit(claim, &key(1), Step { answered: vec![page], ..step(version, "b") }).await);
         let late = NewWork { accepted_at: UnixMillis(86_400_000), ..text(&key(2), "3") };
         ok(store.accept(late).await);
+        // One that was given up is counted as failed until a receipt proves that it was sent.
+        let claim = super::claim(&*store, &key(3)).await;
+        let (doubted, _) = answer(&*store, claim, &key(3), ("4", &[sending(), sending()])).await;
+        let marks = vec![mark(doubted, 0, RowState::GivenUp), mark(doubted, 1, RowState::GivenUp)];
+        store.settle(claim, &key(3), marks).await;
+        for _ in 0..2 {
+            ok(store.receipt(&key(3), &receipt(doubted, 0, DeliveryStatus::Sent), UnixMillis(3_000)).await);
+        }
     }
     let store = open(site).await;
-    let first = Usage { inbound: 2, answered: 1, outbound: 2, outbound_segments: 2, failed: 1 };
+    let first = Usage { inbound: 3, answered: 2, outbound: 3, outbound_segments: 3, failed: 2 };
     let second = Usage { inbound: 1, ..Usage::default() };
     assert_eq!(ok(store.usage(&tenant, days.clone()).await), [(Day(0), first), (Day(1), second)]);
     assert_eq!(ok(store.usage(&tenant, Day(1)..=Day(1)).await), [(Day(1), second)]);

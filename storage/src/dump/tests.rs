@@ -64,7 +64,7 @@ async fn furnished() -> MemoryEngine {
     let first = accept(&store, (1, "a"), message("hello")).await;
     accept(&store, (1, &"long".repeat(200)), message(&"x".repeat(10_000))).await;
     let user_data = Some(RawValue::from_string("{\n  \"a\": [1,\r\n 2.50]}".into()).unwrap());
-    accept(&store, (2, "start"), Work::Start(StartSession { user_data, timeout: None, text: None })).await;
+    accept(&store, (2, "start"), Work::Start(StartSession { user_data, ..StartSession::default() })).await;
     let rows = vec![
         row(first, 0, RowState::Sending { since: UnixMillis(3) }),
         row(first, 1, RowState::Retry { at: UnixMillis(50), tries: 1 }),

@@ -60,9 +60,30 @@ impl MemoryEngine {
     /// Returns a handle to what survived.
     #[must_use]
     pub fn crash(&self) -> Self {
+        self.crash_keeping(0)
+    }
+
+    /// As [`MemoryEngine::crash`], but the first `batches` that were applied and not synced had reached the disk all the same: no
+    /// disk promises to forget what it was not told to keep.
+    #[must_use]
+    pub fn crash_keeping(&self, batches: usize) -> Self {
         let mut disk = self.disk();
-        disk.unsynced.clear();
+        let unsynced = std::mem::take(&mut disk.unsynced);
+        for batch in unsynced.into_iter().take(batches) {
+            write(&mut disk.synced, batch);
+        }
         disk.volatile = disk.synced.clone();
+        self.next_life(disk)
+    }
+
+    /// The process dies and the machine runs on: everything that was applied is there, synced or not, and what was not synced is
+    /// lost with a later [`MemoryEngine::crash`]. This handle and its clones fail from now on.
+    #[must_use]
+    pub fn kill(&self) -> Self {
+        self.next_life(self.disk())
+    }
+
+    fn next_life(&self, mut disk: MutexGuard<'_, Disk>) -> Self {
         disk.life += 1;
         disk.applies.failing = None;
         disk.syncs.failing = None;
@@ -202,6 +223,19 @@ mod tests {
         assert_eq!(after.get(b"a"), Ok(Some(b"1".to_vec())));
         assert_eq!(after.get(b"b"), Ok(None));
         assert!(before.apply(one("c", "3")).is_err() && before.get(b"a").is_err() && before.sync().is_err());
+    }
+
+    #[test]
+    fn a_crash_may_keep_the_first_of_what_was_not_synced_and_a_killed_process_loses_nothing() {
+        let engine = MemoryEngine::new();
+        for key in ["a", "b", "c"] {
+            engine.apply(one(key, "1")).unwrap();
+        }
+        let engine = engine.kill();
+        assert_eq!(keys(&engine, "a", "d", Order::Ascending), ["a", "b", "c"]);
+        let engine = engine.crash_keeping(2);
+        assert_eq!(keys(&engine, "a", "d", Order::Ascending), ["a", "b"]);
+        assert_eq!(keys(&engine.crash(), "a", "d", Order::Ascending), ["a", "b"]);
     }
 
     #[test]

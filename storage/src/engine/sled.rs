@@ -248,7 +248,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// Moves every snapshot into a directory of its own.
 fn set_snapshots_aside(path: &Path) -> io::Result<()> {
     let aside = path.join(DAMAGED_DIRECTORY);
-    fs::create_dir_all(&aside)?;
+    place::create_private(&aside)?;
     for snapshot in snapshots(path)? {
         if let Some(name) = snapshot.file_name() {
             fs::rename(&snapshot, aside.join(name))?;

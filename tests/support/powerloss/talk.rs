@@ -116,6 +116,14 @@ struct Life {
     address: String,
 }
 
+/// A test that fails leaves no process behind.
+impl Drop for Life {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 impl Life {
     fn begin(base: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_raconteur"));
@@ -155,7 +163,7 @@ impl Life {
     fn listen(&self, user: usize, until: Option<Token>) -> thread::JoinHandle<()> {
         let mut stream = connect(&self.address);
         let query = format!("tenant=%2B{}&user=%2B{}", &TENANT[1..], &number(user)[1..]);
-        let request = format!("GET /channels/phone/events?{query} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let request = format!("GET /channels/phone/events?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("it takes the request");
         thread::spawn(move || {
             let Some(token) = until else {
@@ -220,7 +228,7 @@ fn request(token: Token) -> String {
     });
     let body = body.to_string();
     let length = body.len();
-    format!("POST /channels/phone/inbound HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}")
+    format!("POST /channels/phone/inbound HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 /// How every acknowledgement ends.

@@ -153,6 +153,21 @@ fn errors_of_the_disk_say_what_to_do() {
     assert!(told(ErrorKind::Other).contains("check the disk"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_new_store_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deep/data");
+    drop(open(&path).unwrap());
+    for made in [path.parent().unwrap(), path.as_path()] {
+        assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700, "{}", made.display());
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+    drop(open(&path).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750, "what the operator chose stays");
+}
+
 fn batch(number: u32) -> Batch {
     Batch::from([(number.to_be_bytes().to_vec(), Some(vec![2; 500]))])
 }
