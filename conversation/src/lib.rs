@@ -156,30 +156,31 @@ impl Conversation {
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let bytes = match self.before_turn() {
-            Some(session) => serde_json::to_vec(&Durable { session: Some(session), ..self.durable.clone() }),
+            Some(before) => {
+                // A text that has failed since is no part of the turn.
+                let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
+                let session = Some(Session { error, ..before.clone() });
+                let Durable { session: _, pipe, stopped_at, ended } = &self.durable;
+                serde_json::to_vec(&Durable { session, pipe: pipe.clone(), stopped_at: *stopped_at, ended: *ended })
+            }
             None => serde_json::to_vec(&self.durable),
         };
         bytes.expect("a snapshot has only string keys and finite numbers")
     }
 
-    /// The session without what an open turn has changed in it: of a turn that is not answered nothing is kept, whatever else is
-    /// committed meanwhile. A text that has failed since is.
-    fn before_turn(&self) -> Option<Session> {
+    /// The open session without what an open turn has changed in it: of a turn that is not answered nothing is kept, whatever else is
+    /// committed meanwhile.
+    fn before_turn(&self) -> Option<&Session> {
         let before = self.turn.as_ref()?.before.as_deref()?;
-        let open = self.durable.session.as_ref().filter(|open| open.id == before.id)?;
-        let error = open.error.clone().or_else(|| before.error.clone());
-        Some(Session { error, ..before.clone() })
+        self.session().filter(|open| open.id == before.id).map(|_| before)
     }
 
     /// When the open session times out: the deadline that must outlive the process. None for a session that is timing out already:
     /// it ends with the turn that tells the assistant.
     #[must_use]
     pub fn deadline(&self, policy: &Policy) -> Option<UnixMillis> {
-        let open = |session: &Session| (!session.timing_out).then(|| session.deadline(policy));
-        match self.before_turn() {
-            Some(session) => open(&session),
-            None => self.durable.session.as_ref().and_then(open),
-        }
+        let session = self.before_turn().or(self.session())?;
+        (!session.timing_out).then(|| session.deadline(policy))
     }
 
     /// When a text wants [`Input::DeadlinePassed`], to be tried or looked up once more.

@@ -89,34 +89,15 @@ impl Outbox {
         self.entries.pop_front()
     }
 
-    /// Takes out what comes behind this part in the same answer and is surely not with the provider. What is in doubt may have been
-    /// taken: it stays until that is known.
-    pub(crate) fn take_rest_of(&mut self, id: OutboundId) -> Vec<Entry> {
-        let is_rest = |entry: &Entry| {
-            let behind = entry.row.id.turn == id.turn && entry.row.id.part > id.part;
-            behind && matches!(entry.row.state, RowState::Queued | RowState::Retry { .. })
+    /// Takes out what is surely not with the provider, of all texts or some. What is in doubt may have been taken: it stays until that is
+    /// known.
+    pub(crate) fn take_unsent(&mut self, is_meant: impl Fn(OutboundId) -> bool) -> Vec<Entry> {
+        let is_taken = |entry: &Entry| {
+            matches!(entry.row.state, RowState::Queued | RowState::Retry { .. }) && is_meant(entry.row.id)
         };
-        let entries = std::mem::take(&mut self.entries);
-        let (rest, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_rest);
+        let (taken, kept) = self.entries.drain(..).partition::<Vec<_>, _>(is_taken);
         self.entries = kept.into();
-        rest
-    }
-
-    /// Takes out everything that surely is not with the provider.
-    pub(crate) fn take_untried(&mut self) -> Vec<Entry> {
-        let is_untried = |entry: &Entry| match entry.row.state {
-            RowState::Queued | RowState::Retry { .. } => {
-                entry.phase == Phase::Idle || entry.phase == Phase::AwaitingSlot
-            }
-            RowState::Sending { .. }
-            | RowState::Unknown { .. }
-            | RowState::Sent { .. }
-            | RowState::Failed { .. }
-            | RowState::GivenUp => false,
-        };
-        let (untried, kept) = self.entries.drain(..).partition::<Vec<_>, _>(is_untried);
-        self.entries = kept.into();
-        untried
+        taken
     }
 
     /// Something is under way that will come back as an input.

@@ -67,8 +67,9 @@ impl Step<'_> {
         let response_timeout = self.response_timeout(answer.response_timeout.as_ref());
         let told = if let Asked::Assistant(question) = &turn.asked { question.variables.error.clone() } else { None };
         // Copied only where it may be needed: it holds the assistant's state.
-        let goes_on = turn.next.is_some() || orders.switch.is_some();
-        let before = self.conversation.session().filter(|_| goes_on).cloned().map(Box::new);
+        if turn.before.is_none() && (turn.next.is_some() || orders.switch.is_some()) {
+            turn.before = self.conversation.session().cloned().map(Box::new);
+        }
         if let Some(session) = &mut self.conversation.durable.session {
             session.state = answer.state;
             session.response_timeout = response_timeout.or(session.response_timeout);
@@ -87,11 +88,7 @@ impl Step<'_> {
         let switched = orders.switch.is_some_and(|config| self.switch(config));
         // Of a session that ends, the new assistant need not hear.
         let welcome = (switched && !turn.held.ends).then_some(AskInput::Start);
-        let next = turn.next.take().or(welcome);
-        if next.is_some() {
-            turn.before = turn.before.or(before);
-        }
-        match next {
+        match turn.next.take().or(welcome) {
             Some(AskInput::Start) if turn.switches >= self.policy.max_chained_turns => {
                 self.emit(Effect::Report(Notice::TooManyChainedTurns));
                 self.complete(turn);

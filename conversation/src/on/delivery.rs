@@ -183,16 +183,18 @@ impl Step<'_> {
 impl Step<'_> {
     /// Nothing that waits is sent, unless it is with the provider already or may have been.
     pub(crate) fn drop_unsent(&mut self) {
-        for entry in self.conversation.outbox.take_untried() {
-            self.emit(Effect::Mark { id: entry.row.id, state: failed("opted_out", "the user has opted out") });
-        }
+        self.drop_where(|_| true, &failed("opted_out", "the user has opted out"));
     }
 
     /// What is left of an answer of which one part has failed is not sent, unless it may be with the provider already.
     pub(crate) fn drop_rest_of(&mut self, id: OutboundId) {
-        for rest in self.conversation.outbox.take_rest_of(id) {
-            let state = failed("part_failed", "an earlier part of the same answer could not be sent");
-            self.emit(Effect::Mark { id: rest.row.id, state });
+        let state = failed("part_failed", "an earlier part of the same answer could not be sent");
+        self.drop_where(|other| other.turn == id.turn && other.part > id.part, &state);
+    }
+
+    fn drop_where(&mut self, is_meant: impl Fn(OutboundId) -> bool, state: &RowState) {
+        for entry in self.conversation.outbox.take_unsent(is_meant) {
+            self.emit(Effect::Mark { id: entry.row.id, state: state.clone() });
         }
     }
 }
