@@ -165,7 +165,17 @@ impl Entry {
         Self { row, seed, phase: Phase::Idle, look_at: UnixMillis(0), tries, tried }
     }
 
+    /// Not before the call itself must have ended: where only the conversation has failed it may still be under way.
     fn look_from(&self, since: UnixMillis, policy: &Policy) -> UnixMillis {
-        since.plus(policy.send.reconcile_after).max(self.look_at)
+        let reconcile_after = match &self.row.state {
+            RowState::Sending { .. } => policy.send.reconcile_after.max(policy.send.timeout),
+            RowState::Unknown { .. }
+            | RowState::Queued
+            | RowState::Retry { .. }
+            | RowState::Sent { .. }
+            | RowState::Failed { .. }
+            | RowState::GivenUp => policy.send.reconcile_after,
+        };
+        since.plus(reconcile_after).max(self.look_at)
     }
 }

@@ -65,6 +65,17 @@ fn a_text_in_doubt_is_not_taken_for_one_with_the_same_words_that_was_given_up() 
 }
 
 #[test]
+fn the_log_is_not_read_before_the_call_in_doubt_must_have_ended() {
+    let mut script = in_doubt(Repeat::AskLog);
+    script.policy.send.reconcile_after = seconds(5);
+    script.policy.send.timeout = seconds(20);
+    script.advance(seconds(19));
+    assert_eq!(script.give(Input::DeadlinePassed), [""; 0]);
+    script.advance(seconds(1));
+    assert_eq!(script.give(Input::DeadlinePassed), ["read log 1-0"]);
+}
+
+#[test]
 fn a_part_in_doubt_is_not_called_failed_because_an_earlier_one_has_failed() {
     let since = Script::new().now;
     let row = |part: &str, state| OutboundRow {
