@@ -4,14 +4,14 @@
 //! Prints nothing itself but an export. A store that a gateway is using is locked, and none of this touches it.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use raconteur_storage::StoreError;
 use raconteur_storage::dump::{self, DumpError, Findings, Kind, Tally};
 use raconteur_storage::engine::sled::{Compacted, Old, SledEngine, compact};
+use raconteur_storage::{StoreError, private};
 
 use crate::cli::{StoreArgs, StoreCommand};
 use crate::config::{Config, StoreKind};
@@ -128,7 +128,7 @@ impl Place {
         // Before the file is made: a store that cannot be opened leaves no empty export behind.
         let engine = self.open()?;
         let lost = |error| unusable(file, error);
-        let mut out = create_private(file).map_err(lost)?;
+        let mut out = private::create_file(file).map_err(lost)?;
         let exported = dump::export(&engine, &mut BufWriter::new(&mut out));
         let records = exported.inspect_err(|_| drop(fs::remove_file(file)))?;
         out.sync_all().map_err(lost)?;
@@ -179,15 +179,6 @@ fn unusable(path: &Path, error: io::Error) -> ToolError {
         ""
     };
     ToolError::File { path: path.display().to_string(), error, advice }
-}
-
-/// A new file that only its owner may read: there is everything in it that anybody said.
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 const DAMAGED: &str = "\

@@ -2,9 +2,11 @@
 //!
 //! Nothing that exists is written over, and nothing is written at all unless a tenant could be carried over.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+
+use raconteur_storage::private;
 
 use super::ibm::{self, Input};
 use super::{Imported, SecretVariable, Variable, env_file, note};
@@ -45,7 +47,7 @@ pub fn run(args: &IbmArgs, environment: impl Iterator<Item = (String, String)>) 
     }
     let secrets = secrets(&imported.secrets, args.secrets.as_deref())?;
     let output = match args.output.as_deref() {
-        Some(path) => written(path, &imported.toml, OpenOptions::new().write(true)).map(|()| String::new())?,
+        Some(path) => written(path, &imported.toml, File::create_new(path)).map(|()| String::new())?,
         None => imported.toml.clone(),
     };
     let report = format!("{notes}{secrets}{}", summary(&imported, args.output.as_deref()));
@@ -104,7 +106,7 @@ fn secrets(secrets: &[SecretVariable], path: Option<&Path>) -> Result<String, St
         ));
     };
     let (text, unwritten) = env_file::write(secrets);
-    written(path, &text, for_the_owner(OpenOptions::new().write(true)))?;
+    written(path, &text, private::create_file(path))?;
     let missing = secrets.iter().filter(|secret| secret.value.is_none());
     let mut lines: String = missing.map(told).collect();
     for secret in unwritten {
@@ -135,21 +137,9 @@ fn summary(imported: &Imported, output: Option<&Path>) -> String {
     }
 }
 
-/// Writes a file that was not there before.
-fn written(path: &Path, text: &str, options: &mut OpenOptions) -> Result<(), String> {
+/// Writes a file that was just made.
+fn written(path: &Path, text: &str, made: io::Result<File>) -> Result<(), String> {
     let failed = |error: io::Error| format!("{}: cannot be written: {error}; name another file", path.display());
-    let mut file = options.create_new(true).open(path).map_err(failed)?;
+    let mut file = made.map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
-}
-
-/// From its first moment on, nobody else can read it.
-#[cfg(unix)]
-fn for_the_owner(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
-}
-
-#[cfg(not(unix))]
-fn for_the_owner(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
 }

@@ -6,8 +6,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use raconteur_storage::private;
+
 use super::sink::{Batch, Place};
-use super::spool::{create_private, remove, size};
+use super::spool::{remove, size};
 
 /// The files of one sink.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Aside {
 
     /// Keeps a batch, under the same name if it is refused once more after a crash.
     pub(super) fn keep(&mut self, batch: &Batch) -> io::Result<()> {
-        create_private(&self.directory)?;
+        private::create_directory(&self.directory)?;
         let Place { segment, start, end: _ } = batch.place;
         let path = self.directory.join(format!("{segment:020}-{start:06}.jsonl"));
         let lines: String = batch.events.iter().map(|line| line.json.get().to_owned() + "\n").collect();

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::http::Frame;
 use super::texts::Texts;
+use crate::client;
 use crate::config::secret::Secret;
 
 /// How many events of a sink may wait in memory to be written down.
@@ -71,7 +72,7 @@ pub struct Settings {
     #[serde(default = "default_timeout", with = "humantime_serde")]
     pub timeout: Duration,
     /// How long a connection may take to come about.
-    #[serde(default = "default_connect_timeout", with = "humantime_serde")]
+    #[serde(default = "client::default_connect_timeout", with = "humantime_serde")]
     pub connect_timeout: Duration,
 }
 
@@ -93,10 +94,6 @@ fn default_spool_max_bytes() -> u64 {
 
 fn default_timeout() -> Duration {
     Duration::from_secs(10)
-}
-
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(5)
 }
 
 /// By which rules events are gathered, kept and handed over. A program may set what no configuration can.
@@ -165,7 +162,7 @@ impl Settings {
     pub(super) fn advice(&self, frame: Frame) -> Vec<String> {
         let mut advice = Vec::new();
         let Ok(url) = Url::parse(&self.url) else { return advice };
-        if is_readable_on_the_way(&url) {
+        if client::is_readable_on_the_way(&url) {
             advice.push("the url is http: credentials and every text can be read on the way".into());
         }
         if frame == Frame::SplunkHec && url.path() == "/" {
@@ -208,16 +205,13 @@ impl Settings {
         );
         let timeout = within(self.timeout, millis(100), secs(300));
         expect(timeout, "timeout is out of range: choose between 100ms and 5m");
-        let connect = within(self.connect_timeout, millis(100), secs(60));
-        expect(connect, "connect_timeout is out of range: choose between 100ms and 60s");
+        problems.extend(client::connect_timeout_problem(self.connect_timeout));
         problems
     }
 
     fn credential_problems(&self, frame: Frame) -> Vec<&'static str> {
         let mut problems = Vec::new();
-        let is_key =
-            |key: &Secret| !key.expose().is_empty() && key.expose().bytes().all(|byte| byte.is_ascii_graphic());
-        if self.token.as_ref().is_some_and(|token| !is_key(token)) {
+        if self.token.as_ref().is_some_and(|token| !token.can_be_key()) {
             problems.push("token is empty or has a character that no token has: copy it again");
         }
         if frame == Frame::SplunkHec {
@@ -243,13 +237,6 @@ impl Settings {
         }
         problems
     }
-}
-
-/// Whether what goes there leaves this machine without encryption. Allowed, since a private network may have a proxy that adds it.
-pub(super) fn is_readable_on_the_way(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let stays_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    url.scheme() == "http" && !stays_here
 }
 
 /// What is wrong with the address is said without quoting it, since people paste keys into addresses.

@@ -16,6 +16,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use raconteur_storage::private;
 use uuid::Uuid;
 
 use super::aside::Aside;
@@ -74,7 +75,7 @@ impl Spool {
     /// # Errors
     /// When it cannot be used, or another process uses it.
     pub(super) fn open(shelf: Shelf) -> io::Result<Self> {
-        create_private(&shelf.directory)?;
+        private::create_directory(&shelf.directory)?;
         let lock = OpenOptions::new().create(true).append(true).open(shelf.directory.join("spool.lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -311,15 +312,6 @@ fn scan(directory: &Path) -> io::Result<VecDeque<Closed>> {
     }
     marks.iter().filter(|(number, _)| !found.contains_key(number)).for_each(|(_, path)| remove(path));
     Ok(found.into_iter().map(|(number, bytes)| Closed { number, bytes }).collect())
-}
-
-/// Makes a directory that nobody else on the machine can read: it holds what people say.
-pub(super) fn create_private(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
 
 /// Brings the names of new files to disk, where the system can.

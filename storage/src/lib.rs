@@ -29,6 +29,7 @@ pub mod engine;
 mod fetch;
 mod keys;
 mod kv;
+pub mod private;
 pub mod record;
 pub mod usage;
 

@@ -3,16 +3,11 @@
 //! What is wrong with an address is said without quoting it, since people paste keys into addresses. Whether an id exists, only the
 //! service knows: the first question tells. An address keeps its `?version=` from the start, so that nobody forgets it.
 
-use std::time::Duration;
-
 use reqwest::Url;
 use uuid::Uuid;
 
 /// The longest id that is taken. IBM's are UUIDs.
 const ID_MAX: usize = 256;
-
-const CONNECT_TIMEOUT_MIN: Duration = Duration::from_millis(100);
-const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 /// The name space of the marks by which a kept state knows the place that wrote it.
 const PLACES: Uuid = Uuid::from_u128(0x2c94_0f6b_71d3_4e0a_9f58_c6a1_3be7_d042);
@@ -34,19 +29,6 @@ pub(super) fn is_date(text: &str) -> bool {
     number(year, 4).is_some()
         && number(month, 2).is_some_and(|month| (1..=12).contains(&month))
         && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
-}
-
-/// What is wrong with the time that a connection may take to come about.
-pub(super) fn connect_timeout_problem(span: Duration) -> Option<String> {
-    let fits = (CONNECT_TIMEOUT_MIN..=CONNECT_TIMEOUT_MAX).contains(&span);
-    (!fits).then(|| "connect_timeout is out of range: choose between 100ms and 60s".to_owned())
-}
-
-/// Whether what goes there leaves this machine without encryption. Allowed, since a private network may have a proxy that adds it.
-pub(super) fn is_readable_on_the_way(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let stays_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    url.scheme() == "http" && !stays_here
 }
 
 /// An address that is used as it is.
@@ -135,15 +117,6 @@ mod tests {
             assert_ne!(mark("https://w.example/a"), mark(other), "{other}");
         }
         assert!(mark("https://w.example/a").bytes().all(|b| b.is_ascii_hexdigit()));
-    }
-
-    #[test]
-    fn only_http_to_another_machine_can_be_read_on_the_way() {
-        let readable = |url: &str| is_readable_on_the_way(&Url::parse(url).unwrap());
-        assert!(readable("http://w.example") && readable("http://10.0.0.1:9080"));
-        for safe in ["https://w.example", "http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1"] {
-            assert!(!readable(safe), "{safe}");
-        }
     }
 
     #[test]

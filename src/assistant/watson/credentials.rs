@@ -59,9 +59,12 @@ impl Given {
             ways < 2,
             &format!("{first} is not the only way to log in: keep apikey, or username and password, or bearer_token"),
         );
-        expect(self.apikey.as_ref().is_none_or(is_key), "apikey is empty or has white space in it: copy it again");
         expect(
-            self.bearer_token.as_ref().is_none_or(is_key),
+            self.apikey.as_ref().is_none_or(Secret::can_be_key),
+            "apikey is empty or has white space in it: copy it again",
+        );
+        expect(
+            self.bearer_token.as_ref().is_none_or(Secret::can_be_key),
             "bearer_token is empty or has white space in it: copy it again",
         );
         expect(self.password.is_none() || self.username.is_some(), "password needs a username: set both");
@@ -94,11 +97,6 @@ impl Given {
         let iam_url = self.iam_url.or_else(|| other.iam_url.clone().filter(|_| self.apikey.is_some()));
         Self { iam_url, ..self }
     }
-}
-
-/// Whether something can be a key: a stray line break or space is the usual fault of a copy.
-fn is_key(key: &Secret) -> bool {
-    !key.expose().is_empty() && key.expose().bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// What goes out with each request.

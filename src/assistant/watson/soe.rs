@@ -13,6 +13,7 @@ use super::backup::{self, Backup};
 use super::credentials::{Given, Need};
 use super::v1::target::Home;
 use super::v1::{self, Classic};
+use crate::client;
 use crate::config::secret::Secret;
 use crate::guard::Exceptions;
 
@@ -41,7 +42,7 @@ pub struct Settings {
     #[serde(default)]
     pub bearer_token: Option<Secret>,
     /// How long a connection may take to come about.
-    #[serde(default = "default_connect_timeout", with = "humantime_serde")]
+    #[serde(default = "client::default_connect_timeout", with = "humantime_serde")]
     pub connect_timeout: Duration,
     /// Where the same engine is found as well.
     #[serde(default)]
@@ -49,10 +50,6 @@ pub struct Settings {
     /// What may be asked for the sake of an address that is not of the configuration, although it is not public.
     #[serde(skip)]
     pub outbound: Exceptions,
-}
-
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(5)
 }
 
 /// Makes an assistant out of its settings; `name` is the one that its state is kept under.
@@ -113,7 +110,7 @@ impl Settings {
             problems.push("version is not a date: write it like 2021-11-27, or leave it out".into());
         }
         problems.extend(self.given().problems(Need::Optional));
-        problems.extend(address::connect_timeout_problem(self.connect_timeout));
+        problems.extend(client::connect_timeout_problem(self.connect_timeout));
         problems
     }
 }

@@ -26,7 +26,8 @@ use self::target::{Home, Target, Targets};
 use super::backup::{self, Backed, Backup};
 use super::context::{Tree, raw};
 use super::exchange::Call;
-use super::{address, command, json, text};
+use super::{command, json, text};
+use crate::client;
 
 /// What belongs to one workspace alone: which conversation it is, and where in its dialog the user stands.
 const PLACE_IN_DIALOG: [&str; 2] = ["conversation_id", "system"];
@@ -93,7 +94,7 @@ impl Classic {
     /// When the address is none, or TLS or the credentials cannot be set up.
     pub(super) fn new(name: &str, home: Result<Home, String>) -> Result<Self, Vec<String>> {
         let home = home.map_err(|problem| vec![problem])?;
-        if address::is_readable_on_the_way(&home.url) {
+        if client::is_readable_on_the_way(&home.url) {
             tracing::warn!(assistant = name, "the url is http: credentials and every text can be read on the way");
         }
         let own = Arc::new(Target::new(home.aim(), None).map_err(|problem| vec![problem])?);

@@ -43,7 +43,7 @@ pub fn open(name: &str, settings: &Settings) -> Result<Arc<dyn Assistant>, Vec<S
 /// The assistant in one place.
 fn place(name: &str, settings: &Settings) -> Result<Arc<dyn Assistant>, String> {
     let url = settings.assistant_url()?;
-    if address::is_readable_on_the_way(&url) {
+    if client::is_readable_on_the_way(&url) {
         tracing::warn!(assistant = name, "the url is http: credentials and every text can be read on the way");
     }
     let client = client::client(settings.connect_timeout).map_err(|error| error.to_string())?;

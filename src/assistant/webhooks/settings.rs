@@ -4,7 +4,6 @@
 //! secret: people paste one into the other.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use http::{HeaderName, HeaderValue};
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::client;
 use crate::config::secret::Secret;
 
 /// So many log webhooks one assistant may have, as IBM's do.
@@ -145,19 +145,13 @@ impl Settings {
 /// What is wrong with an address.
 fn address_problem(text: &str) -> Option<&'static str> {
     let Ok(url) = Url::parse(text) else { return Some("is no address: write https://host/path") };
-    let may_be_http = url.host_str().is_some_and(stays_here);
-    if !(url.scheme() == "https" || (url.scheme() == "http" && may_be_http)) {
+    if !(url.scheme() == "https" || (url.scheme() == "http" && client::stays_here(&url))) {
         return Some("must begin with https://: http is for this machine only");
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Some("holds credentials: move them to `headers`");
     }
     url.fragment().map(|_| "must end before any #: a server never sees it")
-}
-
-fn stays_here(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::client;
 use crate::config::secret::Secret;
 use crate::guard::Exceptions;
 
@@ -37,7 +38,7 @@ pub struct Settings {
     #[serde(default = "default_base_url")]
     pub base_url: String,
     /// How long making a connection to Twilio may take.
-    #[serde(default = "default_connect_timeout", with = "humantime_serde")]
+    #[serde(default = "client::default_connect_timeout", with = "humantime_serde")]
     pub connect_timeout: Duration,
     /// Whether media are looked at before they are sent, so that what Twilio would refuse goes as a link.
     #[serde(default = "default_media_check")]
@@ -49,10 +50,6 @@ pub struct Settings {
 
 fn default_base_url() -> String {
     "https://api.twilio.com".into()
-}
-
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(5)
 }
 
 fn default_media_check() -> bool {
@@ -150,7 +147,7 @@ pub(super) mod tests {
             api_key_secret: None,
             public_url: "https://sms.example.com".into(),
             base_url: default_base_url(),
-            connect_timeout: default_connect_timeout(),
+            connect_timeout: client::default_connect_timeout(),
             media_check: default_media_check(),
             outbound: Exceptions::default(),
         }

@@ -27,7 +27,7 @@ use place::Expected;
 use watermark::Watermark;
 
 use super::{Batch, Engine, Order, Visit};
-use crate::StoreError;
+use crate::{StoreError, private};
 
 pub use compact::{Compacted, Old, compact};
 
@@ -248,7 +248,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// Moves every snapshot into a directory of its own.
 fn set_snapshots_aside(path: &Path) -> io::Result<()> {
     let aside = path.join(DAMAGED_DIRECTORY);
-    place::create_private(&aside)?;
+    private::create_directory(&aside)?;
     for snapshot in snapshots(path)? {
         if let Some(name) = snapshot.file_name() {
             fs::rename(&snapshot, aside.join(name))?;

@@ -8,6 +8,7 @@ use super::super::address;
 use super::super::backup::Backup;
 use super::super::credentials::{Given, Need};
 use super::target::{Home, VERSION};
+use crate::client;
 use crate::config::secret::Secret;
 use crate::guard::Exceptions;
 
@@ -38,7 +39,7 @@ pub struct Settings {
     #[serde(default)]
     pub bearer_token: Option<Secret>,
     /// How long a connection may take to come about.
-    #[serde(default = "default_connect_timeout", with = "humantime_serde")]
+    #[serde(default = "client::default_connect_timeout", with = "humantime_serde")]
     pub connect_timeout: Duration,
     /// Where the same workspace is found as well.
     #[serde(default)]
@@ -50,10 +51,6 @@ pub struct Settings {
 
 fn default_version() -> String {
     VERSION.into()
-}
-
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(5)
 }
 
 impl Settings {
@@ -110,7 +107,7 @@ impl Settings {
             problems.push(format!("version is not a date: write it like {VERSION}"));
         }
         problems.extend(self.given().problems(Need::Required));
-        problems.extend(address::connect_timeout_problem(self.connect_timeout));
+        problems.extend(client::connect_timeout_problem(self.connect_timeout));
         problems
     }
 }

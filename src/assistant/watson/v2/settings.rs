@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::super::address;
 use super::super::backup::Backup;
 use super::super::credentials::{Given, Need};
+use crate::client;
 use crate::config::secret::Secret;
 
 /// How to reach one watsonx assistant.
@@ -43,7 +44,7 @@ pub struct Settings {
     #[serde(default)]
     pub bearer_token: Option<Secret>,
     /// How long a connection may take to come about.
-    #[serde(default = "default_connect_timeout", with = "humantime_serde")]
+    #[serde(default = "client::default_connect_timeout", with = "humantime_serde")]
     pub connect_timeout: Duration,
     /// Who keeps the context.
     #[serde(default)]
@@ -94,10 +95,6 @@ pub(super) enum Keeps {
 
 fn default_version() -> String {
     "2024-08-25".into()
-}
-
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(5)
 }
 
 fn default_keep_context() -> bool {
@@ -180,7 +177,7 @@ impl Settings {
     }
 
     fn rule_problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> = address::connect_timeout_problem(self.connect_timeout).into_iter().collect();
+        let mut problems: Vec<String> = client::connect_timeout_problem(self.connect_timeout).into_iter().collect();
         if !self.keep_context && self.reask == Reask::Restored {
             problems.push("reask restores what was kept: set keep_context = true as well".into());
         }
@@ -207,7 +204,7 @@ mod tests {
             username: None,
             password: None,
             bearer_token: None,
-            connect_timeout: default_connect_timeout(),
+            connect_timeout: client::default_connect_timeout(),
             mode: Mode::default(),
             keep_context: default_keep_context(),
             reask: Reask::default(),

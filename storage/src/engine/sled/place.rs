@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{
     CONF_FILE, DAMAGED_DIRECTORY, DATA_FILE, LOCK_FILE, MARKER_FILE, TORN_CONF_FILE, corrupt, unusable, watermark,
 };
-use crate::StoreError;
+use crate::{StoreError, private};
 
 /// A fresh directory that a compaction fills, beside the store's.
 pub(super) const COMPACTING: &str = "compacting";
@@ -63,7 +63,7 @@ pub(super) fn look(path: &Path, expected: Expected) -> Result<(), StoreError> {
     }
     match expected {
         Expected::Store => Err(wrong(path, "holds no store: name the directory of one")),
-        Expected::Either | Expected::Nothing => create_private(path).map_err(lost),
+        Expected::Either | Expected::Nothing => private::create_directory(path).map_err(lost),
     }
 }
 
@@ -177,13 +177,4 @@ pub(super) fn size(path: &Path) -> io::Result<u64> {
         bytes += if metadata.is_dir() { size(&entry.path())? } else { metadata.len() };
     }
     Ok(bytes)
-}
-
-/// Makes a directory that nobody else on the machine can read: it holds what people say. One that is there stays as it is.
-pub(super) fn create_private(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
