@@ -3,58 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/log.rs"]
+mod log;
 #[path = "support/reports.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod reports;
 
-use std::fmt::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use log::Log;
 use raconteur::reporting::{Rules, Sink};
 use reports::{A, Fate, StandIn, open, rules, turn};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
-
-/// Writes down what is above debug.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-struct Line<'a>(&'a mut String);
-
-impl Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, "{field}={value:?} ").unwrap();
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("raconteur") && *metadata.level() < Level::DEBUG
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut log = self.0.lock().unwrap();
-        event.record(&mut Line(&mut log));
-        log.push('\n');
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
+use tracing::Level;
 
 #[tokio::test(start_paused = true)]
 async fn the_log_tells_what_happens_to_reports_but_no_text_and_no_number() {
-    let log = Log::default();
+    let log = Log::of("raconteur", Level::INFO);
     tracing::subscriber::set_global_default(log.clone()).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let limits = Rules { spool_max_bytes: 2_048, segment_max_bytes: 512, ..rules(directory.path()) };
@@ -66,7 +31,7 @@ async fn the_log_tells_what_happens_to_reports_but_no_text_and_no_number() {
     (1..=20).for_each(|number| turn(&reporting, (A, number), ("the words", "the words")));
     stand_in.batches(4).await;
     reporting.close(Duration::from_secs(1)).await;
-    let log = log.0.lock().unwrap().clone();
+    let log = log.text();
     let told = [
         "the spool has lines that are no events",
         "the spool is full: its oldest events were dropped",

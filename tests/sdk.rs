@@ -18,18 +18,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use classic::{Classic, WORKSPACE};
+use classic::Classic;
 use questions::{question, raw, reaching, says, session_end};
 use raconteur::assistant::watson::v1;
 use raconteur::assistant::watson::v2::{Mode, Settings, open};
-use raconteur::config::secret::Secret;
-use raconteur::guard::Exceptions;
 use raconteur_actors::port::Assistant;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::variable::SmsError;
 use raconteur_conversation::words::{AskInput, AssistantState, Media, OutboundId, Question, Sequence, Signal};
 use serde_json::{Value, json};
-use watson::{ENVIRONMENT, KEY, Reply, StandIn};
+use watson::{ENVIRONMENT, Reply, StandIn};
 
 /// One request, as the judge reads it.
 fn line(method: &str, target: &str, body: &Value) -> Value {
@@ -100,20 +98,7 @@ async fn v1_requests() -> Vec<Value> {
         ..classic::Reply::text("ok")
     })
     .await;
-    let settings = v1::Settings {
-        url: classic.url(),
-        workspace_id: WORKSPACE.into(),
-        version: "2021-11-27".into(),
-        apikey: Some(Secret::new(KEY)),
-        iam_url: None,
-        username: None,
-        password: None,
-        bearer_token: None,
-        connect_timeout: Duration::from_secs(5),
-        backup: None,
-        outbound: Exceptions::default(),
-    };
-    let assistant = v1::open("care", &settings).expect("the settings are right");
+    let assistant = v1::open("care", &classic::reaching(classic.url())).expect("the settings are right");
     let mut questions = questions();
     let entry = r#"{"input":{"text":"drink"},"intents":[{"intent":"order","confidence":0.5}],"entities":[{"entity":"size","location":[0,1],"value":"large"}]}"#;
     questions.push(question(AskInput::Choice { text: "drink".into(), input: raw(entry) }, None));

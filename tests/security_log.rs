@@ -4,6 +4,8 @@
 #[path = "support/caller.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod caller;
+#[path = "support/log.rs"]
+mod log;
 #[path = "support/operator.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod operator;
@@ -20,68 +22,16 @@ mod voice;
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod watson;
 
-use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use caller::{INBOUND, receipt_fields, text_fields};
+use log::Log;
 use operator::{post, told};
 use reqwest::Method;
 use scene::{ADA, BOB, CONTROL_TOKEN, Keys, PASSWORD, SORRY, Scene, TENANT};
 use serde_json::json;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
+use tracing::Level;
 use twilio::{TOKEN, Taken, error};
 use voice::VoiceGateway;
 use watson::{Fault, KEY, Operation, Reply, Turn};
-
-/// Writes down what everybody logs at info and above, spans included.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-struct Line<'a>(&'a mut String);
-
-impl Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, "{field}={value:?} ").expect("a string takes everything");
-    }
-}
-
-impl Log {
-    fn add(&self, record: impl FnOnce(&mut Line<'_>)) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        record(&mut Line(&mut log));
-        log.push('\n');
-    }
-
-    fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        self.add(|line| event.record(line));
-    }
-
-    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        self.add(|line| attributes.record(line));
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        self.add(|line| values.record(line));
-    }
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
 
 const CARA: &str = "+15550133";
 
@@ -129,7 +79,7 @@ async fn strangers_call(scene: &Scene) {
 
 #[tokio::test]
 async fn a_gateway_logs_what_goes_wrong_and_no_number_text_or_secret() {
-    let log = Log::default();
+    let log = Log::of("", Level::INFO);
     tracing::subscriber::set_global_default(log.clone()).expect("nobody else has set one");
     let server = "refusals_max = 5\noutbound_allow = [\"192.0.2.1\"]";
     let scene = Scene::with(Keys { server, ask: "retries = 1", ..Keys::default() }, troubled).await;

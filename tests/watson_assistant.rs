@@ -35,7 +35,8 @@ mod watson;
 use std::time::Duration;
 
 use questions::{
-    SESSION, TENANT, TURN, USER, assistant, class, kept, pass, question, raw, reaching, says, session_end, state,
+    SESSION, STATUSES, TENANT, TURN, USER, assistant, class, kept, pass, question, raw, reaching, says, session_end,
+    state,
 };
 use raconteur::assistant::watson::backup::Backup;
 use raconteur::assistant::watson::v2::{Mode, Reask, Settings, open};

@@ -30,8 +30,8 @@ mod watson;
 use std::sync::Arc;
 use std::time::Duration;
 
-use classic::{Classic, Fault, Reply, WORKSPACE};
-use questions::{SESSION, TENANT, USER, class, kept, pass, question, raw, says, state};
+use classic::{Classic, Fault, KEY, Reply, WORKSPACE};
+use questions::{SESSION, STATUSES, TENANT, USER, class, kept, pass, question, raw, says, state};
 use raconteur::assistant::watson::backup::Backup;
 use raconteur::assistant::watson::{soe, v1};
 use raconteur::config::secret::Secret;
@@ -42,7 +42,6 @@ use raconteur_conversation::policy::Switchable;
 use raconteur_conversation::words::{Answer, AskError, AskInput, AssistantState, Choice, CommandCall, Item};
 use serde_json::{Value, json};
 
-const KEY: &str = "open-sesame";
 const BASIC: &str = "Basic YXBpa2V5Om9wZW4tc2VzYW1l";
 
 /// Sessions are switched to stand-ins on this machine.
@@ -51,19 +50,7 @@ fn loopback() -> Exceptions {
 }
 
 fn reaching(url: String) -> v1::Settings {
-    v1::Settings {
-        url,
-        workspace_id: WORKSPACE.into(),
-        version: "2021-11-27".into(),
-        apikey: Some(Secret::new(KEY)),
-        iam_url: None,
-        username: None,
-        password: None,
-        bearer_token: None,
-        connect_timeout: Duration::from_secs(5),
-        backup: None,
-        outbound: loopback(),
-    }
+    v1::Settings { outbound: loopback(), ..classic::reaching(url) }
 }
 
 fn engine(url: String) -> soe::Settings {

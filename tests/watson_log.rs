@@ -3,6 +3,8 @@
 #[path = "support/iam.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod iam;
+#[path = "support/log.rs"]
+mod log;
 #[path = "support/questions.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod questions;
@@ -10,53 +12,15 @@ mod questions;
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod watson;
 
-use std::fmt::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use log::Log;
 use questions::{assistant, pass, reaching, says, session_end, state};
 use raconteur::assistant::watson::backup::Backup;
 use raconteur::assistant::watson::v2::{Settings, open};
 use serde_json::json;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Metadata, Subscriber, span};
+use tracing::Level;
 use watson::{Fault, KEY, Operation, Reply, StandIn};
-
-/// Writes every event of this package down, whatever its level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-struct Line<'a>(&'a mut String);
-
-impl Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, "{field}={value:?} ").expect("a string takes everything");
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("raconteur")
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut log = self.0.lock().expect("nobody panics with the log in hand");
-        event.record(&mut Line(&mut log));
-        log.push('\n');
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
 
 /// The first place fails and comes back, and a token is refused and not renewed.
 async fn changes(first: &StandIn) {
@@ -85,7 +49,7 @@ async fn changes(first: &StandIn) {
 
 #[tokio::test]
 async fn the_log_has_transactions_but_no_texts_numbers_or_keys() {
-    let log = Log::default();
+    let log = Log::of("raconteur", Level::TRACE);
     let guard = tracing::subscriber::set_default(log.clone());
     let watson =
         StandIn::start(|turn| Reply { user_defined: json!({"smsAction": turn.text}), ..Reply::text("x") }).await;
@@ -100,7 +64,7 @@ async fn the_log_has_transactions_but_no_texts_numbers_or_keys() {
     assistant.end(&session_end(Some(state(r#"{"session_id":"gone"}"#)))).await;
     changes(&watson).await;
     drop(guard);
-    let log = log.0.lock().unwrap();
+    let log = log.text();
     let told = [
         "transaction-1",
         "cannot be read",

@@ -15,10 +15,31 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use raconteur::assistant::watson::v1::Settings;
+use raconteur::config::secret::Secret;
+use raconteur::guard::Exceptions;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 pub(crate) const WORKSPACE: &str = "workspace-1";
+pub(crate) const KEY: &str = "open-sesame";
+
+/// Settings that reach the stand-in's workspace.
+pub(crate) fn reaching(url: String) -> Settings {
+    Settings {
+        url,
+        workspace_id: WORKSPACE.into(),
+        version: "2021-11-27".into(),
+        apikey: Some(Secret::new(KEY)),
+        iam_url: None,
+        username: None,
+        password: None,
+        bearer_token: None,
+        connect_timeout: Duration::from_secs(5),
+        backup: None,
+        outbound: Exceptions::default(),
+    }
+}
 
 /// What the script sees of a request.
 pub(crate) struct Turn {

@@ -22,6 +22,19 @@ pub(crate) const USER: &str = "+15550199";
 pub(crate) const SESSION: Uuid = Uuid::from_u128(7);
 pub(crate) const TURN: Uuid = Uuid::from_u128(9);
 
+/// What a status with `Retry-After: 7` comes to, whichever API it is: see [`class`].
+pub(crate) const STATUSES: [(u16, &str, Option<u64>); 9] = [
+    (301, "misconfigured", None),
+    (400, "rejected", None),
+    (401, "misconfigured", None),
+    (403, "misconfigured", None),
+    (404, "misconfigured", None),
+    (422, "rejected", None),
+    (429, "unavailable", Some(7)),
+    (500, "unavailable", Some(7)),
+    (503, "unavailable", Some(7)),
+];
+
 pub(crate) fn reaching(url: String) -> Settings {
     Settings {
         url,

@@ -4,20 +4,9 @@ use super::*;
 
 #[tokio::test]
 async fn each_status_becomes_what_can_be_done_about_it() {
-    let table = [
-        (301, "misconfigured", None),
-        (400, "rejected", None),
-        (401, "misconfigured", None),
-        (403, "misconfigured", None),
-        (404, "misconfigured", None),
-        (422, "rejected", None),
-        (429, "unavailable", Some(7)),
-        (500, "unavailable", Some(7)),
-        (503, "unavailable", Some(7)),
-    ];
     let watson = StandIn::start(|_| Reply::text("hello")).await;
     for operation in [Operation::Create, Operation::Message] {
-        for (code, expected, after) in table {
+        for (code, expected, after) in STATUSES {
             let body = json!({"error": format!("'{USER}' and {KEY} \u{1b}[31m"), "code": code}).to_string();
             watson.fault(operation, Fault::Status(code, vec![("retry-after", "7")], body));
             let error = ask(&watson, "hi").await.unwrap_err();

@@ -4,21 +4,10 @@ use super::*;
 
 #[tokio::test]
 async fn each_status_becomes_what_can_be_done_about_it() {
-    let table = [
-        (301, "misconfigured", None),
-        (400, "rejected", None),
-        (401, "misconfigured", None),
-        (403, "misconfigured", None),
-        (404, "misconfigured", None),
-        (422, "rejected", None),
-        (429, "unavailable", Some(7)),
-        (500, "unavailable", Some(7)),
-        (503, "unavailable", Some(7)),
-    ];
     let classic = dialog().await;
     let engine = soe::open("care", &engine(classic.engine())).unwrap();
     for assistant in [workspace(&classic), engine] {
-        for (code, expected, after) in table {
+        for (code, expected, after) in STATUSES {
             classic.fault(Fault::Status(code, r#"{"error":"'+15550199' Invalid Session"}"#));
             let error = assistant.ask(&says("hi", None)).await.unwrap_err();
             assert_eq!(class(&error), (expected, after), "{code}: {error}");
