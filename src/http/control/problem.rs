@@ -54,6 +54,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
+    /// There is no session to look at or to end.
+    pub(super) fn no_session() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_session", "no session is open for this user")
+    }
+
     pub(super) fn unauthorized() -> Self {
         let detail = "send the name and password or the token of this number's [tenants.control]; where none is configured, \
                       nobody may";

@@ -70,9 +70,7 @@ pub(super) async fn sessions(state: State<Arc<Desk>>, params: Params, request: R
 pub(super) async fn session(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let open = desk.control.session(&admitted.conversation()?).await?;
-        let open =
-            open.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no_session", "no session is open for this user"))?;
-        json(StatusCode::OK, &SessionShown::from(open))
+        json(StatusCode::OK, &SessionShown::from(open.ok_or_else(Problem::no_session)?))
     })
     .await
 }

@@ -60,9 +60,7 @@ pub(super) async fn end(state: State<Arc<Desk>>, params: Params, request: Reques
         let ended = desk.outcome(&admitted, &key, taken).await;
         // A session that there was not has no page of its own to name it.
         match ended {
-            Some(turn) if turn.session.is_none() => {
-                Err(Problem::new(StatusCode::NOT_FOUND, "no_session", "no session is open for this user"))
-            }
+            Some(turn) if turn.session.is_none() => Err(Problem::no_session()),
             Some(_) => json(StatusCode::OK, &Receipt::from(taken)),
             None => json(StatusCode::ACCEPTED, &Receipt::from(taken)),
         }
