@@ -45,7 +45,9 @@ pub(super) async fn start(state: State<Arc<Desk>>, params: Params, request: Requ
         };
         let taken = desk.take(&admitted, &key, Work::Start(start)).await?;
         // The conversation decides, once it comes to it: until then a session may open or end, and the user may stop our texts.
-        let may_be_refused = on_open == OnOpen::Refuse || desk.control.has_stopped(&key).await?;
+        // Where that cannot be seen, the request is taken all the same.
+        let has_stopped = desk.control.has_stopped(&key).await.is_ok_and(|stopped| stopped);
+        let may_be_refused = on_open == OnOpen::Refuse || has_stopped;
         let refusal = if may_be_refused { desk.refusal(&admitted, &key, taken).await } else { None };
         refusal.map_or(Ok(()), Err)?;
         json(StatusCode::ACCEPTED, &Started { receipt: taken.into(), user: key.user.to_string() })
