@@ -6,6 +6,7 @@
 #[cfg(feature = "script")]
 pub mod script;
 pub mod watson;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -31,7 +32,23 @@ pub const KINDS: &[Kind] = &[
     #[cfg(feature = "script")]
     Kind { name: "script", open: |section| open(section, script::open) },
     Kind { name: "watson", open: |section| open(section, watson::v2::open) },
+    Kind { name: "watson_v1", open: open_v1 },
+    Kind { name: "soe", open: open_soe },
 ];
+
+fn open_v1(section: &Section) -> Opened {
+    let outbound = section.outbound();
+    open(section, |name, settings: &watson::v1::Settings| {
+        watson::v1::open(name, &watson::v1::Settings { outbound: outbound.clone(), ..settings.clone() })
+    })
+}
+
+fn open_soe(section: &Section) -> Opened {
+    let outbound = section.outbound();
+    open(section, |name, settings: &watson::soe::Settings| {
+        watson::soe::open(name, &watson::soe::Settings { outbound: outbound.clone(), ..settings.clone() })
+    })
+}
 
 /// The kind of a section.
 ///
@@ -42,11 +59,16 @@ pub fn kind(section: &Section) -> Result<&'static Kind, Problem> {
     KINDS.iter().find(|kind| kind.name == section.kind).ok_or_else(|| section.unknown_kind(&names))
 }
 
-/// Reads the settings of a kind and opens it; what it finds wrong gets its place.
+/// Reads the settings of a kind and opens it, with the webhooks that any kind may have around it; what is wrong gets its place.
 fn open<S, F>(section: &Section, open: F) -> Opened
 where
     S: DeserializeOwned,
     F: Fn(&str, &S) -> Result<Arc<dyn Assistant>, Vec<String>>,
 {
-    open(&section.name, &section.read()?).map_err(|messages| section.problems(messages))
+    let (own, hooks) = section.split(webhooks::KEY);
+    let opened = own.read().and_then(|settings| open(&own.name, &settings).map_err(|found| own.problems(found)));
+    match hooks {
+        Some(hooks) => webhooks::open_around(&hooks, opened),
+        None => opened,
+    }
 }

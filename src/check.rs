@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::config::{Problem, Reading, Section, StoreKind};
 
-/// One kind of channel or assistant that is built in.
+/// One kind of channel, assistant or report that is built in.
 #[derive(Clone, Copy)]
 pub struct Kind<'a> {
     /// What `kind` says.
@@ -26,6 +26,8 @@ pub struct Kinds<'a> {
     pub channels: &'a [Kind<'a>],
     /// Of assistants.
     pub assistants: &'a [Kind<'a>],
+    /// Of reports.
+    pub reports: &'a [Kind<'a>],
 }
 
 /// The outcome of a check.
@@ -44,7 +46,8 @@ pub fn report(reading: &Reading, kinds: Kinds<'_>) -> Report {
     let mut advice = Vec::new();
     let channels = reading.config.channels.iter().map(|section| (section, kinds.channels));
     let assistants = reading.config.assistants.iter().map(|section| (section, kinds.assistants));
-    for (section, kinds) in channels.chain(assistants) {
+    let reports = reading.config.reports.iter().map(|section| (section, kinds.reports));
+    for (section, kinds) in channels.chain(assistants).chain(reports) {
         match verdict(section, kinds) {
             Ok(lines) => advice.extend(lines.into_iter().map(|line| format!("  {}: {line}\n", section.name))),
             Err(more) => problems.extend(more),
@@ -81,7 +84,8 @@ fn summary(reading: &Reading) -> String {
         Some(file) => writeln!(text, "{}", file.display()),
         None => writeln!(text, "no configuration file, the defaults hold"),
     };
-    let _ = writeln!(text, "  listens on {}", config.server.listen);
+    let tls = if config.server.tls.is_some() { " by HTTPS" } else { "" };
+    let _ = writeln!(text, "  listens on {}{tls}", config.server.listen);
     let _ = match config.store.kind {
         StoreKind::Sled => writeln!(text, "  keeps conversations in {}", config.store.path.display()),
         StoreKind::Memory => writeln!(text, "  keeps conversations in memory: all are lost at the end of the process"),
@@ -93,7 +97,11 @@ fn summary(reading: &Reading) -> String {
         };
         let channel = kind(&config.channels, &tenant.channel);
         let assistant = kind(&config.assistants, &tenant.assistant);
-        let _ = writeln!(text, "  {} by {channel}, answered by {assistant}", tenant.number);
+        let _ = write!(text, "  {} by {channel}, answered by {assistant}", tenant.number);
+        let _ = match &tenant.report {
+            Some(report) => writeln!(text, ", reported to {}", kind(&config.reports, report)),
+            None => writeln!(text),
+        };
     }
     text
 }
@@ -111,7 +119,9 @@ mod tests {
         let fine = Kind { name: "phone", check: &|_| Ok(vec!["text it with `raconteur chat`".into()]) };
         let fussy = Kind { name: "fussy", check: &|section| Err(vec![section.problem_at("url", "no such place")]) };
         let script = Kind { name: "script", check: &|_| Ok(Vec::new()) };
-        let report = report(&reading, Kinds { channels: &[fine, fussy], assistants: &[script] });
+        let plain = Kind { name: "json", check: &|_| Ok(vec!["the url is http".into()]) };
+        let kinds = Kinds { channels: &[fine, fussy], assistants: &[script], reports: &[plain] };
+        let report = report(&reading, kinds);
         Report { text: report.text.replace(&format!("{}", path.display()), "r.toml"), ..report }
     }
 
@@ -127,6 +137,17 @@ mod tests {
                 [].as_slice()
             )
         );
+    }
+
+    #[test]
+    fn reports_are_summed_up_and_checked_as_channels_are() {
+        let text = "[channels.phone]\nkind = \"phone\"\n[assistants.demo]\nkind = \"script\"\n[reports.audit]\nkind = \"json\"\n\
+                    [[tenants]]\nnumber = \"+15550100\"\nchannel = \"phone\"\nassistant = \"demo\"\nreport = \"audit\"\n";
+        let good = checked(text).text;
+        assert!(good.contains("answered by demo (script), reported to audit (json)\n"), "{good}");
+        assert!(good.contains("\n  audit: the url is http\n"), "{good}");
+        let bad = checked(&text.replace("\"json\"", "\"jason\""));
+        assert_eq!(bad.text, "r.toml:6:8: unknown kind `jason`: did you mean `json`?\n1 problem\n");
     }
 
     #[test]

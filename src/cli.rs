@@ -38,6 +38,12 @@ pub enum Command {
     Chat(ChatArgs),
     /// Tell everything that is wrong with the configuration, and end with 1 if there is anything
     Check,
+    /// Turn another product's configuration into one of ours
+    Import(ImportArgs),
+    /// Make a token for the REST interface, and the hash of it that belongs in the configuration
+    Token,
+    /// Look after a store that no gateway is using
+    Store(StoreArgs),
 }
 
 /// What `serve` takes.
@@ -82,6 +88,78 @@ pub struct ChatArgs {
     /// Without a terminal: how long to wait for the last answers after the input has ended
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = humantime::parse_duration)]
     pub patience: Duration,
+}
+
+/// What `import` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ImportArgs {
+    /// Whose configuration it is
+    #[command(subcommand)]
+    pub from: ImportFrom,
+}
+
+/// Whose configuration can be imported.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ImportFrom {
+    /// IBM's SMS Gateway: its tenant JSON, and its environment variables
+    Ibm(IbmArgs),
+}
+
+/// What `import ibm` takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct IbmArgs {
+    /// The tenant JSON that MULTI_TENANT_CONFIG_FILE names [default: the one tenant of the environment]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// A file of NAME=VALUE lines, the gateway's environment [default without FILE: the environment of this process]
+    #[arg(long, value_name = "FILE")]
+    pub env: Option<PathBuf>,
+    /// Write the configuration to this file, which must not exist [default: to standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the secrets to this file, which must not exist [default: only say what is to be set]
+    #[arg(long, value_name = "FILE")]
+    pub secrets: Option<PathBuf>,
+    /// The URL under which the provider reaches the new gateway
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+}
+
+/// What `store` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct StoreArgs {
+    /// The store's directory [default: the one that the configuration names]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// What to do with it
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+/// What can be done with a store.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum StoreCommand {
+    /// Read every record and tell what is there; ends with 0 if all is well, 1 if something is damaged, 2 if it cannot be opened
+    Check,
+    /// Write everything as JSON lines
+    Export {
+        /// Into this file, which must not exist yet [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Read what `export` wrote into a directory that is new or empty
+    Import {
+        /// The export
+        file: PathBuf,
+    },
+    /// Write the store anew, so that it takes no more room than it needs
+    Compact {
+        /// Remove the old directory instead of keeping it beside the new one
+        #[arg(long)]
+        discard_old: bool,
+    },
+    /// Go on with a store that has lost acknowledged writes, as it is
+    AcceptLoss,
 }
 
 #[cfg(test)]
@@ -129,6 +207,31 @@ mod tests {
         args.apply(&mut config);
         assert_eq!(config.server.listen.to_string(), "0.0.0.0:80");
         assert_eq!((config.store.kind, config.store.path), (StoreKind::Sled, "/tmp/x".into()));
+    }
+
+    #[test]
+    fn import_says_whose_configuration_it_is() {
+        let line = "raconteur import ibm tenants.json --env gateway.env --output r.toml --secrets s.env --public-url https://h";
+        let Command::Import(ImportArgs { from: ImportFrom::Ibm(args) }) = parse(line).unwrap().command_or_serve()
+        else {
+            panic!()
+        };
+        let paths = [args.file, args.env, args.output, args.secrets].map(|path| path.unwrap().display().to_string());
+        assert_eq!(paths, ["tenants.json", "gateway.env", "r.toml", "s.env"]);
+        assert_eq!(args.public_url.as_deref(), Some("https://h"));
+        assert!(parse("raconteur import").is_err() && parse("raconteur import ibm").is_ok());
+    }
+
+    #[test]
+    fn a_stores_directory_may_stand_on_either_side_of_what_to_do() {
+        for line in
+            ["raconteur store --store d compact --discard-old", "raconteur store compact --store d --discard-old"]
+        {
+            let Command::Store(args) = parse(line).unwrap().command_or_serve() else { panic!() };
+            let command = StoreCommand::Compact { discard_old: true };
+            assert_eq!(args, StoreArgs { store: Some("d".into()), command });
+        }
+        assert!(parse("raconteur store import").is_err(), "it takes a file");
     }
 
     #[test]

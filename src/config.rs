@@ -14,6 +14,7 @@ mod section;
 mod settings;
 mod source;
 mod tenant;
+pub mod token;
 mod tree;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use toml::de::DeTable;
 
 use environment::{CONFIG_VARIABLE, Environment};
 pub use example::example;
+pub(crate) use message::duration as duration_text;
 use section::Origin;
 pub use section::Section;
 pub use settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};

@@ -6,12 +6,20 @@
 //! ...  /v1/tenants/{number}/...  the REST interface: sessions, texts, pipes, usage, tests
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
+//! GET  /metrics                  counters for Prometheus, by `metrics`
 //! GET  /                         what this is
 //! ```
+//!
+//! What asks nobody who he is stands behind a `door`. `listener.rs` has the connections, `caller.rs` says who is at the other end.
 
 mod alias;
+mod caller;
 mod control;
+mod door;
 mod health;
+mod listener;
+mod metrics;
+mod refusals;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -24,15 +32,19 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use futures_util::StreamExt;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use raconteur_actors::control::Control;
 use raconteur_actors::gateway::Readiness;
 use raconteur_actors::inbox::Inbox;
 use raconteur_conversation::address::Address;
 use tokio::sync::Semaphore;
 
+pub use self::door::Door;
+pub use self::listener::{Connections, serve};
+pub use self::metrics::metrics;
+pub use self::refusals::Refusals;
 use crate::config::ControlConfig;
-use crate::transport::Webhook;
+use crate::transport::{Callers, Webhook};
 
 /// A channel's HTTP side.
 pub struct Mount {
@@ -65,6 +77,10 @@ pub struct Surface {
     pub readiness: Readiness,
     /// What one request may cost.
     pub limits: Limits,
+    /// How often a client may be refused.
+    pub refusals: Arc<Refusals>,
+    /// Who may come to channels that ask nobody who he is.
+    pub unproven: Door,
     /// The way in for requests from our side.
     pub control: Control,
     /// Who may control which number.
@@ -75,7 +91,7 @@ pub struct Surface {
 
 /// The whole HTTP side of a gateway.
 pub fn app(surface: Surface) -> Router {
-    let Surface { mounts, readiness, limits, control, access, aliases } = surface;
+    let Surface { mounts, readiness, limits, refusals, unproven, control, access, aliases } = surface;
     let room = Arc::new(Semaphore::new(limits.requests_max.clamp(1, Semaphore::MAX_PERMITS)));
     let asked = readiness.clone();
     let mut app = Router::new()
@@ -85,12 +101,17 @@ pub fn app(surface: Surface) -> Router {
     for Mount { name, webhook, routes, inbox } in mounts {
         let mut channel = routes.unwrap_or_default();
         if let Some(webhook) = webhook {
-            let desk = webhook::Desk { webhook, inbox, limits, room: Arc::clone(&room) };
+            let callers = webhook.callers();
+            let (room, refusals) = (Arc::clone(&room), Arc::clone(&refusals));
+            let desk = webhook::Desk { webhook, inbox, limits, room, refusals: Arc::clone(&refusals) };
             channel = channel.route("/{place}", any(webhook::receive).with_state(Arc::new(desk)));
+            if callers == Callers::Anybody {
+                channel = door::behind(channel, unproven.clone(), refusals);
+            }
         }
         app = app.nest(&format!("/channels/{name}"), channel);
     }
-    let shared = control::Shared { limits, room };
+    let shared = control::Shared { limits, room, refusals };
     app = app.nest("/v1/tenants", control::router(control, access, shared));
     let app = alias::follow(app.fallback(nothing_here), aliases);
     app.layer(map_response(move |response| end_with(readiness.clone(), response)))
@@ -115,6 +136,18 @@ async fn nothing_here() -> Response {
         StatusCode::NOT_FOUND,
         "there is nothing here: a webhook is at /channels/{name}/inbound, the REST interface at /v1/tenants/{number}",
     )
+}
+
+/// The answer to a client that has been refused too often, with the time after which it may come again.
+fn slow_down(wait: Duration) -> Response {
+    let mut response = text(StatusCode::TOO_MANY_REQUESTS, "too many requests of yours were refused: come again later");
+    response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait));
+    response
+}
+
+/// A wait as `Retry-After` says it: never shorter, at least a second.
+fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_secs_f64().ceil().clamp(1.0, 3_600.0) as u64)
 }
 
 /// A short answer for people. Never sent where a provider would pass it on as a text.

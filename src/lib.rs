@@ -15,11 +15,18 @@ pub mod check;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod guard;
 pub mod http;
+pub mod import;
+pub mod metrics;
 mod pipe;
+pub mod reporting;
 pub mod server;
+#[cfg(all(feature = "cli", feature = "sled"))]
+pub mod store_tools;
 #[cfg(feature = "cli")]
 pub mod telemetry;
+pub mod tls;
 pub mod transport;
 
 pub use raconteur_actors as actors;

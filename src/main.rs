@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use raconteur::chat::{self, ChatOptions};
 use raconteur::check::{self, Kind, Kinds};
-use raconteur::cli::{Cli, Command, ServeArgs};
+use raconteur::cli::{Cli, Command, ImportArgs, ImportFrom, ServeArgs, StoreArgs};
 use raconteur::config::{self, Config, Problem, StoreKind};
-use raconteur::{Server, ServerError, assistant, telemetry, transport};
+#[cfg(feature = "sled")]
+use raconteur::store_tools::{self, Done};
+use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,6 +29,9 @@ fn main() -> ExitCode {
         match cli.command_or_serve() {
             Command::Serve(args) => serve(&cli, &args).await,
             Command::Check => checked(&cli),
+            Command::Import(args) => import(&args),
+            Command::Token => token(),
+            Command::Store(args) => look_after(&cli, &args),
             Command::Chat(args) => {
                 let options = ChatOptions {
                     url: args.url,
@@ -90,7 +95,8 @@ async fn run(server: Server, config: &Config) -> ExitCode {
 
 fn welcome(config: &Config, server: &Server) -> String {
     let address = server.address();
-    let mut text = format!("Raconteur {} is running on http://{address}\n", env!("CARGO_PKG_VERSION"));
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let mut text = format!("Raconteur {} is running on {scheme}://{address}\n", env!("CARGO_PKG_VERSION"));
     for tenant in &config.tenants {
         text += &format!("  {} by {}, answered by {}\n", tenant.number, tenant.channel, tenant.assistant);
     }
@@ -102,8 +108,8 @@ fn welcome(config: &Config, server: &Server) -> String {
     let tenant = phone.and_then(|phone| config.tenants.iter().find(|tenant| tenant.channel == phone.name));
     if let (Some(phone), Some(tenant)) = (phone, tenant) {
         let mut command = "raconteur chat".to_owned();
-        if address.port() != 8080 {
-            command += &format!(" --url http://{address}");
+        if address.port() != 8080 || config.server.tls.is_some() {
+            command += &format!(" --url {scheme}://{address}");
         }
         if phone.name != "phone" {
             command += &format!(" --channel {}", phone.name);
@@ -113,7 +119,7 @@ fn welcome(config: &Config, server: &Server) -> String {
         }
         text += &format!("Text it from another terminal:  {command}\n");
         text += &format!(
-            "or:  curl http://{address}/channels/{}/inbound -d '{{\"from\":\"+15550199\",\"to\":\"{}\",\"text\":\"hi\"}}'\n",
+            "or:  curl {scheme}://{address}/channels/{}/inbound -d '{{\"from\":\"+15550199\",\"to\":\"{}\",\"text\":\"hi\"}}'\n",
             phone.name, tenant.number
         );
     }
@@ -129,9 +135,64 @@ fn checked(cli: &Cli) -> ExitCode {
     let assistants: Vec<Kind<'_>> = assistants.iter().map(|(name, check)| Kind { name, check }).collect();
     let channels: Vec<Kind<'_>> =
         transport::KINDS.iter().map(|kind| Kind { name: kind.name, check: &kind.check }).collect();
-    let report = check::report(&reading, Kinds { channels: &channels, assistants: &assistants });
+    let reports: Vec<Kind<'_>> =
+        reporting::KINDS.iter().map(|kind| Kind { name: kind.name, check: &kind.check }).collect();
+    let kinds = Kinds { channels: &channels, assistants: &assistants, reports: &reports };
+    let report = check::report(&reading, kinds);
     say(&report.text);
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn token() -> ExitCode {
+    match config::token::fresh() {
+        Ok(token) => {
+            let hash = config::token::TokenHash::of(&token);
+            say(&format!("token:  {token}\nsha256: {hash}\n"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(error),
+    }
+}
+
+fn import(args: &ImportArgs) -> ExitCode {
+    let ImportFrom::Ibm(args) = &args.from;
+    match raconteur::import::run(args, config::environment()) {
+        Ok(done) => {
+            say(&done.output);
+            let _ = io::stderr().write_all(done.report.as_bytes());
+            if done.complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => fail(error.trim_end()),
+    }
+}
+
+#[cfg(feature = "sled")]
+fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
+    let config::Reading { config, problems, file: _ } = config::read(cli.config.as_deref(), config::environment());
+    // Whoever names the directory needs no good configuration: a secret that is not at hand must not be in the way.
+    if args.store.is_none() && !problems.is_empty() {
+        let code = refuse(&problems);
+        say("To look after a store whatever the configuration says, name its directory with --store.\n");
+        return code;
+    }
+    if let Err(error) = telemetry::init(&config.log) {
+        return fail(error);
+    }
+    let Done { text, code } = match store_tools::run(args, &config, &mut io::stdout().lock()) {
+        Ok(done) => done,
+        Err(error) => {
+            fail(&error);
+            return ExitCode::from(error.code());
+        }
+    };
+    // An export may go to standard output: what is said about it must not.
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::from(code)
+}
+
+#[cfg(not(feature = "sled"))]
+fn look_after(_: &Cli, _: &StoreArgs) -> ExitCode {
+    fail(ServerError::NoSled)
 }
 
 /// Ctrl-C and SIGTERM. From `listen` on neither ends the process by itself.

@@ -13,13 +13,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use raconteur_actors::port::Forwarder;
 use raconteur_conversation::address::{Address, ConversationKey};
 use raconteur_conversation::words::{AskError, Forward};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode, Url};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde_json::json;
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::client::{self, ClientError};
+use crate::client::{self, ClientError, NotPublic, Outbound};
+use crate::guard::Exceptions;
 
 /// How long a connection to a voice gateway may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,17 +86,17 @@ fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
 
 /// Posts users' texts to voice gateways.
 pub(crate) struct WebhookForwarder {
-    client: reqwest::Client,
+    out: Outbound,
     ids: PipeIds,
 }
 
 impl WebhookForwarder {
-    /// A forwarder with a connection pool of its own.
+    /// A forwarder with a connection pool of its own. Whoever opens a pipe names the webhook: it is guarded.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub(crate) fn new(salt: Uuid) -> Result<Self, ClientError> {
-        Ok(Self { client: client::client(CONNECT_TIMEOUT)?, ids: PipeIds::new(salt) })
+    pub(crate) fn new(salt: Uuid, exceptions: &Exceptions) -> Result<Self, ClientError> {
+        Ok(Self { out: Outbound::guarded(CONNECT_TIMEOUT, exceptions)?, ids: PipeIds::new(salt) })
     }
 }
 
@@ -116,18 +117,32 @@ impl Forwarder for WebhookForwarder {
             "turn_id": forward.turn_id,
             "accepted_at_ms": forward.accepted_at.0,
         });
+        let webhook = Url::parse(&forward.pipe.webhook)
+            .map_err(|_| AskError::Rejected { reason: "the voice gateway's webhook is no address".into() })?;
         let request = self
-            .client
-            .post(&forward.pipe.webhook)
+            .out
+            .request(Method::POST, webhook)
+            .map_err(kept_in)?
             .header("Content-Type", "application/json")
             .header("Idempotency-Key", forward.turn_id.to_string())
             .body(body.to_string());
-        let response = request.send().await.map_err(|error| AskError::Unavailable {
-            after: None,
-            reason: format!("the voice gateway cannot be reached: {}", error.without_url()),
-        })?;
+        let response = request.send().await.map_err(unreachable)?;
         judge(response.status())
     }
+}
+
+fn unreachable(error: reqwest::Error) -> AskError {
+    match client::refused(&error) {
+        Some(refused) => kept_in(refused),
+        None => {
+            let reason = format!("the voice gateway cannot be reached: {}", error.without_url());
+            AskError::Unavailable { after: None, reason }
+        }
+    }
+}
+
+fn kept_in(refused: NotPublic) -> AskError {
+    AskError::Misconfigured { reason: format!("the voice gateway's webhook: {refused}") }
 }
 
 fn judge(status: StatusCode) -> Result<(), AskError> {

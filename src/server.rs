@@ -13,14 +13,20 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Problem, Section, StoreConfig, StoreKind};
-use crate::http::{self, Limits, Mount};
+use crate::config::{Config, Problem, Section, ServerConfig, StoreConfig, StoreKind};
+use crate::http::{self, Connections, Door, Limits, Mount, Refusals};
+use crate::metrics::Metrics;
 use crate::pipe::WebhookForwarder;
+use crate::reporting::{self, Reporting};
+use crate::tls::Tls;
 use crate::transport::{self, Channel};
 use crate::{Inbox, assistant};
 
 /// How long connections may stay open when the gateway has stopped.
 const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the last reports may take when the gateway has stopped; the rest is sent after the next start.
+const LAST_REPORTS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +48,9 @@ pub enum ServerError {
         /// Why not.
         error: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// Nothing can be asked by HTTP.
     #[error("{0}")]
     Client(String),
@@ -59,8 +68,9 @@ pub struct Server {
     gateway: Gateway,
     address: SocketAddr,
     drain_timeout: Duration,
+    reporting: Arc<Reporting>,
     close: oneshot::Sender<()>,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Server {
@@ -82,10 +92,16 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(|error| ServerError::Listen { address, error })?;
         let address = listener.local_addr().map_err(|error| ServerError::Listen { address, error })?;
         let parts = Parts::of(&config)?;
+        let tls =
+            config.server.tls.as_ref().map(Tls::open).transpose().map_err(|(_, problem)| ServerError::Tls(problem))?;
         let store = open_store(&config.store)?;
         let salt = store.opening().salt;
+        let metrics = Arc::new(Metrics::new());
+        let reporting = Arc::new(Reporting::of(&config, metrics.losses()).map_err(ServerError::Config)?);
+        let forwarder = WebhookForwarder::new(salt, &config.server.outbound_allow)
+            .map_err(|error| ServerError::Client(error.to_string()))?;
         let (builder, mounts) = parts.build(&config, store);
-        let forwarder = WebhookForwarder::new(salt).map_err(|error| ServerError::Client(error.to_string()))?;
+        let builder = builder.observer(Arc::clone(&metrics) as _).observer(Arc::clone(&reporting) as _);
         let gateway = extend(builder.forwarder(Arc::new(forwarder))).start().await?;
         let limits = Limits {
             body_max_bytes: config.server.body_max_bytes,
@@ -94,10 +110,14 @@ impl Server {
         };
         let mounts = std::mem::take(&mut *mounts.lock().unwrap_or_else(PoisonError::into_inner));
         let access = config.tenants.iter().map(|tenant| (tenant.number.clone(), tenant.control.clone())).collect();
+        let refusals = Arc::new(Refusals::new(config.server.refusals_max));
+        let [unproven, counters] = doors(&config.server);
         let app = http::app(http::Surface {
             mounts,
             readiness: gateway.readiness(),
             limits,
+            refusals: Arc::clone(&refusals),
+            unproven,
             control: gateway.control(),
             access,
             aliases: config.server.aliases.clone(),
@@ -106,8 +126,9 @@ impl Server {
         let closed = async move {
             let _ = closed.await;
         };
-        let serving = tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(closed).into_future());
-        Ok(Self { gateway, address, drain_timeout: config.engine.drain_timeout, close, serving })
+        let app = app.merge(http::metrics(metrics, counters, refusals));
+        let serving = tokio::spawn(http::serve(listener, app, (connections(&config.server), tls), closed));
+        Ok(Self { gateway, address, drain_timeout: config.engine.drain_timeout, reporting, close, serving })
     }
 
     /// Where it listens: the port that was taken, where port 0 was configured.
@@ -132,10 +153,14 @@ impl Server {
             () = stop => {}
             ended = readiness.ended() => {
                 self.serving.abort();
+                self.reporting.close(LAST_REPORTS_WITHIN).await;
                 return ended;
             }
             // A gateway that nobody can reach is no gateway.
-            _ = &mut self.serving => return Err(Fatal::Lost("the HTTP side".into())),
+            _ = &mut self.serving => {
+                self.reporting.close(LAST_REPORTS_WITHIN).await;
+                return Err(Fatal::Lost("the HTTP side".into()));
+            }
         }
         self.stop().await
     }
@@ -151,7 +176,24 @@ impl Server {
         if tokio::time::timeout(LAST_ANSWERS_WITHIN, &mut self.serving).await.is_err() {
             self.serving.abort();
         }
+        self.reporting.close(LAST_REPORTS_WITHIN).await;
         drained
+    }
+}
+
+/// The doors of channels that ask nobody who he is, and of the metrics.
+fn doors(config: &ServerConfig) -> [Door; 2] {
+    let open = if config.open_beyond_loopback { Door::Open } else { Door::Here };
+    let counters = config.metrics_token.clone().map_or_else(|| open.clone(), Door::Token);
+    [open, counters]
+}
+
+fn connections(config: &ServerConfig) -> Connections {
+    Connections {
+        most: config.connections_max,
+        header_timeout: config.header_timeout,
+        header_max_bytes: config.header_max_bytes,
+        proxies: config.trusted_proxies.clone(),
     }
 }
 
@@ -187,7 +229,9 @@ impl Parts {
     fn of(config: &Config) -> Result<Self, ServerError> {
         let mut problems = Vec::new();
         let mut channels = Vec::new();
-        for section in &config.channels {
+        let allowing = |section: &Section| section.allowing(&config.server.outbound_allow);
+        for section in config.channels.iter().map(allowing) {
+            let section = &section;
             match transport::kind(section) {
                 Ok(kind) => match (kind.check)(section) {
                     Ok(_advice) => channels.push((section.clone(), kind)),
@@ -197,12 +241,14 @@ impl Parts {
             }
         }
         let mut assistants = Vec::new();
-        for section in &config.assistants {
+        for section in config.assistants.iter().map(allowing) {
+            let section = &section;
             match assistant::kind(section).map_err(|problem| vec![problem]).and_then(|kind| (kind.open)(section)) {
                 Ok(assistant) => assistants.push((section.name.clone(), assistant)),
                 Err(more) => problems.extend(more),
             }
         }
+        problems.extend(config.reports.iter().filter_map(|section| reporting::check(section).err()).flatten());
         if problems.is_empty() { Ok(Self { channels, assistants }) } else { Err(ServerError::Config(problems)) }
     }
 

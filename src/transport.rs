@@ -40,6 +40,20 @@ pub trait Webhook: Send + Sync + 'static {
 
     /// What the provider is told when all arrivals are durable.
     fn acknowledge(&self) -> Reply;
+
+    /// Whether a request proves where it comes from. Where it does not, only this machine may send any, unless the operator says otherwise.
+    fn callers(&self) -> Callers {
+        Callers::Proven
+    }
+}
+
+/// Whose requests a webhook takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// Those that prove that they come from the provider.
+    Proven,
+    /// Anybody's.
+    Anybody,
 }
 
 /// Why a provider's request was not taken.

@@ -13,6 +13,8 @@ mod control;
 mod doubt;
 #[path = "system/intruders.rs"]
 mod intruders;
+#[path = "system/keywords.rs"]
+mod keywords;
 #[path = "system/media.rs"]
 mod media;
 #[path = "system/nonsense.rs"]

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use raconteur::config::secret::Secret;
+use raconteur::guard::Exceptions;
 use raconteur::transport::twilio::{Settings, open};
 use raconteur::transport::{Channel, WebhookError};
 use raconteur_actors::port::Transport;
@@ -35,6 +36,8 @@ fn settings(base_url: &str) -> Settings {
         public_url: PUBLIC_URL.into(),
         base_url: base_url.into(),
         connect_timeout: Duration::from_secs(5),
+        media_check: true,
+        outbound: Exceptions::default(),
     }
 }
 

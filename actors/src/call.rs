@@ -54,17 +54,22 @@ pub(crate) fn ask(
     let span = tracing::info_span!("ask", %conversation, turn = %question.token);
     let work = async move {
         tokio::time::sleep(question.delay).await;
-        let _slot = tenant.lane.ask_slot().await;
-        let asked = AssertUnwindSafe(tenant.assistant.ask(&question)).catch_unwind();
-        let within = question.timeout.saturating_add(tenant.assistant.allowance());
-        let answer = match tokio::time::timeout(within, asked).await {
-            Ok(Ok(answer)) => answer.map(Box::new),
-            Ok(Err(_panic)) => Err(AskError::Panicked),
-            Err(_elapsed) => Err(AskError::Timeout(question.timeout)),
-        };
+        let answer = attempt(&tenant, &question).await.map(Box::new);
         let _ = to.cast(ConversationMsg::Done(Done::Asked(question.token, answer)));
     };
     tokio::spawn(work.instrument(span)).abort_handle()
+}
+
+/// One attempt at a question, in the tenant's lane.
+pub(crate) async fn attempt(tenant: &Tenant, question: &Question) -> Result<Answer, AskError> {
+    let _slot = tenant.lane.ask_slot().await;
+    let asked = AssertUnwindSafe(tenant.assistant.ask(question)).catch_unwind();
+    let within = question.timeout.saturating_add(tenant.assistant.allowance());
+    match tokio::time::timeout(within, asked).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_panic)) => Err(AskError::Panicked),
+        Err(_elapsed) => Err(AskError::Timeout(question.timeout)),
+    }
 }
 
 /// Hands a user's text to a voice gateway; the handle takes it back.
@@ -185,11 +190,14 @@ pub(crate) fn read_log(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, messa
 
 /// Tells the assistant that a session is over. Best effort.
 pub(crate) fn farewell(tenant: Arc<Tenant>, end: Box<SessionEnd>) {
-    tokio::spawn(async move {
-        let ending = async {
-            let _slot = tenant.lane.ask_slot().await;
-            tenant.assistant.end(&end).await;
-        };
-        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, AssertUnwindSafe(ending).catch_unwind()).await;
-    });
+    tokio::spawn(async move { end_session(&tenant, &end).await });
+}
+
+/// As [`farewell`], for whoever waits for it.
+pub(crate) async fn end_session(tenant: &Tenant, end: &SessionEnd) {
+    let ending = async {
+        let _slot = tenant.lane.ask_slot().await;
+        tenant.assistant.end(end).await;
+    };
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, AssertUnwindSafe(ending).catch_unwind()).await;
 }

@@ -14,14 +14,17 @@ use raconteur_conversation::{Conversation, View};
 use raconteur_storage::{Day, TranscriptTurn, Usage};
 use uuid::Uuid;
 
+use crate::call;
 use crate::inbox::{self, Offer, Outcome, Refused};
 use crate::runtime::Runtime;
 use crate::tenant::Tenant;
 
 /// How many conversations one page of open sessions looks at.
 const LOOKS_MAX: usize = 4_096;
-/// How many of them are read at once.
-const READ_AT_ONCE: usize = 256;
+/// After so many bytes of snapshots a page ends.
+const BYTES_MAX: usize = 4 << 20;
+/// How many conversations are read at once: each may have as much as `max_context` and more.
+const READ_AT_ONCE: usize = 16;
 
 /// A request from our side.
 #[derive(Clone, Debug)]
@@ -123,6 +126,14 @@ impl Control {
         Ok(view.pipe.filter(|pipe| pipe.is_open(self.runtime.now())))
     }
 
+    /// Whether the user has stopped our texts.
+    ///
+    /// # Errors
+    /// As [`Control::conversation`].
+    pub async fn has_stopped(&self, key: &ConversationKey) -> Result<bool, Refused> {
+        Ok(self.conversation(key).await?.stopped_at.is_some())
+    }
+
     /// Open sessions of a tenant, at most `limit`, from behind the user `after` on. A page may have fewer and still not be the last.
     ///
     /// # Errors
@@ -135,8 +146,11 @@ impl Control {
     ) -> Result<SessionPage, Refused> {
         let tenant = self.tenant(number)?;
         let mut page = SessionPage::default();
-        for _ in 0..LOOKS_MAX / READ_AT_ONCE {
+        let (mut looks, mut bytes) = (0, 0);
+        while looks < LOOKS_MAX && bytes < BYTES_MAX {
             let read = self.runtime.store.conversations(number, after.as_ref(), READ_AT_ONCE).await?;
+            looks += READ_AT_ONCE;
+            bytes += read.iter().map(|listed| listed.snapshot.len()).sum::<usize>();
             let is_last = read.len() < READ_AT_ONCE;
             for listed in read {
                 after = Some(listed.key.user.clone());
@@ -203,16 +217,11 @@ impl Control {
         let tenant = self.tenant(number)?;
         let seed = Uuid::from_u128(self.runtime.clock.seed());
         let question = Question::trial(number, seed, tenant.policy.ask.timeout);
-        let _slot = tenant.lane.ask_slot().await;
-        let within = question.timeout.saturating_add(tenant.assistant.allowance());
-        let answered = match tokio::time::timeout(within, tenant.assistant.ask(&question)).await {
-            Ok(answered) => answered,
-            Err(_elapsed) => Err(AskError::Timeout(question.timeout)),
-        };
+        let answered = call::attempt(&tenant, &question).await;
         if let Ok(answer) = &answered {
             let (key, session) = (question.key, question.variables.session);
             let end = SessionEnd { key, session, reason: EndReason::Requested, state: answer.state.clone() };
-            tenant.assistant.end(&end).await;
+            call::end_session(&tenant, &end).await;
         }
         Ok(answered)
     }

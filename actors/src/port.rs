@@ -44,6 +44,11 @@ pub trait Transport: Send + Sync + 'static {
         10
     }
 
+    /// Whether the provider itself answers a user who stops our texts or wants them again: then the gateway does not.
+    fn answers_keywords(&self) -> bool {
+        false
+    }
+
     /// Whether [`Transport::judge_media`] has anything to say.
     fn media_check(&self) -> MediaCheck {
         MediaCheck::No

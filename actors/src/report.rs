@@ -36,6 +36,11 @@ pub(crate) fn notice(conversation: ConversationId, notice: &Notice) {
         Notice::CannotSwitch => tracing::warn!(
             %conversation, "smsActSetConversationConfig needs an assistant of kind watson_v1 or soe; it is ignored"
         ),
+        Notice::OptedOut { by } => tracing::info!(%conversation, ?by, "the user wants no more texts"),
+        Notice::OptedIn => tracing::info!(%conversation, "the user wants texts again"),
+        Notice::HasStopped { sequence } => {
+            tracing::info!(%conversation, turn = %sequence, "nothing is asked or sent: the user has stopped our texts");
+        }
         Notice::NoSession { sequence } => {
             tracing::info!(%conversation, turn = %sequence, "a text came without a session, and inbound_start is false");
         }
@@ -43,7 +48,7 @@ pub(crate) fn notice(conversation: ConversationId, notice: &Notice) {
             tracing::warn!(%conversation, turn = %sequence, reason, "a requested text is not sent");
         }
         Notice::TimeoutTurnSkipped => {
-            tracing::info!(%conversation, "a session ends silently: its timeout turn would come too late");
+            tracing::info!(%conversation, "a session ends silently: its timeout turn would come too late, or an older version has left it");
         }
         Notice::Switched => tracing::info!(%conversation, "the session has another assistant configuration"),
         Notice::LateAnswer { token } => tracing::info!(%conversation, turn = %token, "a late answer was dropped"),

@@ -274,7 +274,13 @@ impl Shard {
             StoreError::Newer { .. } | StoreError::Corrupt { .. } => {
                 tracing::error!(conversation = %self.runtime.log_id(key), %error, "a conversation cannot be loaded");
             }
-            StoreError::Fenced(_) | StoreError::Stale | StoreError::Locked { .. } | StoreError::Unusable(_) => {
+            StoreError::Fenced(_)
+            | StoreError::Stale
+            | StoreError::Locked { .. }
+            | StoreError::Behind { .. }
+            | StoreError::Incomplete { .. }
+            | StoreError::WrongPlace { .. }
+            | StoreError::Unusable(_) => {
                 self.runtime.fail(Fatal::Store(error));
             }
         }

@@ -300,7 +300,14 @@ async fn a_session_can_be_started_from_our_side() {
     world.bot.does(|question| Does::Says(format!("data {}", question.variables.to_json()["smsUserData"])));
     let user_data = serde_json::value::RawValue::from_string("{\"case\":7}".into()).unwrap();
     world
-        .arrives(ADA, Work::Start(StartSession { user_data: Some(user_data), timeout: Some(seconds(60)), text: None }))
+        .arrives(
+            ADA,
+            Work::Start(StartSession {
+                user_data: Some(user_data),
+                timeout: Some(seconds(60)),
+                ..StartSession::default()
+            }),
+        )
         .await;
     world.expects(ADA, &["data {\"case\":7}"]).await;
     world.advance(seconds(70)).await;

@@ -18,7 +18,7 @@ use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::effect::Notice;
 use raconteur_conversation::policy::TimeoutTurn;
 use raconteur_conversation::words::{
-    Answer, AskError, AskInput, CommandCall, Forward, Item, MediaItem, Pipe, Question, Signal, Work,
+    Answer, AskError, AskInput, CommandCall, Forward, Item, MediaItem, Pipe, Question, Signal, StartSession, Work,
 };
 use serde_json::Value;
 use support::world::{Does, World, until};
@@ -94,7 +94,7 @@ async fn attentive() -> World {
     world.start().await;
     world.bot.does(|question| match question.input {
         AskInput::Signal(Signal::SessionTimeout) => says("Are you still there? I'll close this.", &[]),
-        _ => says("hello", &[]),
+        AskInput::Text(_) | AskInput::Choice { .. } | AskInput::Start | AskInput::Signal(_) => says("hello", &[]),
     });
     world
 }
@@ -239,4 +239,38 @@ async fn observers_hear_of_answers_texts_ends_and_of_commands_that_nobody_knows(
     let expected =
         ["unknown dance", "malformed smsActSendMedia", "answered 8 with 1", "ended Terminated", "settled 8-0 true"];
     assert_eq!(*diary.0.lock().unwrap(), expected.map(|line| format!("{ADA} {line}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assistant_that_panics_when_it_is_tried_is_told_of_like_any_other_failure() {
+    let world = World::started().await;
+    world.bot.does(|_| Does::Panics);
+    let number = "+15550100".parse().unwrap();
+    let tried = world.gateway().control().try_assistant(&number).await.unwrap();
+    assert_eq!(tried.err(), Some(AskError::Panicked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_open_sessions_is_cut_where_they_are_large() {
+    let mut world = World::started().await;
+    let users: Vec<String> = (0..100).map(|n| format!("+1555{n:07}")).collect();
+    for user in &users {
+        let user_data = serde_json::value::to_raw_value(&"x".repeat(60_000)).ok();
+        let start = StartSession { user_data, text: Some("hello".into()), ..StartSession::default() };
+        world.arrives(user, Work::Start(start)).await;
+        world.expects(user, &["hello"]).await;
+    }
+    let (control, number) = (world.gateway().control(), "+15550100".parse().unwrap());
+    let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = control.sessions(&number, after, 500).await.unwrap();
+        seen.extend(page.sessions.into_iter().map(|open| open.key.user.to_string()));
+        pages += 1;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    seen.sort();
+    assert_eq!((seen, pages), (users, 2));
 }

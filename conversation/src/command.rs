@@ -17,6 +17,12 @@ const TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=365 * 86_400;
 /// The longest `prefixText`, in characters.
 const PREFIX_MAX: usize = 100;
 
+/// More media than this are of no use in one command.
+const MEDIA_MAX: usize = 100;
+
+/// The longest address, in bytes.
+const URL_MAX: usize = 2_048;
+
 /// A command that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -106,13 +112,17 @@ fn media_urls(parameters: &Value) -> Result<Vec<String>, CommandError> {
     if given.is_empty() {
         return Err(malformed("mediaURL must be a list of at least one public address"));
     }
+    if given.len() > MEDIA_MAX {
+        return Err(malformed("mediaURL has more than 100 addresses"));
+    }
     given.into_iter().map(media_url).collect()
 }
 
 fn media_url(value: &Value) -> Result<String, CommandError> {
-    let url = value.as_str().filter(|url| is_public_address(url));
-    url.map(ToOwned::to_owned)
-        .ok_or_else(|| malformed("mediaURL must hold addresses that begin with https:// or http://"))
+    let url = value.as_str().filter(|url| url.len() <= URL_MAX && is_public_address(url));
+    url.map(ToOwned::to_owned).ok_or_else(|| {
+        malformed("mediaURL must hold addresses of at most 2048 bytes that begin with https:// or http://")
+    })
 }
 
 /// Whether something is an address that a provider could fetch.
@@ -225,5 +235,15 @@ mod tests {
         for count in [json!(0), json!(-1), json!(1.5), json!("soon"), json!(null), json!([1]), json!(40_000_000)] {
             assert!(is_malformed("setSessionTimeoutCount", &json!({"count": count})), "{count}");
         }
+    }
+
+    #[test]
+    fn a_list_of_media_has_a_limit_and_so_has_each_address() {
+        let urls = |number: usize| json!({"mediaURL": vec!["https://a.example/1.png"; number]});
+        assert!(Command::parse("smsActSendMedia", &urls(100)).is_ok());
+        assert!(is_malformed("smsActSendMedia", &urls(101)));
+        let long = |bytes: usize| json!({"mediaURL": format!("https://{}", "a".repeat(bytes - 8))});
+        assert!(Command::parse("smsActSendMedia", &long(2_048)).is_ok());
+        assert!(is_malformed("smsActSendMedia", &long(2_049)));
     }
 }

@@ -156,6 +156,18 @@ pub enum Notice {
         /// Which.
         sequence: Sequence,
     },
+    /// The user wants none of our texts from now on.
+    OptedOut {
+        /// Who says so.
+        by: OptedOutBy,
+    },
+    /// The user wants our texts again.
+    OptedIn,
+    /// Nothing is asked and nothing is sent for this, since the user wants none of our texts.
+    HasStopped {
+        /// For which record.
+        sequence: Sequence,
+    },
     /// A request of ours found no session or no pipe to act in.
     NothingToActIn {
         /// Which.
@@ -163,7 +175,7 @@ pub enum Notice {
         /// Why.
         reason: &'static str,
     },
-    /// A timeout turn would have come so late that it was left out.
+    /// A timeout turn would have come so late that it was left out, or had no number that is surely free.
     TimeoutTurnSkipped,
     /// The session has another assistant from now on.
     Switched,
@@ -211,6 +223,75 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Every kind of notice.
+    pub const KINDS: [&str; 21] = [
+        "unknown_command",
+        "malformed_command",
+        "bad_response_timeout",
+        "unsupported_item",
+        "agent_wanted",
+        "media_as_link",
+        "too_many_chained_turns",
+        "cannot_switch",
+        "no_session",
+        "nothing_to_act_in",
+        "timeout_turn_skipped",
+        "switched",
+        "opted_out",
+        "opted_in",
+        "has_stopped",
+        "late_answer",
+        "ask_again",
+        "turn_failed",
+        "text_failed",
+        "text_in_doubt",
+        "session_started",
+    ];
+
+    /// One word for it, for reports and metrics.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownCommand { .. } => "unknown_command",
+            Self::MalformedCommand { .. } => "malformed_command",
+            Self::BadResponseTimeout { .. } => "bad_response_timeout",
+            Self::UnsupportedItem { .. } => "unsupported_item",
+            Self::AgentWanted { .. } => "agent_wanted",
+            Self::MediaAsLink { .. } => "media_as_link",
+            Self::TooManyChainedTurns => "too_many_chained_turns",
+            Self::CannotSwitch => "cannot_switch",
+            Self::NoSession { .. } => "no_session",
+            Self::NothingToActIn { .. } => "nothing_to_act_in",
+            Self::TimeoutTurnSkipped => "timeout_turn_skipped",
+            Self::Switched => "switched",
+            Self::OptedOut { .. } => "opted_out",
+            Self::OptedIn => "opted_in",
+            Self::HasStopped { .. } => "has_stopped",
+            Self::LateAnswer { .. } => "late_answer",
+            Self::AskAgain { .. } => "ask_again",
+            Self::TurnFailed { .. } => "turn_failed",
+            Self::TextFailed { .. } => "text_failed",
+            Self::TextInDoubt { .. } => "text_in_doubt",
+            Self::SessionStarted { .. } => "session_started",
+        }
+    }
+}
+
+/// Who says that a user wants none of our texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptedOutBy {
+    /// He himself, by a keyword.
+    User,
+    /// The provider, which has heard it from him.
+    Provider,
+}
+
+/// As much of a word that an assistant has made up as a notice has room for.
+pub(crate) fn in_short(word: &str) -> String {
+    word.trim().chars().take(80).collect()
+}
+
 /// What opened a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartedBy {
@@ -230,6 +311,7 @@ impl From<&Work> for StartedBy {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
+            | Work::Preference(_)
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => Self::Request,
         }

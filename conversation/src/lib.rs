@@ -24,6 +24,7 @@ pub mod address;
 pub mod command;
 pub mod effect;
 pub mod input;
+pub mod keyword;
 mod on;
 pub mod outbox;
 pub mod policy;
@@ -42,6 +43,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::address::ConversationKey;
+use crate::keyword::Standing;
 use crate::outbox::Outbox;
 use crate::policy::Policy;
 use crate::session::Session;
@@ -59,6 +61,8 @@ pub struct Conversation {
     durable: Durable,
     turn: Option<Turn>,
     inbox: VecDeque<WorkRecord>,
+    /// No further turn opens.
+    closed: bool,
     seen: Option<Sequence>,
     /// The same for what it tells itself: such records have numbers behind their causes, not behind what was seen.
     seen_own: Option<Sequence>,
@@ -72,6 +76,9 @@ struct Durable {
     session: Option<Session>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pipe: Option<Pipe>,
+    /// Since when the user wants none of our texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stopped_at: Option<UnixMillis>,
     /// A session that was over before the record that opened it was answered: that record opens another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Uuid>,
@@ -84,6 +91,8 @@ pub struct View {
     pub session: Option<Session>,
     /// The pipe, which may have closed by itself since.
     pub pipe: Option<Pipe>,
+    /// Since when the user wants none of our texts.
+    pub stopped_at: Option<UnixMillis>,
 }
 
 /// A snapshot that cannot be read.
@@ -108,7 +117,7 @@ impl Conversation {
         };
         let outbox = Outbox::restore(rows);
         let inbox = VecDeque::new();
-        (Self { key, durable, turn: None, inbox, seen: None, seen_own: None, outbox }, unreadable)
+        (Self { key, durable, turn: None, inbox, closed: false, seen: None, seen_own: None, outbox }, unreadable)
     }
 
     /// Reads a snapshot without bringing the conversation to life.
@@ -117,7 +126,7 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe, ended: _ }) => Ok(View { session, pipe }),
+            Ok(Durable { session, pipe, stopped_at, ended: _ }) => Ok(View { session, pipe, stopped_at }),
             Err(error) => Err(SnapshotError(error.to_string())),
         }
     }
@@ -142,34 +151,36 @@ impl Conversation {
         step.effects
     }
 
-    /// What must be kept of this conversation, as bytes for [`Conversation::restore`].
+    /// What must be kept of this conversation, as bytes for [`Conversation::restore`]. What an open turn has changed so far is not
+    /// part of it: after a crash the turn is taken again from its first question.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let bytes = match self.before_turn() {
-            Some(session) => serde_json::to_vec(&Durable { session: Some(session), ..self.durable.clone() }),
+            Some(before) => {
+                // A text that has failed since is no part of the turn.
+                let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
+                let session = Some(Session { error, ..before.clone() });
+                let Durable { session: _, pipe, stopped_at, ended } = &self.durable;
+                serde_json::to_vec(&Durable { session, pipe: pipe.clone(), stopped_at: *stopped_at, ended: *ended })
+            }
             None => serde_json::to_vec(&self.durable),
         };
         bytes.expect("a snapshot has only string keys and finite numbers")
     }
 
-    /// The session without what an open turn has changed in it: of a turn that is not answered nothing is kept, whatever else is
-    /// committed meanwhile. A text that has failed since is.
-    fn before_turn(&self) -> Option<Session> {
+    /// The open session without what an open turn has changed in it: of a turn that is not answered nothing is kept, whatever else is
+    /// committed meanwhile.
+    fn before_turn(&self) -> Option<&Session> {
         let before = self.turn.as_ref()?.before.as_deref()?;
-        let open = self.durable.session.as_ref().filter(|open| open.id == before.id)?;
-        let error = open.error.clone().or_else(|| before.error.clone());
-        Some(Session { error, ..before.clone() })
+        self.session().filter(|open| open.id == before.id).map(|_| before)
     }
 
     /// When the open session times out: the deadline that must outlive the process. None for a session that is timing out already:
     /// it ends with the turn that tells the assistant.
     #[must_use]
     pub fn deadline(&self, policy: &Policy) -> Option<UnixMillis> {
-        let open = |session: &Session| (!session.timing_out).then(|| session.deadline(policy));
-        match self.before_turn() {
-            Some(session) => open(&session),
-            None => self.durable.session.as_ref().and_then(open),
-        }
+        let session = self.before_turn().or(self.session())?;
+        (!session.timing_out).then(|| session.deadline(policy))
     }
 
     /// When a text wants [`Input::DeadlinePassed`], to be tried or looked up once more.
@@ -190,15 +201,23 @@ impl Conversation {
         self.turn.is_none() && !self.outbox.is_calling()
     }
 
-    /// The outbox has room for another answer; until it has, nothing is asked.
+    /// The outbox has room for another answer or another text that was requested; until it has, nothing is asked and none is taken.
     #[must_use]
     pub fn may_ask(&self, policy: &Policy) -> bool {
         self.outbox.len() < policy.outbox_max
     }
 
-    /// Forgets the texts that wait, so that no further turn opens. They stay in the store and are answered by the next process.
+    /// Forgets what waits, so that no further turn opens, and takes up nothing that the conversation tells itself. All that stays in the
+    /// store and is answered by the next process.
     pub fn close_inbox(&mut self) {
+        self.closed = true;
         self.inbox.clear();
+    }
+
+    /// Whether the user wants our texts.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        if self.durable.stopped_at.is_some() { Standing::HasStopped } else { Standing::Receives }
     }
 
     /// Whose conversation this is.

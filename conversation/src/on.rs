@@ -7,6 +7,7 @@ mod control;
 mod deadline;
 mod delivery;
 mod inbound;
+mod keyword;
 
 use crate::Step;
 use crate::effect::Effect;

@@ -55,9 +55,17 @@ pub(crate) enum Need {
 
 impl Outbox {
     /// The queue as the store has it. A text whose call may have been under way is in doubt.
+    ///
+    /// The store has the rows by number, and a text that is requested during a turn goes ahead of the turn's answer: the one that was
+    /// begun comes first again, with what is left of it. Behind another one its receipt would find it no head, and its own entry in the
+    /// provider's log would be struck out as known: it would be sent twice.
     #[must_use]
     pub(crate) fn restore(rows: Vec<(OutboundRow, u128)>) -> Self {
-        Self { entries: rows.into_iter().map(|(row, seed)| Entry::new(row, seed)).collect() }
+        let begun = rows.iter().find(|(row, _)| row.state != RowState::Queued).or_else(|| half_sent(&rows));
+        let begun = begun.map(|(row, _)| row.id.turn);
+        let mut entries: Vec<Entry> = rows.into_iter().map(|(row, seed)| Entry::new(row, seed)).collect();
+        entries.sort_by_key(|entry| Some(entry.row.id.turn) != begun);
+        Self { entries: entries.into() }
     }
 
     pub(crate) fn push(&mut self, row: OutboundRow, seed: u128) {
@@ -81,17 +89,15 @@ impl Outbox {
         self.entries.pop_front()
     }
 
-    /// Takes out what comes behind this part in the same answer and is surely not with the provider. What is in doubt may have been
-    /// taken: it stays until that is known.
-    pub(crate) fn take_rest_of(&mut self, id: OutboundId) -> Vec<Entry> {
-        let is_rest = |entry: &Entry| {
-            let behind = entry.row.id.turn == id.turn && entry.row.id.part > id.part;
-            behind && matches!(entry.row.state, RowState::Queued | RowState::Retry { .. })
+    /// Takes out what is surely not with the provider, of all texts or some. What is in doubt may have been taken: it stays until that is
+    /// known.
+    pub(crate) fn take_unsent(&mut self, is_meant: impl Fn(OutboundId) -> bool) -> Vec<Entry> {
+        let is_taken = |entry: &Entry| {
+            matches!(entry.row.state, RowState::Queued | RowState::Retry { .. }) && is_meant(entry.row.id)
         };
-        let entries = std::mem::take(&mut self.entries);
-        let (rest, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_rest);
+        let (taken, kept) = self.entries.drain(..).partition::<Vec<_>, _>(is_taken);
         self.entries = kept.into();
-        rest
+        taken
     }
 
     /// Something is under way that will come back as an input.
@@ -136,6 +142,12 @@ impl Outbox {
             RowState::Sent { .. } | RowState::Failed { .. } | RowState::GivenUp => None,
         }
     }
+}
+
+/// A row whose earlier parts have gone: the first of its turn that is there, and not the first part.
+fn half_sent(rows: &[(OutboundRow, u128)]) -> Option<&(OutboundRow, u128)> {
+    let mut turn = None;
+    rows.iter().find(|(row, _)| turn.replace(row.id.turn) != Some(row.id.turn) && row.id.part > 0)
 }
 
 impl Entry {

@@ -99,6 +99,44 @@ pub enum Switchable {
     Yes,
 }
 
+/// What becomes of STOP, START, HELP and their relatives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeywordPolicy {
+    /// Whether they are anything but texts.
+    pub handling: KeywordHandling,
+    /// What the user gets once when he stops our texts. Nothing, where it is empty, or `None` and the provider answers by itself.
+    pub stop_message: Option<String>,
+    /// What he gets when he wants them again; the same holds.
+    pub start_message: Option<String>,
+    /// What he gets for HELP; `None` or empty leaves it to the assistant.
+    pub help_message: Option<String>,
+}
+
+impl KeywordPolicy {
+    /// Sets what a user is to be told by a gateway whose provider does not tell him.
+    pub fn fill_in(&mut self) {
+        let stopped = "You are unsubscribed and get no more texts from us. Reply START to get them again.";
+        self.stop_message.get_or_insert_with(|| stopped.into());
+        let started = "You are subscribed again. Reply STOP to get no more texts.";
+        self.start_message.get_or_insert_with(|| started.into());
+    }
+}
+
+/// Whether keywords are anything but texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeywordHandling {
+    /// They are obeyed.
+    Obeyed,
+    /// They are texts like any other: somebody else sees to it that users can stop them.
+    LeftToTheAssistant,
+}
+
+impl Default for KeywordPolicy {
+    fn default() -> Self {
+        Self { handling: KeywordHandling::Obeyed, stop_message: None, start_message: None, help_message: None }
+    }
+}
+
 /// All rules of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -124,6 +162,8 @@ pub struct Policy {
     pub max_chained_turns: u8,
     /// Whether the assistant understands `smsActSetConversationConfig`.
     pub switchable: Switchable,
+    /// What becomes of STOP, START and HELP.
+    pub keywords: KeywordPolicy,
     /// How the assistant is asked.
     pub ask: AskPolicy,
     /// How texts are sent.
@@ -153,6 +193,7 @@ impl Default for Policy {
             timeout_turn_grace: Duration::from_secs(300),
             max_chained_turns: 5,
             switchable: Switchable::No,
+            keywords: KeywordPolicy::default(),
             ask: AskPolicy { timeout: Duration::from_secs(30), retries: 2, interval: Duration::from_secs(2) },
             send: SendPolicy {
                 timeout: Duration::from_secs(30),

@@ -5,7 +5,7 @@
 
 pub mod html;
 
-use crate::effect::Notice;
+use crate::effect::{Notice, in_short};
 use crate::policy::SendPolicy;
 use crate::segment;
 use crate::words::{AgentRequest, Choice, Item, MediaItem};
@@ -76,7 +76,10 @@ impl Rendered {
             }
             // What it does is `on/assistant.rs`'s affair.
             Item::EndSession => {}
-            Item::Unsupported { response_type } => self.notices.push(Notice::UnsupportedItem { response_type }),
+            Item::Unsupported { response_type } => {
+                let response_type = in_short(&response_type);
+                self.notices.push(Notice::UnsupportedItem { response_type });
+            }
         }
     }
 

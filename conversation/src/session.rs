@@ -42,7 +42,7 @@ pub struct Session {
     /// `smsActSetConversationConfig`, once the assistant has ordered it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ConversationConfig>,
-    /// The turn that was answered last.
+    /// The turn that was answered last; 0 before the first, and where an older version has left the session.
     #[serde(default = "before_all")]
     pub last: Sequence,
     /// How many turns without the user's input have followed his last text.

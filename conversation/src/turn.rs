@@ -16,6 +16,8 @@ pub struct Turn {
     pub attempts_before: u32,
     /// How many questions of this turn were answered already.
     pub questions: u8,
+    /// How many of them were put because the session had been switched to another assistant.
+    pub switches: u8,
     /// What earlier answers of this turn have said: it goes out with the last one.
     pub held: Held,
     /// What is asked next in the same turn.
@@ -31,9 +33,9 @@ pub struct Turn {
 #[derive(Debug)]
 pub enum Asked {
     /// The assistant.
-    Assistant(Question),
+    Assistant(Box<Question>),
     /// A voice gateway, by a pipe.
-    Pipe(Forward),
+    Pipe(Box<Forward>),
 }
 
 /// What a turn has to say and has not said yet.
@@ -55,16 +57,8 @@ impl Turn {
     /// A turn that asks its first question.
     #[must_use]
     pub fn new(record: WorkRecord, asked: Asked, next: Option<AskInput>) -> Self {
-        Self {
-            record,
-            asked,
-            attempts_before: 0,
-            questions: 0,
-            held: Held::default(),
-            next,
-            before: None,
-            checking: None,
-        }
+        let held = Held::default();
+        Self { record, asked, attempts_before: 0, questions: 0, switches: 0, held, next, checking: None, before: None }
     }
 
     /// The attempt that is under way.

@@ -10,8 +10,8 @@ mod question;
 
 pub use answer::{AgentRequest, Answer, AskError, AssistantState, Choice, CommandCall, Item, MediaItem};
 pub use inbound::{
-    Arrival, DeliveryFailure, InboundMessage, Media, Pipe, Precedence, SendText, Sequence, StartSession, Within, Work,
-    WorkRecord,
+    Arrival, DeliveryFailure, InboundMessage, Media, OnOpen, Pipe, Precedence, SESSION_OPEN, SendText, Sequence,
+    StartSession, Within, Work, WorkRecord,
 };
 pub use outbound::{
     DeliveryStatus, LoggedMessage, Lookup, Others, OutboundId, OutboundIdError, OutboundMessage, OutboundRow,

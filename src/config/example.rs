@@ -3,12 +3,16 @@
 //! Lines that begin with `# ` are explanations; lines that begin with `#` alone are keys at their defaults, to be uncommented.
 //! Every struct is taken apart completely: a new key does not compile until it is explained here.
 
+mod samples;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Greeting, InboundStart, Policy, SendPolicy, TimeoutTurn};
 use raconteur_conversation::retry::Backoff;
+
+use samples::{CONTROL, KEYWORDS, SERVER};
 
 use super::settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
 use super::{Config, message};
@@ -57,6 +61,8 @@ const TWILIO: &str = "\
 # Where Twilio's REST API is, and how long a connection to it may take.
 # base_url = \"https://api.twilio.com\"
 # connect_timeout = \"5s\"
+# Whether media are looked at before they are sent: what Twilio would refuse, by type or size, then goes as a link in the text.
+# media_check = true
 ";
 
 const WATSON: &str = "\
@@ -65,7 +71,8 @@ const WATSON: &str = "\
 # kind = \"script\"
 # file = \"examples/scripts/pizza.rhai\"
 
-# watsonx Assistant, v2 with sessions.
+# IBM's assistants; docs/watson.md has more on each key.
+# watsonx Assistant, v2. All three kinds below know the same ways to log in.
 # [assistants.watson]
 # kind = \"watson\"
 # url = \"https://api.us-south.assistant.watson.cloud.ibm.com/instances/00000000-0000-0000-0000-000000000000\"
@@ -74,7 +81,66 @@ const WATSON: &str = "\
 # environment_id = \"00000000-0000-0000-0000-000000000000\"
 # version = \"2024-08-25\"
 # apikey = { env = \"WATSON_APIKEY\" }
+# Exchanges the key for a token; left out, the key itself goes out.
+# iam_url = \"https://iam.cloud.ibm.com\"
+# In place of a key: a name and its password, or a token of your own.
+# username = \"gateway\"
+# password = { env = \"WATSON_PASSWORD\" }
+# bearer_token = { env = \"WATSON_TOKEN\" }
 # connect_timeout = \"5s\"
+# Who keeps the context: Watson in a session (\"stateful\"), or the gateway (\"stateless\").
+# mode = \"stateful\"
+# Whether a copy of the context is kept, from which a session that Watson has dropped is restored.
+# keep_context = true
+# Where a question goes that is put again: to the \"same\" session, or to one \"restored\" from before the first attempt.
+# reask = \"same\"
+# Where the same assistant is found as well; what is left out is as above. All three kinds may have one.
+# [assistants.watson.backup]
+# url = \"https://api.us-east.assistant.watson.cloud.ibm.com/instances/00000000-0000-0000-0000-000000000000\"
+# assistant_id = \"00000000-0000-0000-0000-000000000000\"
+# environment_id = \"00000000-0000-0000-0000-000000000000\"
+# apikey = { env = \"WATSON_BACKUP_APIKEY\" }
+# After so many failures in a row questions go there at once; so often one question tries the first address again.
+# fail_over_after = 2
+# fail_back_after = \"60s\"
+
+# Watson Assistant, v1: one workspace. Its sessions can be switched elsewhere (smsActSetConversationConfig).
+# [assistants.classic]
+# kind = \"watson_v1\"
+# url = \"https://api.us-south.assistant.watson.cloud.ibm.com/instances/00000000-0000-0000-0000-000000000000\"
+# workspace_id = \"00000000-0000-0000-0000-000000000000\"
+# version = \"2021-11-27\"
+# apikey = { env = \"WATSON_APIKEY\" }
+# connect_timeout = \"5s\"
+
+# A service orchestration engine: whatever speaks v1 at this very address. Credentials and version only where it wants them.
+# [assistants.engine]
+# kind = \"soe\"
+# url = \"https://soe.example.com/message\"
+# version = \"2021-11-27\"
+# username = \"gateway\"
+# password = { env = \"SOE_PASSWORD\" }
+# connect_timeout = \"5s\"
+";
+
+const WEBHOOKS: &str = "
+# Webhooks around each message, for any kind of assistant; docs/webhooks.md has what they are sent and may reply.
+# [assistants.watson.webhooks.pre]
+# https, or http on this machine.
+# url = \"https://hooks.example.com/pre\"
+# Signs a token (JWT, HS256) in the header Authorization; left out, none is sent.
+# secret = { env = \"WEBHOOK_SECRET\" }
+# Further headers.
+# headers = { x-api-key = { env = \"WEBHOOK_KEY\" } }
+# From 1s to 30s; it does not count against the assistant's own timeout.
+# timeout = \"10s\"
+# \"continue\" goes on without the webhook when it fails, \"fail\" fails the turn.
+# on_error = \"continue\"
+# [assistants.watson.webhooks.post]
+# url = \"https://hooks.example.com/post\"
+# Told of every answered message, never waited for; at most five.
+# [[assistants.watson.webhooks.log]]
+# url = \"https://hooks.example.com/log\"
 ";
 
 const REPORTS: &str = "\
@@ -82,15 +148,36 @@ const REPORTS: &str = "\
 # [reports.audit]
 # kind = \"json\"
 # url = \"https://reports.example.com/raconteur\"
+# A token, or a name and its password.
 # token = { env = \"REPORT_TOKEN\" }
-";
+# username = \"raconteur\"
+# password = { env = \"REPORT_PASSWORD\" }
+# How often what has happened is posted, and how many events one POST has at most.
+# interval = \"10s\"
+# batch_max = 500
+# Whether single texts and what becomes of them are reported, and whether totals are.
+# transcripts = true
+# usage = true
+# How much of what was said is repeated: \"full\", \"masked\" (no number of five digits or more) or \"none\".
+# texts = \"full\"
+# What the batches say they come from.
+# source = \"east\"
+# What could not be posted yet waits here, by default beside the store; above its size the oldest events are dropped and counted.
+# spool = \"./data.reports/audit\"
+# spool_max_bytes = 104857600
+# How long one POST and its connection may take.
+# timeout = \"10s\"
+# connect_timeout = \"5s\"
 
-const CONTROL: &str = "
-# Who may control the number's sessions by REST (docs/rest-api.md): a name with its password, a token, or both. Nobody, as it stands.
-[tenants.control]
-# username = \"gateway\"
-# password = { env = \"CONTROL_PASSWORD\" }
-# token = { env = \"CONTROL_TOKEN\" }
+# The same to an HTTP Event Collector of Splunk's. All keys above but username and password hold here too.
+# [reports.splunk]
+# kind = \"splunk_hec\"
+# url = \"https://splunk.example.com:8088/services/collector/event\"
+# token = { env = \"SPLUNK_HEC_TOKEN\" }
+# Left out, the token's own index; for the host, what Splunk sees by itself; for the source, raconteur.
+# index = \"sms\"
+# host = \"gateway-1\"
+# source = \"raconteur\"
 ";
 
 const ASSISTANTS: &str = "\
@@ -112,14 +199,16 @@ pub fn example() -> String {
     write_log(&mut text, &log);
     write_engine(&mut text, &engine);
     let (none, reports) = (String::new(), REPORTS);
+    let samples = [WATSON, WEBHOOKS].concat();
     let sections =
-        [(CHANNELS, channels, TWILIO), (ASSISTANTS, assistants, WATSON), (reports, none, ""), (TENANTS, tenants, "")];
+        [(CHANNELS, channels, TWILIO), (ASSISTANTS, assistants, &samples), (reports, none, ""), (TENANTS, tenants, "")];
     for (explanation, section, samples) in sections {
         let gap = if samples.is_empty() { "" } else { "\n" };
         let _ = write!(text, "\n{explanation}{section}{gap}{samples}");
     }
     write_policy(&mut text, &Policy::default());
     write_lane(&mut text, &LaneLimits::default());
+    text.push_str(KEYWORDS);
     text.push_str(CONTROL);
     text
 }
@@ -143,12 +232,52 @@ fn span(value: Duration) -> String {
 }
 
 fn write_server(text: &mut String, config: &ServerConfig) {
-    let ServerConfig { listen, body_max_bytes, request_timeout, requests_max, aliases: _ } = config;
+    let ServerConfig {
+        listen,
+        body_max_bytes,
+        request_timeout,
+        requests_max,
+        aliases: _,
+        connections_max,
+        header_timeout,
+        header_max_bytes,
+        refusals_max,
+        trusted_proxies: _,
+        outbound_allow: _,
+        open_beyond_loopback,
+        metrics_token: _,
+        tls: _,
+    } = config;
     text.push_str("[server]\n");
     key(text, "listen", quoted(&listen.to_string()), "The address and port to listen on; port 0 takes any free one.");
     key(text, "body_max_bytes", body_max_bytes, "The largest request body that is read; a larger one gets 413.");
     key(text, "request_timeout", span(*request_timeout), "A request that is not answered after this long gets 503.");
     key(text, "requests_max", requests_max, "How many requests are worked on at once; one more gets 503.");
+    let limits: [(&str, &dyn std::fmt::Display, &str); 5] = [
+        (
+            "connections_max",
+            connections_max,
+            "How many connections may be open at once; one more waits until another has closed.",
+        ),
+        (
+            "header_timeout",
+            &span(*header_timeout),
+            "How long a client may take to send the head of its next request, the wait included.",
+        ),
+        ("header_max_bytes", header_max_bytes, "The largest head of a request; a larger one gets 431."),
+        (
+            "refusals_max",
+            refusals_max,
+            "How many requests of one client may be refused (401, 403) in a minute; further ones get 429.",
+        ),
+        (
+            "open_beyond_loopback",
+            open_beyond_loopback,
+            "Whether the simulated phone and the metrics, which ask nobody, are open to other machines.",
+        ),
+    ];
+    limits.iter().for_each(|(name, value, explanation)| key(text, name, value, explanation));
+    text.push_str(SERVER);
     text.push_str("# Further paths under which something of ours is found, such as the one of IBM's SMS Gateway.\n");
     text.push_str("# aliases = { \"/sms.receiver/SmsRecv\" = \"/channels/twilio/inbound\" }\n");
 }
@@ -220,6 +349,7 @@ fn write_policy(text: &mut String, policy: &Policy) {
         timeout_turn_grace,
         max_chained_turns,
         switchable: _,
+        keywords: _,
         ask,
         send,
         answer_within,

@@ -78,7 +78,7 @@ pub(super) fn ambiguous(found: &str, alike: &[&str]) -> String {
 }
 
 /// A duration as it is written in the configuration, in the largest unit that divides it.
-pub(super) fn duration(span: Duration) -> String {
+pub(crate) fn duration(span: Duration) -> String {
     let millis = span.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     match units.iter().find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit)) {

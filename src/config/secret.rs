@@ -31,6 +31,11 @@ impl Secret {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+
+    /// Whether it can be a key or a token: a stray line break or space is the usual fault of a copy.
+    pub(crate) fn can_be_key(&self) -> bool {
+        !self.expose().is_empty() && self.expose().bytes().all(|byte| byte.is_ascii_graphic())
+    }
 }
 
 /// In a time that does not tell how much of them is the same.

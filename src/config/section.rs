@@ -11,6 +11,7 @@ use super::message;
 use super::reader;
 use super::source::{At, Found, Sources};
 use super::tree::{Node, Value};
+use crate::guard::Exceptions;
 
 /// What a configuration was put together from, kept for the places of later problems and for secrets.
 pub(super) struct Origin {
@@ -39,13 +40,38 @@ pub struct Section {
     kind_at: At,
     node: Node,
     origin: Arc<Origin>,
+    outbound: Exceptions,
 }
 
 impl Section {
     /// `node` is the section without its `kind`, which was written at `kind.1`.
     pub(super) fn new(name: &str, kind: (String, At), node: Node, origin: Arc<Origin>) -> Self {
         let ((kind, kind_at), place) = (kind, origin.sources.place(node.at));
-        Self { name: name.to_owned(), kind, place, kind_at, node, origin }
+        Self { name: name.to_owned(), kind, place, kind_at, node, origin, outbound: Exceptions::default() }
+    }
+
+    /// The same section, where these may be reached although they are not public.
+    #[must_use]
+    pub fn allowing(&self, outbound: &Exceptions) -> Self {
+        Self { outbound: outbound.clone(), ..self.clone() }
+    }
+
+    /// What may be reached for the sake of an address that is not of the configuration, although it is not public.
+    #[must_use]
+    pub fn outbound(&self) -> &Exceptions {
+        &self.outbound
+    }
+
+    /// Splits a key off: this section without it, and what it holds, where it is set, as a section of its own.
+    #[must_use]
+    pub fn split(&self, key: &str) -> (Self, Option<Self>) {
+        let mut rest = self.clone();
+        let Value::Table(table) = &mut rest.node.value else { return (rest, None) };
+        let part = table.remove(key).map(|entry| {
+            let place = self.origin.sources.place(entry.node.at);
+            Self { place, node: entry.node, ..self.clone() }
+        });
+        (rest, part)
     }
 
     /// Reads the keys of this section, `kind` left out. `T` should say `deny_unknown_fields`, or misspelled keys pass unseen.

@@ -6,11 +6,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+#[cfg(feature = "cli")]
+use tracing_subscriber::filter::{EnvFilter, ParseError};
 
 use super::checks::{Checks, days, millis, secs};
+use super::secret::Secret;
+use crate::guard::{Exceptions, Network};
+use crate::tls::TlsFiles;
 
 /// `[server]`: where HTTP is listened to, and how much of it at once.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
     /// The address and port to listen on; port 0 takes any free one.
@@ -25,6 +30,25 @@ pub struct ServerConfig {
     pub requests_max: usize,
     /// Further paths under which something of ours is found: `"/sms.receiver/SmsRecv" = "/channels/twilio/inbound"`.
     pub aliases: BTreeMap<String, String>,
+    /// How many connections may be open at once; one more waits until another has closed.
+    pub connections_max: usize,
+    /// How long a client may take to send the head of its next request, the wait for it included; then its connection is closed.
+    #[serde(with = "humantime_serde")]
+    pub header_timeout: Duration,
+    /// The largest head of a request, in bytes; a larger one gets 431.
+    pub header_max_bytes: usize,
+    /// How many requests of one client may be refused (401, 403) in a minute; further ones get 429.
+    pub refusals_max: u32,
+    /// The proxies whose word on a client's address (`X-Forwarded-For`) is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// What may be asked for the sake of an address that is not of the configuration, although it is not public.
+    pub outbound_allow: Exceptions,
+    /// Whether what asks nobody who he is (the simulated phone, the metrics) is open to other machines.
+    pub open_beyond_loopback: bool,
+    /// Whoever has this may read the metrics, from wherever; without it, only this machine may.
+    pub metrics_token: Option<Secret>,
+    /// By which certificate HTTPS is spoken; without it, plain HTTP is.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Default for ServerConfig {
@@ -35,6 +59,15 @@ impl Default for ServerConfig {
             request_timeout: secs(10),
             requests_max: 4_096,
             aliases: BTreeMap::new(),
+            connections_max: 8_192,
+            header_timeout: secs(20),
+            header_max_bytes: 16 * 1_024,
+            refusals_max: 60,
+            trusted_proxies: Vec::new(),
+            outbound_allow: Exceptions::default(),
+            open_beyond_loopback: false,
+            metrics_token: None,
+            tls: None,
         }
     }
 }
@@ -44,6 +77,13 @@ impl ServerConfig {
         checks.number("body_max_bytes", self.body_max_bytes, 1_024..=16 * 1_024 * 1_024);
         checks.duration("request_timeout", self.request_timeout, millis(100)..=secs(300));
         checks.number("requests_max", self.requests_max, 1..=1_000_000);
+        checks.number("connections_max", self.connections_max, 1..=1_000_000);
+        checks.duration("header_timeout", self.header_timeout, millis(100)..=secs(300));
+        checks.number("header_max_bytes", self.header_max_bytes, 8 * 1_024..=1_024 * 1_024);
+        checks.number("refusals_max", self.refusals_max, 1..=60_000);
+        if let Some(Err((key, problem))) = self.tls.as_ref().map(TlsFiles::load) {
+            checks.fail(&format!("tls.{key}"), problem);
+        }
         for (alias, target) in &self.aliases {
             let is_path = |path: &str| path.starts_with('/') && !path.contains(['?', '#', ' ', '%', '{', '}']);
             if !is_path(alias) || !is_path(target) || self.aliases.contains_key(target) {
@@ -156,17 +196,28 @@ impl LogConfig {
         let known = |word: &str| levels.iter().any(|level| level.eq_ignore_ascii_case(word.trim()));
         // A bare word that is no level would be taken for a module's name, and a slip such as `inof` would pass.
         let mut directives = self.level.split(',');
-        if !directives.all(|directive| directive.contains(['=', '[']) || known(directive)) {
+        let is_known = directives.all(|directive| directive.contains(['=', '[']) || known(directive));
+        if !is_known {
             checks.fail(
                 "level",
                 format!("expected one of {}, or a list such as \"info,raconteur=debug\"", levels.join(", ")),
             );
-            return;
         }
         #[cfg(feature = "cli")]
-        if let Err(error) = crate::telemetry::filter(self) {
-            checks.fail("level", error.to_string());
+        if is_known && let Err(error) = self.filter() {
+            checks.fail(
+                "level",
+                format!(
+                    "not understood ({error}): write a level such as info, or a list such as \"info,raconteur=debug\""
+                ),
+            );
         }
+    }
+
+    /// The filter that the level describes.
+    #[cfg(feature = "cli")]
+    pub(crate) fn filter(&self) -> Result<EnvFilter, ParseError> {
+        EnvFilter::builder().parse(&self.level)
     }
 }
 

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::address::Address;
-use raconteur_conversation::policy::{AskPolicy, DoubtPolicy, Greeting, InboundStart, Policy, SendPolicy, TimeoutTurn};
+use raconteur_conversation::policy::{
+    AskPolicy, DoubtPolicy, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy, SendPolicy, TimeoutTurn,
+};
 use raconteur_conversation::retry::Backoff;
 use serde::Deserialize;
 
 use super::checks::{Checks, days, millis, secs};
 use super::secret::Secret;
+use super::token::{Credential, TokenHash};
 
 /// One tenant.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,10 @@ pub struct ControlConfig {
     pub password: Option<Secret>,
     /// A token, for Bearer authorisation.
     pub token: Option<Secret>,
+    /// The hash of a token, in its stead: then the configuration holds no secret.
+    pub token_sha256: Option<TokenHash>,
+    /// Further tokens, each with what it may do.
+    pub tokens: Vec<Credential>,
 }
 
 /// The keys of one `[[tenants]]` section as they are written.
@@ -72,6 +79,42 @@ pub(super) struct TenantKeys {
     send: SendKeys,
     lane: LaneKeys,
     control: ControlConfig,
+    keywords: KeywordKeys,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct KeywordKeys {
+    obeyed: bool,
+    stop_message: Option<String>,
+    start_message: Option<String>,
+    help_message: Option<String>,
+}
+
+impl Default for KeywordKeys {
+    fn default() -> Self {
+        let KeywordPolicy { handling, stop_message, start_message, help_message } = KeywordPolicy::default();
+        Self { obeyed: handling == KeywordHandling::Obeyed, stop_message, start_message, help_message }
+    }
+}
+
+impl KeywordKeys {
+    fn check(&self, checks: &mut Checks<'_>) {
+        let messages = [
+            ("keywords.stop_message", &self.stop_message),
+            ("keywords.start_message", &self.start_message),
+            ("keywords.help_message", &self.help_message),
+        ];
+        for (key, message) in messages {
+            checks.length(key, message.as_deref().unwrap_or_default(), 1_600);
+        }
+    }
+
+    fn into_policy(self) -> KeywordPolicy {
+        let Self { obeyed, stop_message, start_message, help_message } = self;
+        let handling = if obeyed { KeywordHandling::Obeyed } else { KeywordHandling::LeftToTheAssistant };
+        KeywordPolicy { handling, stop_message, start_message, help_message }
+    }
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -142,6 +185,7 @@ impl Default for TenantKeys {
             timeout_turn_grace,
             max_chained_turns,
             switchable: _,
+            keywords: _,
             ask: _,
             send: _,
             answer_within,
@@ -174,6 +218,7 @@ impl Default for TenantKeys {
             send: SendKeys::default(),
             lane: LaneKeys::default(),
             control: ControlConfig::default(),
+            keywords: KeywordKeys::default(),
         }
     }
 }
@@ -254,6 +299,7 @@ impl TenantKeys {
         self.send.check(checks);
         self.lane.check(checks);
         self.control.check(checks);
+        self.keywords.check(checks);
     }
 
     /// The tenant, unless it lacks a number, a channel or an assistant.
@@ -274,6 +320,7 @@ impl TenantKeys {
             timeout_turn_grace: self.timeout_turn_grace,
             max_chained_turns: self.max_chained_turns,
             switchable: Policy::default().switchable,
+            keywords: self.keywords.into_policy(),
             ask: AskPolicy { timeout: self.ask.timeout, retries: self.ask.retries, interval: self.ask.interval },
             send: self.send.into_policy(),
             answer_within: self.answer_within,
@@ -299,6 +346,23 @@ impl ControlConfig {
                 checks.fail("control.password", "`control.password` is of no use without `control.username`: set both");
             }
             (Some(_), Some(_)) | (None, None) => {}
+        }
+        if self.token.is_some() && self.token_sha256.is_some() {
+            checks.fail(
+                "control.token_sha256",
+                "`control.token` is set too: keep one of them, or use [[tenants.control.tokens]]",
+            );
+        }
+        for (index, credential) in self.tokens.iter().enumerate() {
+            let key = |name| format!("control.tokens.{index}.{name}");
+            if credential.name.trim().is_empty()
+                || self.tokens[..index].iter().any(|other| other.name == credential.name)
+            {
+                checks.fail(&key("name"), "`name` is empty or another token's too: give each its own");
+            }
+            if credential.scopes.is_empty() {
+                checks.fail(&key("scopes"), "`scopes` is empty: list some of \"read\", \"send\" and \"control\"");
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -45,7 +46,10 @@ use raconteur_storage::TranscriptTurn;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use super::caller::Caller;
+use super::refusals::{Allowance, Refusals};
 use super::{Limits, webhook};
 use crate::config::ControlConfig;
 use crate::pipe::PipeIds;
@@ -71,13 +75,14 @@ pub(super) struct Desk {
     pipes: PipeIds,
     limits: Limits,
     room: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
 }
 
 /// The routes, below `/v1/tenants`.
 pub(super) fn router(control: Control, tenants: BTreeMap<Address, ControlConfig>, shared: Shared) -> Router {
-    let Shared { limits, room } = shared;
+    let Shared { limits, room, refusals } = shared;
     let pipes = PipeIds::new(control.salt());
-    let desk = Arc::new(Desk { control, access: Access::new(tenants), pipes, limits, room });
+    let desk = Arc::new(Desk { control, access: Access::new(tenants), pipes, limits, room, refusals });
     Router::new()
         .route("/{tenant}/sessions", post(requests::start).get(reading::sessions))
         .route("/{tenant}/sessions/{user}", get(reading::session).delete(requests::end))
@@ -99,6 +104,7 @@ pub(super) fn router(control: Control, tenants: BTreeMap<Address, ControlConfig>
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) room: Arc<Semaphore>,
+    pub(super) refusals: Arc<Refusals>,
 }
 
 async fn wrong_method() -> Response {
@@ -112,6 +118,9 @@ async fn nothing_here() -> Response {
 
 type Answer = Result<Response, Problem>;
 
+/// What the path names, unless it is no text.
+type Params = Result<RawPathParams, RawPathParamsRejection>;
+
 /// A request whose sender has proved that he may.
 pub(super) struct Admitted {
     /// For which number.
@@ -119,11 +128,13 @@ pub(super) struct Admitted {
     params: Vec<(String, String)>,
     parts: Parts,
     body: Bytes,
+    /// When it must have been answered.
+    until: Instant,
 }
 
 /// Lets a request in, bounded in number, size and time, and answers it.
 async fn admit<F>(
-    (State(desk), params): (State<Arc<Desk>>, RawPathParams),
+    (State(desk), params): (State<Arc<Desk>>, Params),
     request: Request<Body>,
     answer: impl FnOnce(Arc<Desk>, Admitted) -> F,
 ) -> Response
@@ -131,45 +142,70 @@ where
     F: Future<Output = Answer>,
 {
     let within = if request.uri().path().contains("/test/") { TRIAL_WITHIN } else { desk.limits.request_timeout };
+    let until = Instant::now() + within;
     let Ok(_room) = desk.room.try_acquire() else { return Problem::busy("too many requests at once").into_response() };
     let answering = async {
-        let admitted = desk.admitted(&params, request).await?;
+        let params = params.map_err(|_| Problem::invalid("the path is not UTF-8"))?;
+        let admitted = desk.admitted(&params, request, until).await?;
         answer(Arc::clone(&desk), admitted).await
     };
-    match tokio::time::timeout(within, answering).await {
+    match tokio::time::timeout_at(until, answering).await {
         Ok(answered) => answered.unwrap_or_else(IntoResponse::into_response),
         Err(_elapsed) => Problem::busy("the request took too long").into_response(),
     }
 }
 
 impl Desk {
-    async fn admitted(&self, params: &RawPathParams, request: Request<Body>) -> Result<Admitted, Problem> {
+    async fn admitted(
+        &self,
+        params: &RawPathParams,
+        request: Request<Body>,
+        until: Instant,
+    ) -> Result<Admitted, Problem> {
         let params: Vec<(String, String)> =
             params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let tenant = params.iter().find(|(name, _)| name == "tenant").and_then(|(_, value)| Address::parse(value).ok());
-        let tenant = self.access.check(tenant, request.headers())?;
+        let tenant = self.proved(tenant, &request)?;
         let (parts, body) = request.into_parts();
         let body = webhook::read(body, self.limits.body_max_bytes).await.map_err(Problem::from)?;
-        Ok(Admitted { tenant, params, parts, body })
+        Ok(Admitted { tenant, params, parts, body, until })
     }
 
-    /// What came of something that a conversation carries out at once; `None` when it takes longer than anybody should wait.
-    async fn outcome(&self, key: &ConversationKey, taken: Taken) -> Result<Option<TranscriptTurn>, Problem> {
+    /// The tenant, if the request proves that its sender may do what it wants. Who was refused too often is not even looked at.
+    fn proved(&self, tenant: Option<Address>, request: &Request<Body>) -> Result<Address, Problem> {
+        let caller = Caller::noted(request.extensions());
+        if let Allowance::Spent(wait) = self.refusals.left(caller.address) {
+            return Err(Problem::slow_down(wait));
+        }
+        let needed = access::needed(request.method(), request.uri().path());
+        self.access.check(tenant, request.headers(), needed).inspect_err(|problem| {
+            if problem.is_unauthorized() {
+                self.refusals.note(caller.address);
+                tracing::warn!("a request to the REST interface was refused: it shows no credentials, or wrong ones");
+            }
+        })
+    }
+
+    /// What came of something that a conversation carries out at once; `None` when it takes longer than anybody should wait, or cannot
+    /// be seen: what was taken is never answered as if it had not been.
+    async fn outcome(&self, admitted: &Admitted, key: &ConversationKey, taken: Taken) -> Option<TranscriptTurn> {
         let mut pause = FIRST_LOOK;
         let looking = async {
             loop {
                 match self.control.outcome(key, taken).await {
-                    Ok(Some(turn)) => return Ok(turn),
+                    Ok(Some(turn)) => return Some(turn),
                     Ok(None) => tokio::time::sleep(pause).await,
-                    Err(refused) => return Err(Problem::from(refused)),
+                    Err(error) => {
+                        tracing::warn!(%error, "what came of a request cannot be seen");
+                        return None;
+                    }
                 }
                 pause = (pause * 2).min(Duration::from_millis(200));
             }
         };
-        match tokio::time::timeout(OUTCOME_WITHIN, looking).await {
-            Ok(found) => found.map(Some),
-            Err(_elapsed) => Ok(None),
-        }
+        // Half of what is left: the answer takes its time as well.
+        let within = OUTCOME_WITHIN.min(admitted.until.saturating_duration_since(Instant::now()) / 2);
+        tokio::time::timeout(within, looking).await.ok().flatten()
     }
 }
 

@@ -4,7 +4,7 @@
 //! | what | status |
 //! |---|---|
 //! | taken, or taken before | 200 and the transport's own acknowledgement |
-//! | not proven to come from the provider; a number that is not ours | 403 |
+//! | not proven to come from the provider; a number that is not ours | 403; 429 when the client was refused too often |
 //! | makes no sense | 400 |
 //! | nothing is received at this path | 404 |
 //! | body too large | 413 |
@@ -21,7 +21,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use raconteur_actors::inbox::{Inbox, Outcome, Refused};
 use tokio::sync::Semaphore;
 
-use super::{Limits, text};
+use super::caller::Caller;
+use super::refusals::{Allowance, Refusals};
+use super::{Limits, slow_down, text};
 use crate::transport::{Webhook, WebhookError};
 
 /// How many seconds a provider is asked to wait before it comes again.
@@ -33,6 +35,7 @@ pub(super) struct Desk {
     pub(super) inbox: Inbox,
     pub(super) limits: Limits,
     pub(super) room: Arc<Semaphore>,
+    pub(super) refusals: Arc<Refusals>,
 }
 
 /// Answers one request of a provider.
@@ -52,6 +55,7 @@ pub(super) async fn receive(
 impl Desk {
     async fn take(&self, request: Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
+        let caller = Caller::noted(&parts.extensions);
         let body = match read(body, self.limits.body_max_bytes).await {
             Ok(body) => body,
             Err(Unread::TooLarge(most)) => {
@@ -62,7 +66,7 @@ impl Desk {
         };
         let arrivals = match self.webhook.parse(&Request::from_parts(parts, body)) {
             Ok(arrivals) => arrivals,
-            Err(error) => return self.refuse(&error),
+            Err(error) => return self.refuse(&error, caller),
         };
         for arrival in arrivals {
             match self.inbox.accept(arrival).await {
@@ -70,7 +74,7 @@ impl Desk {
                 Ok(Outcome::Unknown) => {
                     tracing::info!(channel = self.inbox.channel(), "a receipt for a text that is not known");
                 }
-                Err(refused) => return self.turn_away(&refused),
+                Err(refused) => return self.turn_away(&refused, caller),
             }
         }
         let reply = self.webhook.acknowledge();
@@ -80,17 +84,13 @@ impl Desk {
         ([(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
     }
 
-    fn refuse(&self, error: &WebhookError) -> Response {
+    fn refuse(&self, error: &WebhookError, caller: Caller) -> Response {
         let channel = self.inbox.channel();
         match error {
-            WebhookError::Forbidden(why) => {
-                tracing::warn!(
-                    channel,
-                    why = why.as_str(),
-                    "a request was refused: it does not prove where it comes from"
-                );
-                text(StatusCode::FORBIDDEN, "Forbidden")
-            }
+            WebhookError::Forbidden(why) => self.forbid(caller, || {
+                let why = why.as_str();
+                tracing::warn!(channel, why, "a request was refused: it does not prove where it comes from");
+            }),
             WebhookError::NotFound(why) => text(StatusCode::NOT_FOUND, why),
             WebhookError::Malformed(why) => {
                 tracing::warn!(channel, why = why.as_str(), "a request makes no sense");
@@ -99,11 +99,21 @@ impl Desk {
         }
     }
 
-    fn turn_away(&self, refused: &Refused) -> Response {
+    /// What proves itself goes through however often others with the same address were refused; what does not is logged only so often.
+    fn forbid(&self, caller: Caller, log: impl FnOnce()) -> Response {
+        match self.refusals.note(caller.address) {
+            Allowance::Left => {
+                log();
+                text(StatusCode::FORBIDDEN, "Forbidden")
+            }
+            Allowance::Spent(wait) => slow_down(wait),
+        }
+    }
+
+    fn turn_away(&self, refused: &Refused, caller: Caller) -> Response {
         match refused {
             Refused::UnknownTenant { .. } => {
-                tracing::warn!(channel = self.inbox.channel(), "{refused}");
-                text(StatusCode::FORBIDDEN, "Forbidden")
+                self.forbid(caller, || tracing::warn!(channel = self.inbox.channel(), "{refused}"))
             }
             Refused::Conflict => text(StatusCode::UNPROCESSABLE_ENTITY, "this id was used before for another request"),
             Refused::Full(why) => busy(why),

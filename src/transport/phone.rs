@@ -1,8 +1,8 @@
 //! The simulated phone: a transport without a provider, for trying things out, tests and load.
 //!
 //! A phone sends texts by posting JSON to the webhook and receives them as server-sent events from `/events`. The channel keeps
-//! nothing: what was said is in the transcript, from which a phone that was away catches up. Nobody is asked who he is, so this
-//! belongs on a machine of one's own.
+//! nothing: what was said is in the transcript, from which a phone that was away catches up. Nobody is asked who he is, so only
+//! this machine may, unless `[server] open_beyond_loopback` says otherwise.
 
 mod events;
 mod feed;

@@ -5,6 +5,7 @@
 
 mod find;
 mod form;
+mod media;
 mod message;
 mod receipt;
 mod rest;
@@ -18,13 +19,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use raconteur_actors::port::Transport;
+use raconteur_conversation::policy::MediaCheck;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Lookup, OutboundMessage, ProviderId, Repeat, SendError};
+use raconteur_conversation::words::{Lookup, MediaVerdict, OutboundMessage, ProviderId, Repeat, SendError};
 
 pub use settings::Settings;
 
 use crate::check::Verdict;
-use crate::client::client;
+use crate::client::{Outbound, client};
 use crate::config::{Problem, Section};
 use crate::transport::Channel;
 use rest::Rest;
@@ -50,7 +52,9 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
     }
     let http = client(settings.connect_timeout).map_err(|error| vec![error.to_string()])?;
     let address = format!("{}/channels/{name}", settings.public_url.trim_end_matches('/'));
-    let transport = Twilio { rest: Rest::new(http, settings), status_url: format!("{address}/status") };
+    let guarded = || Outbound::guarded(settings.connect_timeout, &settings.outbound);
+    let media = settings.media_check.then(guarded).transpose().map_err(|error| vec![error.to_string()])?;
+    let transport = Twilio { rest: Rest::new(http, settings), status_url: format!("{address}/status"), media };
     let webhook = TwilioWebhook::new(address, settings);
     Ok(Channel { transport: Arc::new(transport), webhook: Some(Arc::new(webhook)), routes: None })
 }
@@ -60,7 +64,7 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
 /// # Errors
 /// All that is wrong with it.
 pub(crate) fn open_section(section: &Section) -> Result<Channel, Vec<Problem>> {
-    let settings: Settings = section.read()?;
+    let settings = Settings { outbound: section.outbound().clone(), ..section.read()? };
     open(&section.name, &settings).map_err(|messages| section.problems(messages))
 }
 
@@ -83,6 +87,8 @@ struct Twilio {
     rest: Rest,
     /// Where Twilio is asked to post receipts; each text adds its own id.
     status_url: String,
+    /// Looks at media before they are sent, where they are to be looked at.
+    media: Option<Outbound>,
 }
 
 #[async_trait]
@@ -100,11 +106,27 @@ impl Transport for Twilio {
         Repeat::AskLog
     }
 
+    fn answers_keywords(&self) -> bool {
+        // Twilio answers STOP and START by itself and takes nothing for who has stopped, our answer included.
+        true
+    }
+
     fn text_max(&self) -> usize {
         TEXT_MAX
     }
 
     fn media_max(&self) -> usize {
         MEDIA_MAX
+    }
+
+    fn media_check(&self) -> MediaCheck {
+        if self.media.is_some() { MediaCheck::Ask } else { MediaCheck::No }
+    }
+
+    async fn judge_media(&self, url: &str) -> MediaVerdict {
+        match &self.media {
+            Some(out) => media::judge(out, url).await,
+            None => MediaVerdict::AsMedia,
+        }
     }
 }

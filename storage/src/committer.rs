@@ -10,6 +10,7 @@ mod draft;
 mod inboxes;
 mod load;
 mod opening;
+mod tide;
 mod writer;
 
 use std::collections::VecDeque;
@@ -22,7 +23,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::engine::Engine;
 use crate::{Accepted, Claim, Loaded, Mark, NewWork, Step, StoreError, Version};
 
-pub(crate) use writer::{Writer, names};
+pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
+pub(crate) use tide::{Shore, tide};
+pub(crate) use writer::{Mark as DuplicateMark, Writer, names, read_mark as read_duplicate};
 
 /// A batch takes no more requests than this; a load, which only reads, counts as [`LOAD_WEIGHT`].
 const REQUESTS_MAX: usize = 1_024;

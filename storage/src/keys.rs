@@ -5,16 +5,20 @@
 //! c | place | chunk                 conversation record   chunk 0: version, indexed deadline, hashes of the other chunks
 //! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id)
 //! h | place | sequence | chunk      transcript page       JSON
-//! m | name                          meta                  format, clean, salt, sequence
+//! m | name                          meta                  format, clean, salt, sequence; importing while an import is not complete
 //! s | shard u16                     claim                 epoch u64
 //! t | at u64 | place                deadline index        (empty); one per conversation, named by its record
 //! u | tenant | day u32              usage                 counters u64
 //! w | place | sequence | chunk      work record           unread, or answered with rows that are not settled
 //! x | sequence | chunk              dead letter           JSON
 //!
+//! 0xff and what follows it is the engine's own, and no record.
+//!
 //! place    = shard u16 | length u8 | tenant | length u8 | user      no place is the beginning of another
 //! tenant   = length u8 | bytes        sequence = u64        chunk = u16
 //! ```
+
+mod name;
 
 use std::ops::{Range, RangeInclusive};
 
@@ -22,6 +26,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 use uuid::Uuid;
+
+pub(crate) use name::Name;
 
 use crate::usage::Day;
 
@@ -33,6 +39,9 @@ pub(crate) const META_CLEAN: &[u8] = b"mclean";
 pub(crate) const META_SALT: &[u8] = b"msalt";
 /// Sequences below this are spent or reserved.
 pub(crate) const META_SEQUENCE: &[u8] = b"msequence";
+
+/// There while an import has not brought everything.
+pub(crate) const META_IMPORTING: &[u8] = b"mimporting";
 
 const CONVERSATION: u8 = b'c';
 const DUPLICATE: u8 = b'd';
@@ -143,6 +152,11 @@ fn after_prefix(mut prefix: Vec<u8>) -> Vec<u8> {
     prefix
 }
 
+/// Everything that is a record.
+pub(crate) fn everything() -> Range<Vec<u8>> {
+    Vec::new()..vec![u8::MAX]
+}
+
 fn all(prefix: u8) -> Range<Vec<u8>> {
     vec![prefix]..vec![prefix + 1]
 }
@@ -159,6 +173,14 @@ pub(crate) fn duplicate(tenant: &Address, id: &str) -> Vec<u8> {
         key.extend_from_slice(&id[..ID_MAX + 1 - 16]);
         key.extend_from_slice(Uuid::new_v5(&Uuid::NAMESPACE_OID, id).as_bytes());
     }
+    key
+}
+
+/// The mark of an id as it stands in a key, which is not the id itself if that is long.
+pub(crate) fn duplicate_as_kept(tenant: &Address, id: &[u8]) -> Vec<u8> {
+    let mut key = vec![DUPLICATE];
+    push_address(&mut key, tenant);
+    key.extend_from_slice(id);
     key
 }
 

@@ -19,7 +19,7 @@ use raconteur_conversation::words::{Receipt, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::committer::{self, Health, Load, Reply, Request, Writer};
+use crate::committer::{self, Health, Load, Reply, Request, Shore, Writer};
 use crate::engine::Engine;
 use crate::{
     Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
@@ -54,6 +54,7 @@ pub struct KvStore<E> {
     opening: Opening,
     requests: Option<mpsc::Sender<Request>>,
     health: watch::Receiver<Health>,
+    shore: Shore,
     /// `None`: the committer is a task, and nothing may leave this thread.
     thread: Option<JoinHandle<()>>,
 }
@@ -92,10 +93,11 @@ impl<E: Engine> KvStore<E> {
 
     fn prepare(engine: E, options: Options) -> Result<(Self, impl Future<Output = ()> + Send + 'static), StoreError> {
         let engine = Arc::new(engine);
-        let (writer, opening) = Writer::open(Arc::clone(&engine), options)?;
+        let (tide, shore) = committer::tide();
+        let (writer, opening) = Writer::open(Arc::clone(&engine), options, tide)?;
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let (alarm, health) = watch::channel(Health::Open);
-        let store = Self { engine, opening, requests: Some(requests), health, thread: None };
+        let store = Self { engine, opening, requests: Some(requests), health, shore, thread: None };
         Ok((store, committer::run(writer, queue, alarm)))
     }
 
@@ -131,12 +133,14 @@ impl<E: Engine> KvStore<E> {
         if !matches!(&*self.health.borrow(), Health::Open) {
             return Err(self.refusal());
         }
-        if self.thread.is_none() {
-            return read(&self.engine);
-        }
-        let engine = Arc::clone(&self.engine);
-        let reading = tokio::task::spawn_blocking(move || read(&engine));
-        reading.await.unwrap_or_else(|_| Err(StoreError::Unusable("a read has failed in an unforeseen way".into())))
+        let found = if self.thread.is_none() {
+            read(&self.engine)
+        } else {
+            let engine = Arc::clone(&self.engine);
+            let reading = tokio::task::spawn_blocking(move || read(&engine)).await;
+            reading.unwrap_or_else(|_| Err(StoreError::Unusable("a read has failed in an unforeseen way".into())))
+        }?;
+        if self.shore.is_safe().await { Ok(found) } else { Err(self.refusal()) }
     }
 }
 

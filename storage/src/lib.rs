@@ -12,6 +12,7 @@
 //! * Duplicates, fences and versions are judged against what is on disk plus everything submitted before; a
 //!   [`Accepted::Duplicate`] is answered only when the record that it repeats is durable.
 //! * [`Store::load`] sees every commit and settlement of that conversation submitted before it.
+//! * What is read is durable: nothing is returned that a loss of power could take back.
 //! * [`Store::settle`] returns when the settlement is in line, not when it is on disk: losing one costs a look-up, never a text.
 //! * Sequences are drawn from one counter that never goes back, also across restarts; drawn numbers are multiples of
 //!   [`Sequence::STRIDE`].
@@ -23,10 +24,12 @@ mod chunks;
 mod committer;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod dump;
 pub mod engine;
 mod fetch;
 mod keys;
 mod kv;
+pub mod private;
 pub mod record;
 pub mod usage;
 
@@ -234,6 +237,32 @@ pub enum StoreError {
         /// Where it lies.
         path: String,
         /// What was found.
+        reason: String,
+    },
+    /// Records that were acknowledged are gone from the end of it.
+    #[error(
+        "the store at {path} has lost its latest {missing} write(s), though they were acknowledged: its data file was damaged, or is \
+         older than the file `watermark` beside it; put the whole directory back from a backup, or go on with what is there: \
+         raconteur store accept-loss --store {path}"
+    )]
+    Behind {
+        /// Where it lies.
+        path: String,
+        /// How many batches.
+        missing: u64,
+    },
+    /// An import has not brought everything.
+    #[error("an import into the store at {path} did not come to its end: remove the directory and import again")]
+    Incomplete {
+        /// Where it lies.
+        path: String,
+    },
+    /// The directory is not one that can be used for this.
+    #[error("{path} {reason}")]
+    WrongPlace {
+        /// The directory.
+        path: String,
+        /// What is wrong with it, and what to do.
         reason: String,
     },
     /// Reading or writing failed; after a failed write the store takes nothing more.

@@ -13,6 +13,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{DeliveryStatus, OutboundRow, RowState, Sequence, Work, WorkRecord};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::chunks::{self, Damage};
@@ -94,7 +95,7 @@ const UNREAD: u8 = 0;
 const ANSWERED: u8 = 1;
 
 /// Bytes of a work record's fixed part.
-const WORK_FIXED: usize = 3 + 16 + 8;
+pub(crate) const WORK_FIXED: usize = 3 + 16 + 8;
 
 /// A work record, as far as its fixed part tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +181,15 @@ pub(crate) fn read_answered(whole: &[u8]) -> Result<Vec<OutboundRow>, Damage> {
     }
 }
 
+/// The values of a work record whose JSON was written before.
+pub(crate) fn write_work(kind: WorkKind, seed: u128, json: &RawValue) -> Result<Vec<Vec<u8>>, StoreError> {
+    let (start, time) = match kind {
+        WorkKind::Unread { attempts, alone, accepted_at } => ([UNREAD, attempts, u8::from(alone)], accepted_at),
+        WorkKind::Answered { due } => ([ANSWERED, 0, 0], due),
+    };
+    write(&WorkHead::fixed(start, seed, time), &json)
+}
+
 /// From when on a row needs somebody.
 fn due(state: &RowState) -> UnixMillis {
     match state {
@@ -217,7 +227,9 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use raconteur_conversation::address::Address;
-    use raconteur_conversation::words::{InboundMessage, OutboundId, Pipe, ProviderId, SendText, StartSession, Within};
+    use raconteur_conversation::words::{
+        InboundMessage, OnOpen, OutboundId, Pipe, ProviderId, SendText, StartSession, Within,
+    };
 
     use super::*;
 
@@ -284,6 +296,7 @@ mod tests {
                 user_data: Some(user_data),
                 timeout: Some(std::time::Duration::from_secs(90)),
                 text: Some("Hello".into()),
+                on_open: OnOpen::Refuse,
             }),
             Work::End,
             Work::Send(SendText {

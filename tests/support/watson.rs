@@ -1,9 +1,12 @@
-//! A stand-in for watsonx Assistant v2 on a free local port: sessions, both address schemes, and a script in place of the skills.
+//! A stand-in for watsonx Assistant v2 on a free local port: sessions, messages without them, both address schemes, and a script in place
+//! of the skills.
 //!
-//! It is as strict as the real one where that matters to a client: it checks the key, the version, the ids and the text, and keeps each
-//! session's context, into which every request is merged variable by variable and in which a skill's variables stay until
-//! something overwrites them. Faults are queued per operation and spent one by one. Messages can be held at a gate that the test
-//! opens. It keeps every request for inspection.
+//! It is as strict as the real one where that matters to a client: it checks the credentials, the version, the ids and the text, and keeps
+//! each session's context, into which every request is merged variable by variable and in which a skill's variables stay until
+//! something overwrites them. A new session knows nothing but what is passed in. Where the dialog stands is in `system.state`,
+//! which counts the turns since the dialog began (`state-1`, `state-2`, ...) and is shown only to who asks for an export.
+//! Faults are queued per operation and spent one by one. Messages can be held at a gate that the test opens. It keeps every
+//! request for inspection.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -30,6 +33,20 @@ pub(crate) struct Turn {
     pub(crate) text: String,
     /// Counts all messages that reached the script, from 1.
     pub(crate) number: usize,
+    /// All that the assistant knows, what came with this message included.
+    pub(crate) context: Value,
+}
+
+impl Turn {
+    /// A variable of the dialog skill; empty where it is not set.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        self.context["skills"]["main skill"]["user_defined"][name].as_str().unwrap_or_default()
+    }
+
+    /// Where the dialog stood before this turn; empty at its beginning.
+    pub(crate) fn state(&self) -> &str {
+        self.context["skills"]["main skill"]["system"]["state"].as_str().unwrap_or_default()
+    }
 }
 
 /// What the script answers, and what its skills set in the context.
@@ -101,6 +118,8 @@ struct Inner {
     faults: VecDeque<(Operation, Fault)>,
     /// Messages that begin like this are held.
     held: Option<String>,
+    /// The `Authorization` that is taken in place of the key's.
+    accepted: Option<String>,
 }
 
 /// The running stand-in. Its server ends with the test's runtime.
@@ -122,6 +141,11 @@ impl StandIn {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/instances/test", self.address)
+    }
+
+    /// From now on this `Authorization` is taken and no other.
+    pub(crate) fn accept(&self, authorization: &str) {
+        self.shared.lock().accepted = Some(authorization.to_owned());
     }
 
     pub(crate) fn fault(&self, operation: Operation, fault: Fault) {
@@ -200,6 +224,12 @@ impl StandIn {
     }
 }
 
+impl Inner {
+    fn accepts(&self, authorization: &str) -> bool {
+        authorization == self.accepted.as_deref().unwrap_or(BASIC)
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("no script panics with the lock held")
@@ -220,7 +250,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     if let Some(fault) = fault {
         return play(operation, fault).await;
     }
-    if seen.authorization != BASIC {
+    if !shared.lock().accepts(&seen.authorization) {
         return error(401, "Unauthorized");
     }
     if !parts.uri.query().unwrap_or_default().contains("version=20") {
@@ -234,7 +264,10 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
             if is_held {
                 shared.gate.acquire().await.expect("the gate is never closed").forget();
             }
-            message(&shared, &session, &seen.body)
+            match session.as_str() {
+                "" => stateless_message(&shared, &seen.body),
+                session => message(&shared, session, &seen.body),
+            }
         }
         Operation::Delete => match shared.lock().sessions.remove(&session) {
             Some(_) => axum::Json(json!({})).into_response(),
@@ -252,6 +285,7 @@ fn route(seen: &Seen) -> Option<(Operation, String)> {
     match (seen.method.as_str(), &steps[..]) {
         ("POST", ["sessions"]) => Some((Operation::Create, String::new())),
         ("POST", ["sessions", id, "message"]) => Some((Operation::Message, (*id).to_owned())),
+        ("POST", ["message"]) => Some((Operation::Message, String::new())),
         ("DELETE", ["sessions", id]) => Some((Operation::Delete, (*id).to_owned())),
         _ => None,
     }
@@ -297,25 +331,59 @@ fn create(inner: &mut Inner) -> Response {
 
 fn message(shared: &Shared, session: &str, body: &Value) -> Response {
     let mut inner = shared.lock();
-    let Some(mut context) = inner.sessions.remove(session) else { return error(404, "Invalid Session") };
-    let text = body["input"]["text"].as_str().unwrap_or_default();
-    if text.contains(['\r', '\n', '\t']) || text.encode_utf16().count() > 2_048 {
-        inner.sessions.insert(session.to_owned(), context);
-        return error(400, "input.text contains invalid characters or is too long");
+    let Some(context) = inner.sessions.get(session).cloned() else { return error(404, "Invalid Session") };
+    let named = &body["context"]["global"]["session_id"];
+    if !named.is_null() && *named != json!(session) {
+        return error(400, "context.global.session_id names another session");
     }
-    inner.messages += 1;
-    let reply = (shared.script)(&Turn { text: text.to_owned(), number: inner.messages });
-    let skills = json!({
-        "main skill": {"user_defined": reply.user_defined}, "actions skill": {"skill_variables": reply.skill_variables},
-    });
-    merge(&mut context, &body["context"], 3);
-    merge(&mut context, &json!({"skills": skills}), 3);
-    let mut answer = json!({"output": reply.output, "user_id": body["user_id"]});
-    if body["input"]["options"]["return_context"] == json!(true) {
+    let (context, mut answer) = match turn(shared, &mut inner, context, body) {
+        Ok(done) => done,
+        Err(refused) => return error(400, refused),
+    };
+    let options = &body["input"]["options"];
+    if options["return_context"] == json!(true) || options["export"] == json!(true) {
         answer["context"] = context.clone();
+        if options["export"] != json!(true) {
+            let system = answer["context"]["skills"]["main skill"]["system"].as_object_mut();
+            system.expect("every turn leaves a state").remove("state");
+        }
     }
     inner.sessions.insert(session.to_owned(), context);
     axum::Json(answer).into_response()
+}
+
+/// Knows only what comes along, and gives all of it back.
+fn stateless_message(shared: &Shared, body: &Value) -> Response {
+    let options = &body["input"]["options"];
+    if !options["return_context"].is_null() || !options["export"].is_null() {
+        return error(400, "input.options has properties that a stateless message has not");
+    }
+    match turn(shared, &mut shared.lock(), json!({"global": {"session_id": "stateless"}}), body) {
+        Ok((context, mut answer)) => {
+            answer["context"] = context;
+            axum::Json(answer).into_response()
+        }
+        Err(refused) => error(400, refused),
+    }
+}
+
+/// One turn of the assistant: the context after it, and the answer without one; or why it is refused.
+fn turn(shared: &Shared, inner: &mut Inner, mut context: Value, body: &Value) -> Result<(Value, Value), &'static str> {
+    let text = body["input"]["text"].as_str().unwrap_or_default();
+    if text.contains(['\r', '\n', '\t']) || text.encode_utf16().count() > 2_048 {
+        return Err("input.text contains invalid characters or is too long");
+    }
+    inner.messages += 1;
+    merge(&mut context, &body["context"], 3);
+    let turn = Turn { text: text.to_owned(), number: inner.messages, context: context.clone() };
+    let so_far: u32 = turn.state().strip_prefix("state-").and_then(|count| count.parse().ok()).unwrap_or_default();
+    let reply = (shared.script)(&turn);
+    let skills = json!({
+        "main skill": {"user_defined": reply.user_defined, "system": {"state": format!("state-{}", so_far + 1)}},
+        "actions skill": {"skill_variables": reply.skill_variables},
+    });
+    merge(&mut context, &json!({"skills": skills}), 3);
+    Ok((context, json!({"output": reply.output, "user_id": body["user_id"]})))
 }
 
 /// Objects are merged down to `levels` below the context, which is where the variables are; a variable is replaced whole.

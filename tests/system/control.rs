@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::caller::text_fields;
 use crate::operator::{delete, get, post, request, told};
 use crate::scene::{ADA, BOB, CONTROL_TOKEN, Keys, OPERATOR, PASSWORD, PHONE, Scene, TENANT, echo, said, soon};
-use crate::twilio::{Taken, error};
+use crate::twilio::{Answer, Taken, error};
 use crate::watson::{Fault, Operation};
 
 const ONLY_ON_REQUEST: Keys =
@@ -291,4 +291,42 @@ async fn an_older_gateways_webhook_path_is_followed_with_its_own_signature() {
     assert_eq!(listed.status, 200, "{listed:?}");
     assert_eq!(told(scene.caller.request(Method::GET, "/old/sessions")).await.status, 401);
     scene.echoes(ADA, "the usual way").await;
+}
+
+#[tokio::test]
+async fn a_start_that_is_not_to_replace_a_session_is_answered_alike_when_it_is_repeated() {
+    let scene = Scene::start().await;
+    let body = json!({"user": ADA, "text": "new", "on_open": "refuse"}).to_string();
+    let start = |key: &'static str| {
+        told(request(&scene.caller, Method::POST, "/sessions").header("Idempotency-Key", key).body(body.clone()))
+    };
+    assert_eq!(start("k-1").await.status, 202);
+    scene.settled(ADA).await;
+    let again = start("k-1").await;
+    assert_eq!((again.status, &again.body["repeated"]), (202, &json!(true)), "{again:?}");
+    assert_eq!(start("k-2").await.problem(), (409, "session_open"));
+    delete(&scene.caller, &session_of(ADA)).await;
+    assert_eq!(start("k-2").await.problem(), (409, "session_open"), "it was answered before");
+    assert_eq!(start("k-3").await.status, 202);
+    scene.creates(2).await;
+    assert_eq!(scene.sent_to(ADA), ["new", "new"]);
+}
+
+#[tokio::test]
+async fn a_request_that_was_taken_is_never_answered_as_if_it_had_not_been() {
+    let keys = Keys { server: "request_timeout = \"600ms\"", tenant: "outbox_max = 1", ..Keys::default() };
+    let scene = Scene::with(keys, echo).await;
+    scene.twilio.answer_create(Answer::Silence, Taken::Yes);
+    let first = post(&scene.caller, "/texts", &json!({"user": ADA, "text": "one"})).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    let waits = post(&scene.caller, "/texts", &json!({"user": ADA, "text": "two"})).await;
+    assert_eq!((waits.status, &waits.body["repeated"]), (202, &json!(false)), "{waits:?}");
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_a_problem_like_any_other() {
+    let scene = Scene::start().await;
+    for resource in ["/sessions/%ff", "/sessions/%c3%28/transcript", "/pipes/%ff"] {
+        assert_eq!(get(&scene.caller, resource).await.problem(), (400, "invalid"), "{resource}");
+    }
 }

@@ -203,7 +203,7 @@ async fn too_many_too_long_and_broken_headers_are_refused() {
         (format!("{post}{many}\r\n"), "431"),
         (format!("{post}X: {}\r\n\r\n", "y".repeat(2_000_000)), "431"),
         (format!("{post}{}: y\r\n\r\n", "X".repeat(100_000)), "431"),
-        (format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)), "414"),
+        (format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)), "431"),
         (format!("{post}Content-Length: -1\r\n\r\n"), "400"),
         (format!("{post}Content-Length: 99999999999999999999\r\n\r\n"), "400"),
         (format!("{post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"), "400"),

@@ -11,7 +11,7 @@ use crate::voice::VoiceGateway;
 async fn opened(scene: &Scene, voice: &VoiceGateway, user: &str) -> String {
     let opened = post(&scene.caller, "/pipes", &json!({"user": user, "webhook": voice.url})).await;
     assert_eq!((opened.status, &opened.body["open"]), (201, &json!(true)), "{opened:?}");
-    opened.body["pipe"].as_str().unwrap().to_owned()
+    opened.body["pipe"].as_str().expect("an opened pipe has an id").to_owned()
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_repeated_opening_gives_the_same_pipe() {
         request(&scene.caller, Method::POST, "/pipes").header("Idempotency-Key", "call-7").body(body)
     };
     let (one, two) = (told(open(ADA)).await, told(open(ADA)).await);
-    assert_eq!((one.status, &one.body), (201, &two.body));
+    assert_eq!((one.status, two.status, &one.body["pipe"]), (201, 201, &two.body["pipe"]));
     assert_eq!(told(open(BOB)).await.problem(), (422, "id_reused"));
 }
 
@@ -129,4 +129,22 @@ async fn an_id_that_was_not_given_out_is_no_pipe() {
     let other = told(other.bearer_auth(crate::scene::CONTROL_TOKEN)).await;
     assert_eq!(other.problem(), (404, "no_pipe"));
     assert_eq!(other.body["pipe"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_pipe_says_whether_it_was_opened_before_and_whether_it_is_open_still() {
+    let (scene, voice) = (Scene::start().await, VoiceGateway::start().await);
+    let body = json!({"user": ADA, "webhook": voice.url, "expires_in_s": 600}).to_string();
+    let open =
+        || told(request(&scene.caller, Method::POST, "/pipes").header("Idempotency-Key", "p-1").body(body.clone()));
+    let first = open().await;
+    assert_eq!((first.status, &first.body["repeated"]), (201, &json!(false)), "{first:?}");
+    let again = open().await;
+    assert_eq!((again.status, &again.body["repeated"]), (201, &json!(true)));
+    for field in ["pipe", "id", "expires_at_ms", "open"] {
+        assert_eq!(again.body[field], first.body[field], "{field}");
+    }
+    let pipe = first.body["pipe"].as_str().unwrap();
+    delete(&scene.caller, &format!("/pipes/{pipe}")).await;
+    assert_eq!(open().await.body["open"], json!(false));
 }

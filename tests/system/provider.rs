@@ -22,7 +22,6 @@ async fn a_refused_text_is_shown_as_failed_and_told_to_the_assistant_and_later_o
     let scene = Scene::start().await;
     let table = [
         (error(400, 21211), "21211"),
-        (error(400, 21610), "opted_out"),
         (error(400, 21617), "21617"),
         (literally(400, "<html>no</html>"), "400"),
         (literally(418, ""), "418"),

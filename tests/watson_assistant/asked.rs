@@ -11,7 +11,7 @@ async fn a_message_carries_text_variables_and_platform_context() {
         "smsError": null, "smsAction": null, "smsActionSequence": null,
     });
     let expected = json!({
-        "input": {"message_type": "text", "text": "hi", "options": {"return_context": true}},
+        "input": {"message_type": "text", "text": "hi", "options": {"return_context": true, "export": true}},
         "context": {
             "skills": {
                 "main skill": {"user_defined": variables}, "actions skill": {"skill_variables": variables},
@@ -78,7 +78,7 @@ async fn a_text_is_folded_trimmed_and_cut_before_watson_could_refuse_it() {
 async fn a_start_sends_an_empty_text() {
     let watson = StandIn::start(|_| Reply::text("hello")).await;
     assistant(&watson).ask(&question(AskInput::Start, None)).await.unwrap();
-    let expected = json!({"message_type": "text", "text": "", "options": {"return_context": true}});
+    let expected = json!({"message_type": "text", "text": "", "options": {"return_context": true, "export": true}});
     assert_eq!(watson.messages()[0]["input"], expected);
 }
 
@@ -108,13 +108,23 @@ async fn a_chosen_entry_goes_back_whole_and_byte_for_byte() {
     let sent = watson.seen()[1].raw.clone();
     assert!(sent.contains(r#""intents":[{"intent":"i","confidence":0.12345678901234567890}]"#), "{sent}");
     let mut expected: Value = serde_json::from_str(input).unwrap();
-    expected["options"] = json!({"debug": true, "return_context": true});
+    expected["options"] = json!({"debug": true, "return_context": true, "export": true});
     assert_eq!(watson.messages()[0]["input"], expected);
 
     let table = [
-        (r#"{"text":"x"}"#, json!({"text": "x", "message_type": "text", "options": {"return_context": true}})),
-        (r#"{"options":null}"#, json!({"message_type": "text", "options": {"return_context": true}})),
-        (r#""no object""#, json!({"text": "label", "message_type": "text", "options": {"return_context": true}})),
+        (
+            r#"{"text":"x"}"#,
+            json!({"text": "x", "message_type": "text", "options": {"return_context": true, "export": true}}),
+        ),
+        (r#"{"options":null}"#, json!({"message_type": "text", "options": {"return_context": true, "export": true}})),
+        (
+            r#"{"input":{"text":"v1"},"intents":[]}"#,
+            json!({"text": "label", "message_type": "text", "options": {"return_context": true, "export": true}}),
+        ),
+        (
+            r#""no object""#,
+            json!({"text": "label", "message_type": "text", "options": {"return_context": true, "export": true}}),
+        ),
     ];
     for (input, expected) in table {
         assistant(&watson).ask(&question(choice(input), None)).await.unwrap();

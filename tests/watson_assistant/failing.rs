@@ -2,34 +2,11 @@
 
 use super::*;
 
-/// An error's class, and the wait it asks for.
-fn class(error: &AskError) -> (&'static str, Option<u64>) {
-    match error {
-        AskError::Timeout(_) => ("timeout", None),
-        AskError::Unavailable { after, .. } => ("unavailable", after.map(|after| after.as_secs())),
-        AskError::Rejected { .. } => ("rejected", None),
-        AskError::Misconfigured { .. } => ("misconfigured", None),
-        AskError::Malformed { .. } => ("malformed", None),
-        AskError::Panicked => ("panicked", None),
-    }
-}
-
 #[tokio::test]
 async fn each_status_becomes_what_can_be_done_about_it() {
-    let table = [
-        (301, "misconfigured", None),
-        (400, "rejected", None),
-        (401, "misconfigured", None),
-        (403, "misconfigured", None),
-        (404, "misconfigured", None),
-        (422, "rejected", None),
-        (429, "unavailable", Some(7)),
-        (500, "unavailable", Some(7)),
-        (503, "unavailable", Some(7)),
-    ];
     let watson = StandIn::start(|_| Reply::text("hello")).await;
     for operation in [Operation::Create, Operation::Message] {
-        for (code, expected, after) in table {
+        for (code, expected, after) in STATUSES {
             let body = json!({"error": format!("'{USER}' and {KEY} \u{1b}[31m"), "code": code}).to_string();
             watson.fault(operation, Fault::Status(code, vec![("retry-after", "7")], body));
             let error = ask(&watson, "hi").await.unwrap_err();
@@ -53,7 +30,7 @@ async fn a_refusal_tells_what_watson_said() {
 #[tokio::test]
 async fn a_wrong_key_and_a_wrong_id_are_for_the_operator() {
     let watson = StandIn::start(|_| Reply::text("hello")).await;
-    let wrong_key = Settings { apikey: Secret::new("wrong"), ..reaching(watson.url()) };
+    let wrong_key = Settings { apikey: Some(Secret::new("wrong")), ..reaching(watson.url()) };
     let wrong_id = Settings { assistant_id: "nobody".into(), ..reaching(watson.url()) };
     for (settings, hint) in [(wrong_key, "check apikey"), (wrong_id, "check url, assistant_id")] {
         let error = open("care", &settings).unwrap().ask(&says("hi", None)).await.unwrap_err();

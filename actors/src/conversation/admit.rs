@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use raconteur_conversation::words::{Precedence, WorkRecord};
+use raconteur_conversation::words::{Precedence, Work, WorkRecord};
 use raconteur_conversation::{Effect, Input};
 use raconteur_storage::{DeadLetter, DeadlineIndex, Step, StoreError};
 use ractor::ActorRef;
@@ -40,11 +40,7 @@ impl Resident {
                 let sequence = unread[head].sequence;
                 self.count(&unread[head], attempts, false).await?;
                 self.trial = Some((sequence, Trial::Together(self.runtime.recovery.suspect())));
-                // By itself: if it is innocent it is done with, and not suspected again for what comes behind it.
-                let mut until = unread;
-                let behind = until.split_off(head + 1);
-                self.run(myself, until.into_iter().map(Input::WorkAccepted).collect(), DeadlineIndex::Lazy).await?;
-                self.take(myself, behind, index).await
+                self.take_apart(myself, (unread, head), Input::WorkAccepted, index).await
             }
             // While it waits it is not attempted: a death then is not counted.
             Verdict::RunAlone => {
@@ -52,16 +48,27 @@ impl Resident {
                 Ok(())
             }
             Verdict::Convict(reason) => {
-                // In order of acceptance: the core passes over what is older than what it has seen. And by itself: what comes behind
-                // may be poisonous as well, and must not take the verdict with it.
-                let mut until = unread;
-                let behind = until.split_off(head + 1);
-                let suspect = until.pop().map(|record| Input::MessageConvicted { record, reason });
-                let inputs = until.into_iter().map(Input::WorkAccepted).chain(suspect).collect();
-                self.run(myself, inputs, DeadlineIndex::Lazy).await?;
-                self.take(myself, behind, index).await
+                let convicted = |record| Input::MessageConvicted { record, reason };
+                self.take_apart(myself, (unread, head), convicted, index).await
             }
         }
+    }
+
+    /// Takes what is unread in order of acceptance, since the core passes over what is older than what it has seen, and the suspect apart
+    /// from what comes behind it. If it is innocent it is done with, and not suspected again for the sake of those; and one of them that is
+    /// poisonous as well does not take the verdict with it.
+    async fn take_apart(
+        &mut self,
+        myself: &ActorRef<ConversationMsg>,
+        (mut unread, suspect): (Vec<WorkRecord>, usize),
+        verdict: impl FnOnce(WorkRecord) -> Input,
+        index: DeadlineIndex,
+    ) -> Result<(), StoreError> {
+        let behind = unread.split_off(suspect + 1);
+        let suspect = unread.pop().map(verdict);
+        let inputs = unread.into_iter().map(Input::WorkAccepted).chain(suspect).collect();
+        self.run(myself, inputs, DeadlineIndex::Lazy).await?;
+        self.take(myself, behind, index).await
     }
 
     /// A snapshot that cannot be read goes whole to the dead letters; the conversation has started empty.
@@ -114,12 +121,17 @@ impl Resident {
     /// first of them is suspected first; the process dies only of what asks the assistant.
     fn suspect(&self, unread: &[WorkRecord], reason: &Reason) -> Option<usize> {
         let control = match reason {
-            Reason::Failed(_) => unread.iter().position(|record| !is_question(record)),
+            Reason::Failed(_) => unread.iter().position(|record| !is_question(record) && self.is_taken(record)),
             Reason::Woken => None,
         };
         let question =
             || unread.iter().position(is_question).filter(|_| self.conversation.may_ask(&self.tenant.policy));
         control.or_else(question)
+    }
+
+    /// A text of ours that waits for room in the outbox has done nothing yet.
+    fn is_taken(&self, record: &WorkRecord) -> bool {
+        if let Work::Send(_) = record.work { self.conversation.may_ask(&self.tenant.policy) } else { true }
     }
 
     fn judge(&self, head: &WorkRecord, reason: Reason) -> Verdict {

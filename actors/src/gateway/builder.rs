@@ -173,6 +173,9 @@ fn wire(
         policy.send.media_max = transport.media_max();
         policy.send.media_check = transport.media_check();
         policy.switchable = port.switchable();
+        if !transport.answers_keywords() {
+            policy.keywords.fill_in();
+        }
         let (channel, lane) = (channel.as_str().into(), Lane::new(&lane));
         tenants.push(Tenant { number, channel, policy, transport, assistant: port, lane });
     }

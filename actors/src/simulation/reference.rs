@@ -87,6 +87,7 @@ impl Reference {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
+            | Work::Preference(_)
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => {}
         }
@@ -157,6 +158,7 @@ pub(super) fn said(work: &Work) -> String {
         | Work::DeliveryFailed(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
+        | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => {
             let shown = format!("{work:?}");

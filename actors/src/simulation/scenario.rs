@@ -162,7 +162,7 @@ impl Scenario {
             let number = self.events.len();
             let word = if dice.chance(self.poisons) { "poison" } else { "offer" };
             let send = |within| Work::Send(SendText { body: format!("{word} {number}"), media: Vec::new(), within });
-            let start = |text: Option<String>, timeout| Work::Start(StartSession { user_data: None, timeout, text });
+            let start = |text: Option<String>, timeout| Work::Start(StartSession { timeout, text, ..StartSession::default() });
             let timeout = dice.chance(500).then(|| dice.millis(20_000..60_000));
             let work = match dice.within(0..9) {
                 0 | 1 => Work::End,

@@ -263,6 +263,7 @@ pub(super) fn is_from_outside(work: &Work) -> bool {
         | Work::DeliveryFailed(_)
         | Work::Send(_)
         | Work::OpenPipe(_)
-        | Work::ClosePipe { .. } => true,
+        | Work::ClosePipe { .. }
+        | Work::Preference(_) => true,
     }
 }

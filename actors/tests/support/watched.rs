@@ -46,6 +46,7 @@ fn is_poisonous(step: &Step) -> bool {
         | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
+        | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => false,
     })

@@ -122,11 +122,12 @@ impl ConversationConfig {
     }
 
     /// This, where it says something; otherwise what was ordered before. Credentials go together: a new key or name leaves none of the
-    /// old ones.
+    /// old ones, and neither does a new address, which must not be told what was meant for another.
     #[must_use]
     pub fn over(self, before: Option<Self>) -> Self {
         let before = before.unwrap_or_default();
-        let own_credentials = self.apikey.is_some() || self.username.is_some();
+        let elsewhere = self.url.is_some() && self.url != before.url;
+        let own_credentials = elsewhere || self.apikey.is_some() || self.username.is_some();
         let (username, password, apikey) = if own_credentials {
             (self.username, self.password, self.apikey)
         } else {
@@ -212,6 +213,10 @@ mod tests {
         assert_eq!((merged.url, merged.username), (before.url.clone(), before.username.clone()));
         let keyed = ConversationConfig { apikey: Some("k".into()), ..named }.over(Some(before));
         assert_eq!((keyed.username, keyed.password, keyed.apikey.as_deref()), (None, None, Some("k")));
+        let again = |url: &str| ConversationConfig { url: Some(url.into()), ..ConversationConfig::default() };
+        let keyed = ConversationConfig { apikey: Some("k".into()), ..again("https://a") };
+        assert_eq!(again("https://a").over(Some(keyed.clone())).apikey.as_deref(), Some("k"));
+        assert_eq!(again("https://b").over(Some(keyed)).apikey, None);
     }
 
     #[test]

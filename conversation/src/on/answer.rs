@@ -10,13 +10,16 @@ use uuid::Uuid;
 
 use crate::Step;
 use crate::command::{Command, CommandError, ConversationConfig, whole_number};
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Notice, in_short};
 use crate::policy::{MediaCheck, Switchable};
 use crate::turn::{Asked, Turn};
 use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Media, Precedence, Sequence, Work, WorkRecord};
 
 /// `smsConversationResponseTimeout` must lie in this range, in milliseconds.
 const RESPONSE_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=120_000;
+
+/// So many media of one answer are looked at before they are sent.
+const CHECKS_MAX: usize = 100;
 
 /// What the commands of one answer add up to.
 #[derive(Default)]
@@ -31,7 +34,8 @@ struct Orders {
 }
 
 impl Step<'_> {
-    /// Everything in an answer that the transport may not take, each address once.
+    /// Everything in an answer that the transport may not take, each address once, and no more than anybody should look at: the rest
+    /// goes as it is.
     pub(crate) fn media_to_check(&self, answer: &Answer) -> Vec<String> {
         match self.policy.send.media_check {
             MediaCheck::No => return Vec::new(),
@@ -47,6 +51,9 @@ impl Step<'_> {
             Ok(_) | Err(_) => None,
         });
         for url in shown.cloned().chain(ordered.flatten()) {
+            if urls.len() == CHECKS_MAX {
+                break;
+            }
             if !urls.contains(&url) {
                 urls.push(url);
             }
@@ -59,10 +66,11 @@ impl Step<'_> {
         let orders = self.orders(answer.commands);
         let response_timeout = self.response_timeout(answer.response_timeout.as_ref());
         let told = if let Asked::Assistant(question) = &turn.asked { question.variables.error.clone() } else { None };
+        // Copied only where it may be needed: it holds the assistant's state.
+        if turn.before.is_none() && (turn.next.is_some() || orders.switch.is_some()) {
+            turn.before = self.conversation.session().cloned().map(Box::new);
+        }
         if let Some(session) = &mut self.conversation.durable.session {
-            if turn.before.is_none() && (turn.next.is_some() || orders.switch.is_some()) {
-                turn.before = Some(Box::new(session.clone()));
-            }
             session.state = answer.state;
             session.response_timeout = response_timeout.or(session.response_timeout);
             session.timeout_set = orders.timeout.or(session.timeout_set);
@@ -72,38 +80,41 @@ impl Step<'_> {
                 session.error = None;
             }
         }
-        turn.held.ends |= orders.terminate || answer.items.contains(&Item::EndSession);
+        let times_out = matches!(turn.record.work, Work::TimedOut { .. });
+        turn.held.ends |= times_out || orders.terminate || answer.items.contains(&Item::EndSession);
         turn.held.no_input |= orders.no_input;
         turn.held.items.extend(answer.items);
         turn.held.media.extend(orders.media);
         let switched = orders.switch.is_some_and(|config| self.switch(config));
         // Of a session that ends, the new assistant need not hear.
         let welcome = (switched && !turn.held.ends).then_some(AskInput::Start);
-        match (turn.next.take(), welcome) {
-            // The user's own words, which the greeting has only gone before: no limit is for them.
-            (Some(input), _) => self.ask_next(turn, input),
-            (None, Some(input)) if turn.questions < self.policy.max_chained_turns => self.ask_next(turn, input),
-            (None, Some(_)) => {
+        match turn.next.take().or(welcome) {
+            Some(AskInput::Start) if turn.switches >= self.policy.max_chained_turns => {
                 self.emit(Effect::Report(Notice::TooManyChainedTurns));
                 self.complete(turn);
             }
-            (None, None) => self.complete(turn),
+            Some(input) => self.ask_next(turn, input),
+            None => self.complete(turn),
         }
     }
 
-    /// Asks another question in the same turn.
+    /// Asks another question in the same turn. What the user has said is put whatever the limit on further questions.
     fn ask_next(&mut self, mut turn: Turn, input: AskInput) {
         turn.questions = turn.questions.saturating_add(1);
-        let media = match (&turn.record.work, &input) {
-            (Work::Message(message), AskInput::Text(_) | AskInput::Choice { .. }) => message.media.clone(),
-            _ => Vec::<Media>::new(),
+        if let AskInput::Start = input {
+            turn.switches = turn.switches.saturating_add(1);
+        }
+        let media = match &input {
+            AskInput::Text(_) | AskInput::Choice { .. } => media_of(&turn.record.work),
+            AskInput::Start | AskInput::Signal(_) => Vec::new(),
         };
         let attempts = turn.token().attempt;
         let mut question = self.question(&turn.record, input, media);
         question.token.attempt = attempts + 1;
         question.turn_id = Uuid::new_v5(&question.turn_id, &[turn.questions]);
         turn.attempts_before = attempts;
-        self.emit(Effect::AskAssistant(Box::new(question.clone())));
+        let question = Box::new(question);
+        self.emit(Effect::AskAssistant(question.clone()));
         turn.asked = Asked::Assistant(question);
         self.conversation.turn = Some(turn);
     }
@@ -152,7 +163,9 @@ impl Step<'_> {
         let seed = Uuid::new_v5(&Uuid::from_u128(cause), b"own").as_u128();
         let record = WorkRecord { sequence, accepted_at: self.now, seed, attempts: 0, alone: false, work };
         self.conversation.seen_own = Some(sequence);
-        self.conversation.inbox.push_back(record.clone());
+        if !self.conversation.closed {
+            self.conversation.inbox.push_back(record.clone());
+        }
         self.emit(Effect::Enqueue(Box::new(record)));
     }
 
@@ -183,8 +196,12 @@ impl Step<'_> {
                 Ok(Command::ForceNoInputTurn) => orders.no_input = true,
                 Ok(Command::SetSessionTimeout(timeout)) => orders.timeout = Some(timeout),
                 Ok(Command::SetConversationConfig(config)) => orders.switch = Some(config.over(orders.switch.take())),
-                Err(CommandError::Unknown) => self.emit(Effect::Report(Notice::UnknownCommand { name })),
+                Err(CommandError::Unknown) => {
+                    let name = in_short(&name);
+                    self.emit(Effect::Report(Notice::UnknownCommand { name }));
+                }
                 Err(CommandError::Malformed(reason)) => {
+                    let name = in_short(&name);
                     self.emit(Effect::Report(Notice::MalformedCommand { name, reason }));
                 }
             }
@@ -197,11 +214,16 @@ impl Step<'_> {
         let value = value.filter(|value| !value.is_null())?;
         let millis = whole_number(value).filter(|millis| RESPONSE_TIMEOUT_MS.contains(millis));
         if millis.is_none() {
-            let shown: String = value.to_string().chars().take(80).collect();
-            self.emit(Effect::Report(Notice::BadResponseTimeout { value: shown }));
+            let value = in_short(&value.to_string());
+            self.emit(Effect::Report(Notice::BadResponseTimeout { value }));
         }
         millis.map(Duration::from_millis)
     }
+}
+
+/// What came with the text that opened the turn.
+fn media_of(work: &Work) -> Vec<Media> {
+    if let Work::Message(message) = work { message.media.clone() } else { Vec::new() }
 }
 
 #[cfg(test)]

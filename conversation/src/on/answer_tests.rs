@@ -272,3 +272,71 @@ fn a_state_survives_a_forced_turn() {
     assert_eq!(script.last_question().state, state);
     script.advance(minutes(1));
 }
+
+/// A commit for somebody else's sake must not keep half a turn: after a crash the whole turn is taken again.
+#[test]
+fn what_a_turn_has_changed_is_kept_only_with_its_last_answer() {
+    let state = |data: &str| {
+        let data = serde_json::value::RawValue::from_string(data.into()).unwrap();
+        Some(AssistantState { assistant: "assistant".into(), data })
+    };
+    let mut script = switchable();
+    script.accept(8, text("hi"));
+    script.replied(8, 1, Answer { state: state("1"), ..answer("hello") });
+    script.accept(16, text("billing"));
+    let passed_on = ordering("I'll pass you on.", vec![switch_to("https://b.example")]);
+    script.replied(16, 1, Answer { state: state("2"), ..passed_on });
+    assert_eq!(script.last_question().state, state("2"));
+    let outbound = crate::words::OutboundId { turn: Sequence(8), part: 0 };
+    let failure = crate::words::DeliveryFailure { outbound, code: "30003".into(), reason: "unreachable".into() };
+    script.accept(24, Work::DeliveryFailed(failure));
+    let mut again = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+    again.policy = script.policy.clone();
+    assert_eq!(again.accept(16, text("billing")), ["ask 16/1 \"billing\" timeout 30s"]);
+    let question = again.last_question();
+    assert_eq!((&question.state, question.config.is_some()), (&state("1"), false));
+    assert_eq!(question.variables.error.as_ref().map(|error| error.code.as_str()), Some("30003"));
+    script.replied(16, 2, Answer { state: state("3"), ..answer("Billing here.") });
+    let kept = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+    let session = kept.conversation.session().unwrap();
+    assert_eq!((&session.state, session.config.is_some()), (&state("3"), true));
+}
+
+#[test]
+fn the_users_first_text_is_no_chained_turn() {
+    let mut script = Script::new();
+    (script.policy.greeting, script.policy.max_chained_turns) = (Greeting::Welcome, 0);
+    script.accept(8, text("pizza"));
+    assert_eq!(script.replied(8, 1, answer("Welcome!")), ["ask 8/2 \"pizza\" timeout 30s"]);
+}
+
+#[test]
+fn no_more_than_a_hundred_media_of_an_answer_are_looked_at() {
+    let mut script = Script::new();
+    script.policy.send.media_check = MediaCheck::Ask;
+    script.accept(8, text("cats"));
+    let items = (0..150).flat_map(|n| shows(&format!("https://m.example/{n}")).items).collect();
+    let effects = script.replied(8, 1, Answer { items, ..Answer::default() });
+    assert_eq!(effects[0].matches("https://").count(), 100);
+}
+
+#[test]
+fn a_name_that_an_assistant_makes_up_is_reported_in_short() {
+    let mut script = Script::new();
+    script.accept(8, text("hi"));
+    let padded = format!("{}smsActSendMedia", " ".repeat(5_000));
+    let calls = vec![command(&"é".repeat(5_000), Value::Null), command(&padded, Value::Null)];
+    let items = vec![Item::Unsupported { response_type: "x".repeat(5_000) }];
+    let effects = script.replied(8, 1, Answer { items, commands: calls, ..Answer::default() });
+    assert_eq!(effects.len(), 4);
+    assert!(effects.iter().all(|effect| effect.len() < 300), "{effects:?}");
+}
+
+#[test]
+fn a_forced_turn_is_left_to_the_next_process_once_the_inbox_is_closed() {
+    let mut script = Script::new();
+    script.accept(8, text("order"));
+    script.conversation.close_inbox();
+    let effects = script.replied(8, 1, ordering("One moment.", bare("smsActForceNoInputTurn")));
+    assert_eq!(effects[1..], ["enqueue 9 no input", "slot 8-0 for 1"]);
+}

@@ -46,8 +46,7 @@ impl Step<'_> {
     /// The voice gateway has the text: that is all the answer it gets.
     pub(crate) fn on_forwarded(&mut self, token: Token) {
         let Some(turn) = self.take_turn(token, Waits::ForAnswer) else { return };
-        let consumed = crate::effect::Consumed { asks: token.attempt, ..self.silent(turn.record) };
-        self.emit(Effect::Consume(Box::new(consumed)));
+        self.consume(turn.record, token.attempt, None, Vec::new());
     }
 
     pub(crate) fn on_assistant_failed(&mut self, token: Token, error: &AskError) {
@@ -97,7 +96,7 @@ impl Step<'_> {
             return self.end_session(EndReason::Timeout);
         }
         let mut said = self.say(turn.held);
-        said.line(&self.failure_message());
+        said.line(&self.apology(&turn.record));
         let rows = self.rows(&turn.record, &said.text, &said.media);
         self.consume(turn.record, token.attempt, Some(reason.to_owned()), rows);
     }
@@ -151,12 +150,12 @@ impl Turn {
             Asked::Assistant(question) => {
                 question.token.attempt += 1;
                 (question.delay, question.repeated) = (wait, true);
-                Effect::AskAssistant(Box::new(question.clone()))
+                Effect::AskAssistant(question.clone())
             }
             Asked::Pipe(forward) => {
                 forward.token.attempt += 1;
                 forward.delay = wait;
-                Effect::Forward(Box::new(forward.clone()))
+                Effect::Forward(forward.clone())
             }
         }
     }

@@ -2,14 +2,22 @@
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice};
+use crate::keyword::{HAS_STOPPED, Standing};
+use crate::turn::{Asked, Turn};
 use crate::variable::SmsError;
 use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Within, Work, WorkRecord};
 
 impl Step<'_> {
-    /// Takes every control request out of the inbox, in order, past the texts that wait.
+    /// Takes every control request out of the inbox, in order, past the texts that wait. A text of ours waits for room in the outbox,
+    /// so that there is a limit to what may be requested.
     pub(crate) fn take_controls(&mut self) {
-        let is_control = |record: &WorkRecord| record.work.precedence() == Precedence::Control;
-        while let Some(position) = self.conversation.inbox.iter().position(is_control) {
+        loop {
+            let has_room = self.conversation.may_ask(self.policy);
+            let is_next = |record: &WorkRecord| {
+                let is_send = matches!(record.work, Work::Send(_));
+                self.precedence(record) == Precedence::Control && (has_room || !is_send)
+            };
+            let Some(position) = self.conversation.inbox.iter().position(is_next) else { return };
             let record = self.conversation.inbox.remove(position).expect("the position was just found");
             self.take_control(record);
         }
@@ -17,6 +25,9 @@ impl Step<'_> {
 
     /// Carries out one control request.
     pub(crate) fn take_control(&mut self, record: WorkRecord) {
+        if let Some(keyword) = self.keyword(&record.work) {
+            return self.obey(record, keyword);
+        }
         match &record.work {
             Work::End => self.end_requested(record),
             Work::DeliveryFailed(failure) => {
@@ -37,6 +48,10 @@ impl Step<'_> {
                 self.conversation.durable.pipe.take_if(|pipe| pipe.id == *id);
                 self.emit(Effect::Consume(Box::new(self.silent(record))));
             }
+            Work::Preference(keyword) => {
+                let keyword = *keyword;
+                self.on_preference(record, keyword);
+            }
             Work::Message(_) | Work::Start(_) | Work::NoInput { .. } | Work::TimedOut { .. } => {
                 self.conversation.inbox.push_front(record);
             }
@@ -46,6 +61,7 @@ impl Step<'_> {
     /// A text of ours goes behind those that are on their way already. The session's clock does not move: it waits for the user.
     fn send_requested(&mut self, record: WorkRecord, send: &SendText) {
         let place = match &send.within {
+            _ if self.conversation.standing() == Standing::HasStopped => Err(HAS_STOPPED),
             Within::Anywhere => Ok(()),
             Within::Session if self.conversation.session().is_some() => Ok(()),
             Within::Session => Err("no session is open"),
@@ -68,9 +84,14 @@ impl Step<'_> {
         self.emit(Effect::Consume(Box::new(consumed)));
     }
 
-    /// The open turn is cancelled with its session: what it would have said no longer has a place.
+    /// The open turn is cancelled with its session: what it would have said no longer has a place. A text on its way to a voice gateway
+    /// is none of the session's.
     fn end_requested(&mut self, record: WorkRecord) {
-        if let Some(turn) = self.conversation.turn.take() {
+        let is_question = |turn: &mut Turn| match turn.asked {
+            Asked::Assistant(_) => true,
+            Asked::Pipe(_) => false,
+        };
+        if let Some(turn) = self.conversation.turn.take_if(is_question) {
             let asks = turn.token().attempt;
             self.consume(turn.record, asks, Some("the session was ended by request".into()), Vec::new());
         }
@@ -142,7 +163,7 @@ mod tests {
         let start = StartSession {
             user_data: Some(RawValue::from_string("{\"caseId\":42}".into()).unwrap()),
             timeout: Some(Duration::from_secs(600)),
-            text: None,
+            ..StartSession::default()
         };
         let effects = script.accept(1, Work::Start(start));
         assert_eq!(effects, ["session started by Request", "ask 1/1 start timeout 30s"]);
@@ -241,14 +262,17 @@ mod tests {
     }
 
     #[test]
-    fn while_a_pipe_is_open_texts_go_to_the_voice_gateway_and_the_session_waits() {
+    fn while_a_pipe_is_open_texts_go_to_the_voice_gateway_and_keep_the_session_open() {
         let mut script = Script::new();
         script.accept(8, text("hi"));
         script.replied(8, 1, answer("hello"));
         assert_eq!(script.accept(16, Work::OpenPipe(pipe(None))), ["consume 16 asks 0 rows []"]);
+        script.advance(Duration::from_secs(60));
         assert_eq!(script.accept(24, text("4711")), ["forward 24/1 \"4711\""]);
         let token = crate::words::Token { turn: Sequence(24), attempt: 1 };
         assert_eq!(script.give(crate::Input::Forwarded { token }), ["consume 24 asks 1 rows []"]);
+        let ends_at = script.now.plus(script.policy.session_timeout);
+        assert_eq!(script.conversation.deadline(&script.policy), Some(ends_at));
         let effects = script.accept(32, send("Thanks", Within::Pipe(uuid::Uuid::from_u128(5))));
         assert_eq!(effects[0], "consume 32 asks 0 rows [32-0 \"Thanks\"]");
         script.accept(40, Work::ClosePipe { id: uuid::Uuid::from_u128(6) });
@@ -272,11 +296,61 @@ mod tests {
     }
 
     #[test]
+    fn a_user_who_has_said_nothing_hears_no_apology() {
+        let mut script = Script::new();
+        script.policy.ask.retries = 0;
+        script.accept(8, Work::Start(StartSession::default()));
+        let effects = script.failed(8, 1, crate::words::AskError::Rejected { reason: "no".into() });
+        assert!(effects.contains(&"consume 8 asks 1 error rows []".to_owned()), "{effects:?}");
+    }
+
+    #[test]
     fn a_pipe_closes_by_itself() {
         let mut script = Script::new();
         let expires_at = Some(script.now.plus(Duration::from_secs(60)));
         script.accept(8, Work::OpenPipe(pipe(expires_at)));
         script.advance(Duration::from_secs(60));
         assert!(script.accept(16, text("hi")).iter().any(|effect| effect.starts_with("ask 16/1")));
+    }
+
+    #[test]
+    fn an_end_request_leaves_a_text_alone_that_is_on_its_way_through_a_pipe() {
+        let mut script = Script::new();
+        script.accept(8, text("hi"));
+        script.replied(8, 1, answer("hello"));
+        script.accept(16, Work::OpenPipe(pipe(None)));
+        script.accept(24, text("4711"));
+        assert_eq!(script.accept(32, Work::End), ["consume 32 asks 0 rows []", "save", "end session Requested"]);
+        let token = crate::words::Token { turn: Sequence(24), attempt: 1 };
+        assert_eq!(script.give(crate::Input::Forwarded { token }), ["consume 24 asks 1 rows []"]);
+    }
+
+    #[test]
+    fn requested_texts_wait_while_the_outbox_is_full_and_other_requests_do_not() {
+        let mut script = Script::new();
+        script.policy.outbox_max = 2;
+        script.accept(8, send("one", Within::Anywhere));
+        script.accept(16, send("two", Within::Anywhere));
+        assert_eq!(script.accept(24, send("three", Within::Anywhere)), [""; 0]);
+        assert_eq!(script.accept(32, Work::End), ["consume 32 asks 0 rows []"]);
+        script.slot("8-0");
+        let effects = script.sent("8-0");
+        assert!(effects.contains(&"consume 24 asks 0 rows [24-0 \"three\"]".to_owned()), "{effects:?}");
+    }
+
+    #[test]
+    fn a_start_request_leaves_an_open_session_alone_where_it_is_to() {
+        let start = || {
+            let (text, on_open) = (Some("Your car is ready.".into()), crate::words::OnOpen::Refuse);
+            Work::Start(StartSession { text, on_open, ..StartSession::default() })
+        };
+        let mut script = Script::new();
+        assert_eq!(script.accept(8, start())[0], "session started by Request");
+        let session = script.conversation.session().unwrap().id;
+        assert_eq!(script.accept(16, start()), ["consume 16 asks 0 error rows []"]);
+        assert_eq!(script.conversation.session().map(|session| session.id), Some(session));
+        script.advance(crate::on::script::minutes(61));
+        let effects = script.accept(24, start());
+        assert_eq!(effects[..3], ["save", "end session Timeout", "session started by Request"]);
     }
 }

@@ -5,7 +5,7 @@
 use crate::Step;
 use crate::effect::{Effect, Notice};
 use crate::policy::TimeoutTurn;
-use crate::words::{EndReason, Work};
+use crate::words::{EndReason, Sequence, Work, WorkRecord};
 
 impl Step<'_> {
     /// Only here may silence end a session: whoever says that time has passed has given all texts that were accepted before.
@@ -17,6 +17,9 @@ impl Step<'_> {
 
     /// Ends the session if its time has come. An open turn delays that, and so does a text that was accepted in time.
     fn end_silent_session(&mut self) {
+        if self.has_lost_its_timeout_turn() {
+            return self.end_session(EndReason::Timeout);
+        }
         let Some(deadline) = self.conversation.deadline(self.policy) else { return };
         if self.now < deadline || self.conversation.turn.is_some() {
             return;
@@ -24,14 +27,23 @@ impl Step<'_> {
         if self.conversation.inbox.iter().any(|record| record.accepted_at <= deadline) {
             return;
         }
+        // A session that an older version has left does not say which turn was its last: any number may be taken.
+        let has_no_number = self.conversation.session().is_some_and(|session| session.last == Sequence(0));
         match self.policy.timeout_turn {
             TimeoutTurn::No => self.end_session(EndReason::Timeout),
-            TimeoutTurn::Yes if self.now.since(deadline) > self.policy.timeout_turn_grace => {
+            TimeoutTurn::Yes if has_no_number || self.now.since(deadline) > self.policy.timeout_turn_grace => {
                 self.emit(Effect::Report(Notice::TimeoutTurnSkipped));
                 self.end_session(EndReason::Timeout);
             }
             TimeoutTurn::Yes => self.tell_of_timeout(),
         }
+    }
+
+    /// The record of the turn that should end the session is gone: it was damaged, and set aside when it was loaded.
+    fn has_lost_its_timeout_turn(&self) -> bool {
+        let is_timing_out = self.conversation.session().is_some_and(|session| session.timing_out);
+        let is_own = |record: &WorkRecord| matches!(record.work, Work::TimedOut { .. });
+        is_timing_out && self.conversation.turn.is_none() && !self.conversation.inbox.iter().any(is_own)
     }
 
     /// The assistant is told first, by a turn of the conversation's own; the session ends with it.
@@ -180,10 +192,49 @@ mod tests {
         let record = script.record(15, crate::words::Work::TimedOut { session });
         let mut late = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
         late.now = script.now.plus(minutes(6));
-        assert_eq!(late.give(Input::DeadlinePassed), [""; 0]);
         assert_eq!(
             late.give(Input::WorkAccepted(record)),
             ["consume 15 asks 0 rows []", "save", "end session Timeout"]
         );
+    }
+
+    #[test]
+    fn a_session_whose_timeout_turn_was_lost_ends_all_the_same() {
+        let mut script = silent();
+        script.give(Input::DeadlinePassed);
+        assert_eq!(script.give(Input::DeadlinePassed), [""; 0]);
+        let mut again = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        again.now = script.now;
+        assert_eq!(again.give(Input::DeadlinePassed), ["save", "end session Timeout"]);
+    }
+
+    /// Numbers were drawn without room between them then: any number for its timeout turn may be taken.
+    #[test]
+    fn a_session_that_an_older_version_has_left_ends_silently_and_is_not_greeted_again() {
+        let script = silent();
+        let mut snapshot: serde_json::Value = serde_json::from_slice(&script.conversation.snapshot()).unwrap();
+        snapshot["session"].as_object_mut().unwrap().remove("last").unwrap();
+        let restored = || {
+            let mut old = Script::restored(Some(snapshot.to_string().as_bytes()), Vec::new());
+            (old.now, old.policy) = (script.now, script.policy.clone());
+            old
+        };
+        let expected = ["timeout turn skipped", "save", "end session Timeout"];
+        assert_eq!(restored().give(Input::DeadlinePassed), expected);
+        let mut old = restored();
+        old.policy.greeting = crate::policy::Greeting::Welcome;
+        assert_eq!(old.accept(16, text("more")), ["ask 16/1 \"more\" timeout 30s"]);
+    }
+
+    #[test]
+    fn a_session_that_times_out_hears_no_further_assistant() {
+        let mut script = silent();
+        script.policy.switchable = crate::policy::Switchable::Yes;
+        script.give(Input::DeadlinePassed);
+        let url = serde_json::json!({"url": "https://b.example"});
+        let switch = vec![crate::on::script::command("smsActSetConversationConfig", url)];
+        let effects = script.replied(15, 1, crate::on::script::ordering("Bye.", switch));
+        let expected = ["switched", "consume 15 asks 1 rows [15-0 \"Bye.\"]", "save", "end session Timeout"];
+        assert_eq!(effects[..4], expected);
     }
 }

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use crate::Step;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Notice, OptedOutBy};
 use crate::outbox::{Entry, Need, Phase};
-use crate::policy::DoubtPolicy;
+use crate::policy::{DoubtPolicy, KeywordHandling};
 use crate::segment;
 use crate::time::UnixMillis;
 use crate::words::{LoggedMessage, Lookup, Others, OutboundId, OutboundMessage, ProviderId, RowState, SendError};
@@ -77,7 +77,13 @@ impl Step<'_> {
             SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(pause)),
             SendError::Misconfigured { .. } => self.retry_head(pause),
             SendError::Rejected { code, reason } => self.fail_head(&code, &reason),
-            SendError::OptedOut => self.fail_head("opted_out", "the user has opted out"),
+            SendError::OptedOut => {
+                self.fail_head("opted_out", "the user has opted out");
+                // Where keywords are not ours, whoever has them knows when the user wants texts again; we should never hear of it.
+                if self.policy.keywords.handling == KeywordHandling::Obeyed {
+                    self.stop(OptedOutBy::Provider);
+                }
+            }
             SendError::Unknown { reason } => {
                 let since = entry.began(now);
                 entry.row.state = RowState::Unknown { since };
@@ -175,11 +181,20 @@ impl Step<'_> {
 }
 
 impl Step<'_> {
+    /// Nothing that waits is sent, unless it is with the provider already or may have been.
+    pub(crate) fn drop_unsent(&mut self) {
+        self.drop_where(|_| true, &failed("opted_out", "the user has opted out"));
+    }
+
     /// What is left of an answer of which one part has failed is not sent, unless it may be with the provider already.
     pub(crate) fn drop_rest_of(&mut self, id: OutboundId) {
-        for rest in self.conversation.outbox.take_rest_of(id) {
-            let state = failed("part_failed", "an earlier part of the same answer could not be sent");
-            self.emit(Effect::Mark { id: rest.row.id, state });
+        let state = failed("part_failed", "an earlier part of the same answer could not be sent");
+        self.drop_where(|other| other.turn == id.turn && other.part > id.part, &state);
+    }
+
+    fn drop_where(&mut self, is_meant: impl Fn(OutboundId) -> bool, state: &RowState) {
+        for entry in self.conversation.outbox.take_unsent(is_meant) {
+            self.emit(Effect::Mark { id: entry.row.id, state: state.clone() });
         }
     }
 }

@@ -180,7 +180,8 @@ fn a_rejected_text_fails_with_the_rest_of_its_answer_and_later_answers_go_on() {
 fn a_failed_text_is_told_as_sms_error() {
     let mut script = sending();
     script.refused("1-0", SendError::OptedOut);
-    script.accept(2, text("hm"));
+    script.accept(2, text("START"));
+    script.accept(3, text("hm"));
     let error = script.last_question().variables.error.clone().unwrap();
     assert_eq!((error.code.as_str(), error.outbound), ("opted_out", id("1-0")));
 }
@@ -336,4 +337,22 @@ fn attempts_may_be_counted() {
     script.slot("1-0");
     let effects = script.refused("1-0", again());
     assert_eq!(effects, ["mark 1-0 failed retries_exhausted", "text 1-0 failed retries_exhausted", "save"]);
+}
+
+/// A text of ours that is requested during a turn goes ahead of the turn's answer, though it has the higher number.
+#[test]
+fn after_a_crash_a_text_that_was_begun_is_still_the_first_and_stays_together() {
+    let now = Script::new().now;
+    let row = |name: &str, state| {
+        let (id, expires_at) = (id(name), now.plus(seconds(3_600)));
+        (OutboundRow { id, body: name.into(), media: Vec::new(), expires_at, state }, 7)
+    };
+    let queued = |name| row(name, RowState::Queued);
+    let sending = row("24-0", RowState::Sending { since: now });
+    let mut script = Script::restored(None, vec![queued("16-0"), sending, queued("24-1"), queued("32-0")]);
+    assert_eq!(script.sent("24-0"), ["mark 24-0 sent SM24-0", "slot 24-1 for 1"]);
+    let mut script = Script::restored(None, vec![queued("16-0"), queued("16-1"), queued("24-1")]);
+    assert_eq!(script.give(Input::DeadlinePassed), ["slot 24-1 for 1"]);
+    script.slot("24-1");
+    assert_eq!(script.sent("24-1"), ["mark 24-1 sent SM24-1", "slot 16-0 for 1"]);
 }

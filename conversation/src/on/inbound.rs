@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, StartedBy};
+use crate::keyword::Standing;
 use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
 use crate::time::UnixMillis;
 use crate::turn::{self, Asked, Turn};
 use crate::variable::Variables;
 use crate::words::{
-    AskInput, EndReason, Forward, InboundMessage, Media, OutboundId, OutboundRow, Pipe, Precedence, Question, RowState,
-    Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
+    AskInput, EndReason, Forward, InboundMessage, Media, OnOpen, OutboundId, OutboundRow, Pipe, Precedence, Question,
+    RowState, SESSION_OPEN, Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
 };
 
 /// Why a text that waited too long was not answered, as the transcript shows it.
@@ -43,13 +44,16 @@ impl Step<'_> {
                 self.end_if(session);
             }
             // The user said nothing, and hears nothing of it.
-            Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) | Work::ClosePipe { .. } => {
-                self.emit_failed(record, reason);
-            }
+            Work::End
+            | Work::DeliveryFailed(_)
+            | Work::Send(_)
+            | Work::OpenPipe(_)
+            | Work::ClosePipe { .. }
+            | Work::Preference(_) => self.emit_failed(record, reason),
         }
     }
 
-    fn emit_failed(&mut self, record: WorkRecord, reason: &str) {
+    pub(crate) fn emit_failed(&mut self, record: WorkRecord, reason: &str) {
         let consumed = Consumed { error: Some(reason.to_owned()), ..self.silent(record) };
         self.emit(Effect::Consume(Box::new(consumed)));
     }
@@ -74,7 +78,9 @@ impl Step<'_> {
             let own = self.conversation.inbox.iter().position(|record| record.work.precedence() == Precedence::Own);
             let Some(record) = self.conversation.inbox.remove(own.unwrap_or(0)) else { return };
             let too_old = self.now.since(record.accepted_at) > self.policy.answer_within;
-            match record.work.precedence() {
+            let stopped = self.conversation.standing() == Standing::HasStopped;
+            match self.precedence(&record) {
+                Precedence::InTurn if stopped => self.withhold(record),
                 Precedence::InTurn if too_old => self.fail(record, 0, TOO_OLD),
                 Precedence::InTurn | Precedence::Own => self.open_turn(record),
                 Precedence::Control => self.take_control(record),
@@ -100,9 +106,12 @@ impl Step<'_> {
                 let session = *session;
                 self.open_own(record, session, Signal::SessionTimeout);
             }
-            Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) | Work::ClosePipe { .. } => {
-                self.take_control(record);
-            }
+            Work::End
+            | Work::DeliveryFailed(_)
+            | Work::Send(_)
+            | Work::OpenPipe(_)
+            | Work::ClosePipe { .. }
+            | Work::Preference(_) => self.take_control(record),
         }
     }
 
@@ -125,7 +134,8 @@ impl Step<'_> {
         }
         let list = self.conversation.session().map_or(&[][..], |session| &session.list);
         let input = turn::interpret(&message.body, list);
-        let is_first = self.conversation.session().is_some_and(|session| session.last == Sequence(0));
+        let is_new = |session: &Session| session.last == Sequence(0) && session.turns == 0;
+        let is_first = self.conversation.session().is_some_and(is_new);
         match self.policy.greeting {
             Greeting::Welcome if is_first => self.ask(record, AskInput::Start, Vec::new(), Some(input)),
             Greeting::Welcome | Greeting::Direct => self.ask(record, input, message.media, None),
@@ -136,7 +146,13 @@ impl Step<'_> {
     fn open_start(&mut self, record: WorkRecord, start: StartSession) {
         let mut session = self.fresh_session(record.seed, self.now);
         if self.conversation.session().is_none_or(|open| open.id != session.id) {
-            self.end_session(EndReason::Replaced);
+            match start.on_open {
+                OnOpen::Replace => self.end_session(EndReason::Replaced),
+                OnOpen::Refuse => self.end_overdue(&record),
+            }
+            if self.conversation.session().is_some() {
+                return self.emit_failed(record, SESSION_OPEN);
+            }
             session.user_data = start.user_data;
             session.timeout = start.timeout;
             self.open_session(session, StartedBy::Request);
@@ -173,8 +189,8 @@ impl Step<'_> {
     }
 
     fn ask(&mut self, record: WorkRecord, input: AskInput, media: Vec<Media>, next: Option<AskInput>) {
-        let question = self.question(&record, input, media);
-        self.emit(Effect::AskAssistant(Box::new(question.clone())));
+        let question = Box::new(self.question(&record, input, media));
+        self.emit(Effect::AskAssistant(question.clone()));
         self.conversation.turn = Some(Turn::new(record, Asked::Assistant(question), next));
     }
 
@@ -191,7 +207,8 @@ impl Step<'_> {
             delay: Duration::ZERO,
             timeout: self.policy.ask.timeout,
         };
-        self.emit(Effect::Forward(Box::new(forward.clone())));
+        let forward = Box::new(forward);
+        self.emit(Effect::Forward(forward.clone()));
         self.conversation.turn = Some(Turn::new(record, Asked::Pipe(forward), None));
     }
 
@@ -259,9 +276,14 @@ impl Step<'_> {
         }
     }
 
+    /// What the user is told of a record that failed: nothing of a session that a request was to start, for he waits for nothing.
+    pub(crate) fn apology(&self, record: &WorkRecord) -> String {
+        if matches!(record.work, Work::Start(_)) { String::new() } else { self.failure_message() }
+    }
+
     /// The user gets the failure message for this record, which is thereby answered.
     pub(crate) fn fail(&mut self, record: WorkRecord, asks: u32, error: &str) {
-        let rows = self.rows(&record, &self.failure_message(), &[]);
+        let rows = self.rows(&record, &self.apology(&record), &[]);
         self.consume(record, asks, Some(error.to_owned()), rows);
     }
 
@@ -285,8 +307,8 @@ impl Step<'_> {
         }
     }
 
-    /// Outbound rows for a text and media, as many as the transport needs.
-    pub(crate) fn rows(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
+    /// Outbound rows for a text and media, as many as the transport needs, whether or not the user wants them.
+    pub(crate) fn rows_in_any_case(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
         let pieces = crate::render::pieces(text, media, &self.policy.send);
         let expires_at = self.now.plus(self.policy.send.valid_for);
         let row = |(part, piece): (u16, crate::render::Piece)| OutboundRow {

@@ -141,7 +141,14 @@ fn shown_work(work: &Work) -> &'static str {
     match work {
         Work::NoInput { .. } => "no input",
         Work::TimedOut { .. } => "timed out",
-        _ => "something else",
+        Work::Message(_)
+        | Work::Start(_)
+        | Work::End
+        | Work::DeliveryFailed(_)
+        | Work::Send(_)
+        | Work::OpenPipe(_)
+        | Work::ClosePipe { .. }
+        | Work::Preference(_) => "something else",
     }
 }
 
@@ -189,6 +196,9 @@ fn shown_notice(notice: &Notice) -> String {
         Notice::TooManyChainedTurns => "too many chained turns".into(),
         Notice::CannotSwitch => "cannot switch".into(),
         Notice::NoSession { sequence } => format!("no session for {sequence}"),
+        Notice::OptedOut { by } => format!("opted out by {by:?}"),
+        Notice::OptedIn => "opted in".into(),
+        Notice::HasStopped { sequence } => format!("has stopped {sequence}"),
         Notice::NothingToActIn { sequence, reason } => format!("nothing for {sequence} to act in: {reason}"),
         Notice::TimeoutTurnSkipped => "timeout turn skipped".into(),
         Notice::Switched => "switched".into(),

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::address::ConversationKey;
+use crate::keyword::Keyword;
 use crate::time::UnixMillis;
 use crate::words::{OutboundId, Receipt};
 
@@ -75,7 +76,24 @@ pub struct StartSession {
     /// What the user is sent first. With it the assistant is not asked before the user answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What if a session is open already.
+    #[serde(default)]
+    pub on_open: OnOpen,
 }
+
+/// What becomes of a session that is open when another is to be started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnOpen {
+    /// It ends.
+    #[default]
+    Replace,
+    /// It stays, and the request has no effect.
+    Refuse,
+}
+
+/// Why a request to open a session had no effect, as the transcript shows it.
+pub const SESSION_OPEN: &str = "a session is open, and on_open is refuse";
 
 /// Where a text of ours may be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +162,7 @@ pub enum Work {
     End,
     /// A receipt said that a text of ours failed. Consumed even while a turn is open.
     DeliveryFailed(DeliveryFailure),
-    /// Someone has a text sent. Consumed even while a turn is open.
+    /// Someone has a text sent. Consumed even while a turn is open, once the outbox has room.
     Send(SendText),
     /// A voice gateway takes over the user's texts. Consumed even while a turn is open.
     OpenPipe(Pipe),
@@ -153,6 +171,9 @@ pub enum Work {
         /// Which pipe.
         id: Uuid,
     },
+    /// The provider says that the user has stopped our texts or wants them again, and has answered him itself. Consumed even while a
+    /// turn is open.
+    Preference(Keyword),
     /// The conversation tells itself: the assistant ordered a turn without waiting for the user (`smsActForceNoInputTurn`).
     NoInput {
         /// In this session.
@@ -177,15 +198,19 @@ pub enum Precedence {
 }
 
 impl Work {
-    /// In which order it is taken.
+    /// In which order it is taken. A text that stops our texts goes first as well: that depends on the tenant's rules and is the
+    /// conversation's own affair.
     #[must_use]
     pub fn precedence(&self) -> Precedence {
         match self {
             Self::Message(_) | Self::Start(_) => Precedence::InTurn,
             Self::NoInput { .. } | Self::TimedOut { .. } => Precedence::Own,
-            Self::End | Self::DeliveryFailed(_) | Self::Send(_) | Self::OpenPipe(_) | Self::ClosePipe { .. } => {
-                Precedence::Control
-            }
+            Self::End
+            | Self::DeliveryFailed(_)
+            | Self::Send(_)
+            | Self::OpenPipe(_)
+            | Self::ClosePipe { .. }
+            | Self::Preference(_) => Precedence::Control,
         }
     }
 }

@@ -4,7 +4,7 @@ use raconteur_conversation::words::{AskError, AskInput, AssistantState, CommandC
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::tour::{Phone, choices, question, said};
+use super::tour::{Phone, choices, patient, question, said};
 use super::*;
 
 fn problem(source: &str) -> String {
@@ -17,8 +17,9 @@ async fn refused_by(source: &str, settings: &Settings) -> String {
     reason
 }
 
+/// A script that a limit other than time stops, however slow the machine is.
 async fn refused(source: &str) -> String {
-    refused_by(source, &Settings::default()).await
+    refused_by(source, &patient()).await
 }
 
 async fn answered(source: &str) -> Answer {
@@ -125,7 +126,7 @@ async fn endless_recursion_is_stopped() {
 
 #[tokio::test]
 async fn the_deepest_recursion_that_the_settings_allow_leaves_the_stack_whole() {
-    let settings = Settings { max_call_depth: 32, ..Settings::default() };
+    let settings = Settings { max_call_depth: 32, ..patient() };
     let nested = |n: usize| format!("fn id(x) {{ x }} fn turn(m) {{ {}turn(m){} }}", "id(".repeat(n), ")".repeat(n));
     let compiles = |source: &String| Bot::compile("bot", "bot.rhai".into(), source, &settings).is_ok();
     let deepest = (1..64).map(nested).take_while(compiles).last().unwrap();

@@ -43,6 +43,11 @@ pub(super) fn question(input: AskInput) -> Question {
     }
 }
 
+/// The ordinary limits, and time enough on any machine.
+pub(super) fn patient() -> Settings {
+    Settings { max_run_time: Duration::from_secs(60), ..Settings::default() }
+}
+
 /// A user who texts a bot, and the gateway between them that keeps the bot's state.
 pub(super) struct Phone {
     bot: Arc<dyn Assistant>,
@@ -51,11 +56,11 @@ pub(super) struct Phone {
 
 impl Phone {
     pub(super) fn to_demo() -> Self {
-        Self { bot: open("demo", &Settings::default()).unwrap(), state: None }
+        Self { bot: open("demo", &patient()).unwrap(), state: None }
     }
 
     pub(super) fn to(source: &str) -> Self {
-        Self::to_limited(source, &Settings::default())
+        Self::to_limited(source, &patient())
     }
 
     pub(super) fn to_limited(source: &str, settings: &Settings) -> Self {
@@ -94,16 +99,20 @@ pub(super) fn said(answer: &Answer) -> Vec<String> {
             format!("{title} ({})", labels.join(", "))
         }
         Item::Media(media) => format!("{} {} {}", media.source, media.title, media.description),
-        other => format!("<{other:?}>"),
+        Item::Search { .. }
+        | Item::ChannelTransfer { .. }
+        | Item::ConnectToAgent(_)
+        | Item::EndSession
+        | Item::Unsupported { .. } => format!("<{item:?}>"),
     };
     answer.items.iter().map(item).collect()
 }
 
 pub(super) fn choices(answer: &Answer) -> Vec<Choice> {
-    let lists = answer.items.iter().filter_map(|item| match item {
-        Item::Options { choices, .. } => Some(choices.clone()),
-        _ => None,
-    });
+    let lists = answer
+        .items
+        .iter()
+        .filter_map(|item| if let Item::Options { choices, .. } = item { Some(choices.clone()) } else { None });
     lists.flatten().collect()
 }
 

@@ -90,6 +90,7 @@ impl Turn {
             ("turn_id", json!(question.turn_id)),
             ("user_data", parsed(variables.user_data.as_deref())),
             ("error", json!(variables.error)),
+            ("extra", json!(question.extra)),
         ];
         fields.iter().map(|(name, value)| ((*name).into(), json::to_script(value))).collect()
     }

@@ -1,32 +1,35 @@
-//! One HTTP exchange with Watson: the key goes out, a body of bounded size comes back, and every failure becomes what the caller
-//! can do about it.
+//! One HTTP exchange with one of IBM's assistants: the credentials go out, a body of bounded size comes back, and every failure becomes
+//! what the caller can do about it.
 //!
-//! It neither retries nor watches the time: its callers do. It logs statuses and IBM's transaction ids, which their support asks for,
-//! and never a body, a number or the key.
+//! It repeats nothing but a request whose token was refused, once and with a new one, and does not watch the time: its callers do.
+//! It logs statuses and IBM's transaction ids, which their support asks for, and never a body, a number or a secret.
 
-use std::error::Error;
-use std::time::Duration;
-
-use base64::Engine;
 use bytes::Bytes;
 use raconteur_conversation::words::AskError;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
+use super::credentials::{Again, Credentials, Given, Ticket};
 use super::{json, text};
-use crate::client;
-use crate::config::secret::Secret;
+use crate::client::{self, NotPublic, Outbound};
 
-/// The largest body that is read. Watson's context is at most 100 kB and an answer a few kB.
+/// The largest body that is read. Watson's context is at most 250 kB and an answer a few kB.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// The longest wait that a `Retry-After` may ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
-
-/// A Watson service as one API key sees it.
+/// A service as one set of credentials sees it.
 pub(super) struct Service {
-    client: Client,
-    authorization: HeaderValue,
+    out: Outbound,
+    credentials: Credentials,
+    /// The keys that name what is asked there: they are wrong when nobody knows it.
+    names: &'static str,
+}
+
+/// By which ways a service and its tokens are reached.
+pub(super) struct Ways {
+    /// The service itself.
+    pub(super) messages: Outbound,
+    /// Where its tokens are fetched.
+    pub(super) tokens: Outbound,
 }
 
 /// One request.
@@ -49,43 +52,100 @@ pub(super) enum Failure {
     Ask(AskError),
 }
 
+/// What came back.
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Result<Vec<u8>, AskError>,
+}
+
 impl Service {
-    /// A service with a connection pool of its own.
+    /// A service that is reached with this client. `names` are the keys that say what is asked there.
     ///
     /// # Errors
-    /// In words, when TLS cannot be set up.
-    pub(super) fn new(apikey: &Secret, connect_timeout: Duration) -> Result<Self, String> {
-        let client = client::client(connect_timeout).map_err(|error| error.to_string())?;
-        let credentials = base64::engine::general_purpose::STANDARD.encode(format!("apikey:{}", apikey.expose()));
-        let mut authorization =
-            HeaderValue::try_from(format!("Basic {credentials}")).expect("base64 is made of header characters");
-        authorization.set_sensitive(true);
-        Ok(Self { client, authorization })
+    /// In words, when the credentials cannot be sent.
+    pub(super) fn new(client: Client, given: &Given, names: &'static str) -> Result<Self, String> {
+        let out = Outbound::Ours(client);
+        Self::by(Ways { tokens: out.clone(), messages: out }, given, names)
+    }
+
+    /// As [`Service::new`], where not all addresses are the configuration's.
+    ///
+    /// # Errors
+    /// In words, when the credentials cannot be sent.
+    pub(super) fn by(ways: Ways, given: &Given, names: &'static str) -> Result<Self, String> {
+        let credentials = Credentials::new(given, &ways.tokens)?;
+        Ok(Self { out: ways.messages, credentials, names })
     }
 
     /// Makes one call and reads its body.
     pub(super) async fn call(&self, call: Call) -> Result<Vec<u8>, Failure> {
-        let request = self
-            .client
-            .request(call.method.clone(), call.url)
-            .header(AUTHORIZATION, self.authorization.clone())
+        let ticket = self.credentials.ticket().await.map_err(Failure::Ask)?;
+        let mut reply = self.exchange(&call, &ticket).await.map_err(Failure::Ask)?;
+        if reply.status == StatusCode::UNAUTHORIZED && self.credentials.refused(&ticket) == Again::Yes {
+            tracing::info!("a token was refused: fetching another");
+            let ticket = self.credentials.ticket().await.map_err(Failure::Ask)?;
+            reply = self.exchange(&call, &ticket).await.map_err(Failure::Ask)?;
+        }
+        if reply.status.is_success() {
+            return reply.body.map_err(Failure::Ask);
+        }
+        // The status says enough where its body cannot be read.
+        Err(self.failure(reply.status, &reply.headers, &reply.body.unwrap_or_default()))
+    }
+
+    /// Makes one call where there are no sessions that could be gone.
+    pub(super) async fn ask(&self, call: Call) -> Result<Vec<u8>, AskError> {
+        self.call(call).await.map_err(|failure| match failure {
+            Failure::Ask(error) => error,
+            Failure::SessionGone => self.unknown(),
+        })
+    }
+
+    async fn exchange(&self, call: &Call, ticket: &Ticket) -> Result<Reply, AskError> {
+        let mut request = self
+            .out
+            .request(call.method.clone(), call.url.clone())
+            .map_err(kept_in)?
             .header(CONTENT_TYPE, "application/json")
-            .body(call.body);
-        let response = request.send().await.map_err(|error| Failure::Ask(unreachable(error)))?;
+            .body(call.body.clone());
+        if let Some(authorization) = ticket.header() {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let response = request.send().await.map_err(unreachable)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let transaction = headers.get("x-global-transaction-id").and_then(|id| id.to_str().ok());
         tracing::debug!(method = %call.method, %status, transaction, "watson answered");
-        let body = bounded(response).await;
-        if status.is_success() {
-            return body.map_err(Failure::Ask);
+        Ok(Reply { status, headers, body: bounded(response).await })
+    }
+
+    /// What an error status means. What Watson said is passed on only where it is about the question; about anything else our own words
+    /// are clearer and quote nobody.
+    fn failure(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
+        let said = said(body).unwrap_or_default();
+        let code = status.as_u16();
+        let misconfigured = |reason| Failure::Ask(AskError::Misconfigured { reason });
+        match code {
+            401 | 403 => {
+                let (what, keys) = self.credentials.refusal();
+                misconfigured(format!("watson refused {what} ({code}): check {keys} and url"))
+            }
+            404 if said.to_ascii_lowercase().contains("invalid session") => Failure::SessionGone,
+            404 => Failure::Ask(self.unknown()),
+            300..=399 => misconfigured(format!("watson's address has moved ({code}): check url")),
+            408 | 429 => Failure::Ask(unavailable(code, headers)),
+            400..=499 => Failure::Ask(AskError::Rejected { reason: rejection(code, &said) }),
+            _ => Failure::Ask(unavailable(code, headers)),
         }
-        // The status says enough where its body cannot be read.
-        Err(failure(status, &headers, &body.unwrap_or_default()))
+    }
+
+    fn unknown(&self) -> AskError {
+        AskError::Misconfigured { reason: format!("watson knows no such assistant (404): check {}", self.names) }
     }
 }
 
 /// Reads at most [`BODY_MAX`] bytes.
-async fn bounded(mut response: Response) -> Result<Vec<u8>, AskError> {
+pub(super) async fn bounded(mut response: Response) -> Result<Vec<u8>, AskError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
         if body.len() + chunk.len() > BODY_MAX {
@@ -97,32 +157,16 @@ async fn bounded(mut response: Response) -> Result<Vec<u8>, AskError> {
 }
 
 /// The causes tell a wrong host name from a bad certificate; the address is left out, since it holds the session.
-fn unreachable(error: reqwest::Error) -> AskError {
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
+pub(super) fn unreachable(error: reqwest::Error) -> AskError {
+    match client::refused(&error) {
+        Some(refused) => kept_in(refused),
+        None => AskError::Unavailable { after: None, reason: client::words(error) },
     }
-    AskError::Unavailable { after: None, reason }
 }
 
-/// What an error status means. What Watson said is passed on only where it is about the question; about anything else our own words are
-/// clearer and quote nobody.
-fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-    let said = said(body).unwrap_or_default();
-    let code = status.as_u16();
-    let misconfigured = |reason| Failure::Ask(AskError::Misconfigured { reason });
-    match code {
-        401 | 403 => misconfigured(format!("watson refused the API key ({code}): check apikey and url")),
-        404 if said.to_ascii_lowercase().contains("invalid session") => Failure::SessionGone,
-        404 => misconfigured("watson knows no such assistant (404): check url, assistant_id and environment_id".into()),
-        300..=399 => misconfigured(format!("watson's address has moved ({code}): check url")),
-        408 | 429 => Failure::Ask(unavailable(code, headers)),
-        400..=499 => Failure::Ask(AskError::Rejected { reason: rejection(code, &said) }),
-        _ => Failure::Ask(unavailable(code, headers)),
-    }
+/// The guard keeps us from asking where a session was switched to.
+pub(super) fn kept_in(refused: NotPublic) -> AskError {
+    AskError::Misconfigured { reason: format!("smsActSetConversationConfig: {refused}") }
 }
 
 fn rejection(code: u16, said: &str) -> String {
@@ -130,13 +174,7 @@ fn rejection(code: u16, said: &str) -> String {
 }
 
 fn unavailable(code: u16, headers: &HeaderMap) -> AskError {
-    AskError::Unavailable { after: retry_after(headers), reason: format!("watson answered {code}") }
-}
-
-/// `Retry-After` in seconds. Its other form, a date, is of no use without trusting both clocks, and is passed over.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+    AskError::Unavailable { after: client::retry_after(headers), reason: format!("watson answered {code}") }
 }
 
 /// The message in an error body, fit to be passed on. Watson writes `error`, the platform before it `errors[].message` or `message`.
@@ -149,10 +187,16 @@ fn said(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::config::secret::Secret;
 
     fn shown(code: u16, body: &str) -> String {
-        match failure(StatusCode::from_u16(code).unwrap(), &HeaderMap::new(), body.as_bytes()) {
+        let client = crate::client::client(Duration::from_secs(1)).unwrap();
+        let given = Given { apikey: Some(Secret::new("key")), ..Given::default() };
+        let service = Service::new(client, &given, "url, assistant_id").unwrap();
+        match service.failure(StatusCode::from_u16(code).unwrap(), &HeaderMap::new(), body.as_bytes()) {
             Failure::SessionGone => "gone".into(),
             Failure::Ask(error) => error.to_string(),
         }
@@ -176,16 +220,5 @@ mod tests {
             assert!(!shown(code, r#"{"error":"key sesame"}"#).contains("sesame"));
         }
         assert!(shown(404, r#"{"error":"Resource not found"}"#).contains("check url, assistant_id"));
-    }
-
-    #[test]
-    fn a_wait_is_read_in_seconds_and_bounded() {
-        let after =
-            |value: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]));
-        assert_eq!(after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(after("18446744073709551615"), Some(RETRY_AFTER_MAX));
-        for unread in ["-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {
-            assert_eq!(after(unread), None);
-        }
     }
 }

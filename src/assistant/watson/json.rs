@@ -123,11 +123,16 @@ impl<'a> Place<'a> {
     }
 
     /// The object here, byte for byte.
-    pub(super) fn raw_object(&self) -> Result<Box<RawValue>, AskError> {
+    pub(super) fn raw_object(&self) -> Result<&'a RawValue, AskError> {
         if !self.raw.get().starts_with('{') {
             return Err(malformed(&self.path, "is not an object"));
         }
-        Ok(self.raw.to_owned())
+        Ok(self.raw)
+    }
+
+    /// Whether a string stands here.
+    pub(super) fn is_string(&self) -> bool {
+        self.raw.get().starts_with('"')
     }
 
     /// Where this is.

@@ -3,6 +3,8 @@
 //! Watson refuses an `input.text` with CR, LF or TAB or of more than 2,048 characters, and texts from phones have both.
 //! Its error messages may quote what the user wrote; what we pass on of them is cut and has its numbers masked.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// The longest `input.text`, in UTF-16 code units. The documentation says "characters" and the service counts as Java does; of the
 /// two readings this is the stricter one, so that a text that passes here passes there.
 pub(super) const TEXT_MAX: usize = 2_048;
@@ -37,6 +39,19 @@ pub(super) fn fit(text: &str) -> Fitted {
         .map_or(folded.len(), |(at, _)| at);
     let (kept, lost) = folded.split_at(end);
     Fitted { text: kept.trim_end().to_owned(), lost: lost.encode_utf16().count() }
+}
+
+/// Tells an operator once that texts are too long; the next one is no news.
+#[derive(Default)]
+pub(super) struct Cuts(AtomicBool);
+
+impl Cuts {
+    /// So much of a text did not fit.
+    pub(super) fn note(&self, assistant: &str, lost: usize) {
+        if lost > 0 && !self.0.swap(true, Ordering::Relaxed) {
+            tracing::warn!(assistant, "cut a text to the {TEXT_MAX} characters watson takes (said once)");
+        }
+    }
 }
 
 fn is_break(c: char) -> bool {

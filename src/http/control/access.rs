@@ -1,52 +1,92 @@
-//! Who may: the credentials of each tenant, as Basic or Bearer authorisation. Where none is configured, nobody may.
+//! Who may, and what: the credentials of each tenant, as Basic or Bearer authorisation. Where none is configured, nobody may.
 //!
 //! A number that is not ours and wrong credentials are answered alike and take as long, so that nobody finds out which numbers
-//! there are. What is compared are hashes, in a time that does not tell how much of them is the same.
+//! there are. What is compared are hashes, in a time that does not tell how much of them is the same. A token has scopes: `read` looks,
+//! `send` sends texts, `control` does everything; what is not told apart here needs `control`.
 
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use raconteur_conversation::address::Address;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::problem::Problem;
 use crate::config::ControlConfig;
+use crate::config::token::{Scope, TokenHash};
 
 type Proof = [u8; 32];
 
+/// One way in, and what for.
+struct Key {
+    proof: Proof,
+    scopes: Vec<Scope>,
+}
+
 /// What each tenant's callers may prove themselves with.
 pub(super) struct Access {
-    tenants: BTreeMap<Address, Vec<Proof>>,
+    tenants: BTreeMap<Address, Vec<Key>>,
+}
+
+/// The scope that a request needs.
+pub(super) fn needed(method: &Method, path: &str) -> Scope {
+    if [Method::GET, Method::HEAD].contains(method) {
+        Scope::Read
+    } else if *method == Method::POST && path.ends_with("/texts") {
+        Scope::Send
+    } else {
+        Scope::Control
+    }
 }
 
 impl Access {
     pub(super) fn new(tenants: BTreeMap<Address, ControlConfig>) -> Self {
-        let proofs = |control: ControlConfig| {
-            let basic = control.username.zip(control.password);
-            let basic =
-                basic.map(|(name, password)| proof("basic", format!("{name}:{}", password.expose()).as_bytes()));
-            let bearer = control.token.map(|token| proof("bearer", token.expose().as_bytes()));
-            basic.into_iter().chain(bearer).collect()
-        };
-        Self { tenants: tenants.into_iter().map(|(number, control)| (number, proofs(control))).collect() }
+        Self { tenants: tenants.into_iter().map(|(number, control)| (number, keys(control))).collect() }
     }
 
-    /// The tenant, if the request proves that its sender may control it.
-    pub(super) fn check(&self, tenant: Option<Address>, headers: &HeaderMap) -> Result<Address, Problem> {
+    /// The tenant, if the request proves that its sender may do this with it.
+    pub(super) fn check(
+        &self,
+        tenant: Option<Address>,
+        headers: &HeaderMap,
+        needed: Scope,
+    ) -> Result<Address, Problem> {
         let shown = shown(headers);
         let known = tenant.as_ref().and_then(|tenant| self.tenants.get(tenant)).map_or(&[][..], Vec::as_slice);
-        let mut proved = subtle::Choice::from(0);
-        for expected in known {
-            proved |= shown.unwrap_or_default().ct_eq(expected);
+        let (mut proved, mut may) = (Choice::from(0), 0_u8);
+        for key in known {
+            let is_this = shown.unwrap_or_default().ct_eq(&key.proof);
+            let covers = u8::from(key.scopes.iter().any(|scope| scope.covers(needed)));
+            proved |= is_this;
+            may |= u8::conditional_select(&0, &covers, is_this);
         }
         match (tenant, shown) {
-            (Some(tenant), Some(_)) if proved.into() => Ok(tenant),
+            (Some(tenant), Some(_)) if proved.into() => {
+                if may == 1 {
+                    Ok(tenant)
+                } else {
+                    Err(Problem::forbidden(needed))
+                }
+            }
             _ => Err(Problem::unauthorized()),
         }
     }
+}
+
+fn keys(control: ControlConfig) -> Vec<Key> {
+    let whole = |proof| Key { proof, scopes: vec![Scope::Control] };
+    let basic = control.username.zip(control.password);
+    let basic = basic.map(|(name, password)| proof("basic", format!("{name}:{}", password.expose()).as_bytes()));
+    let token = control.token.map(|token| TokenHash::of(token.expose()));
+    let bearers = [token, control.token_sha256].into_iter().flatten().map(|hash| bearer(&hash));
+    let scoped = control.tokens.into_iter().map(|one| Key { proof: bearer(&one.sha256), scopes: one.scopes });
+    basic.into_iter().chain(bearers).map(whole).chain(scoped).collect()
+}
+
+fn bearer(hash: &TokenHash) -> Proof {
+    proof("bearer", hash.bytes())
 }
 
 fn proof(scheme: &str, secret: &[u8]) -> Proof {
@@ -62,7 +102,7 @@ fn shown(headers: &HeaderMap) -> Option<Proof> {
     let (scheme, credentials) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     match scheme.to_ascii_lowercase().as_str() {
         "basic" => BASE64_STANDARD.decode(credentials.trim()).ok().map(|decoded| proof("basic", &decoded)),
-        "bearer" => Some(proof("bearer", credentials.trim().as_bytes())),
+        "bearer" => Some(bearer(&TokenHash::of(credentials.trim()))),
         _ => None,
     }
 }
@@ -71,6 +111,7 @@ fn shown(headers: &HeaderMap) -> Option<Proof> {
 mod tests {
     use super::*;
     use crate::config::secret::Secret;
+    use crate::config::token::Credential;
 
     fn number(text: &str) -> Address {
         Address::parse(text).unwrap()
@@ -81,8 +122,18 @@ mod tests {
             username: Some("gate".into()),
             password: Some(Secret::new("sesame:open")),
             token: Some(Secret::new("t0ken")),
+            token_sha256: Some(TokenHash::of("h4sh")),
+            tokens: vec![
+                scoped("looker", &[Scope::Read]),
+                scoped("sender", &[Scope::Send]),
+                scoped("both", &[Scope::Read, Scope::Send]),
+            ],
         };
         Access::new(BTreeMap::from([(number("+15550100"), both), (number("+15550101"), ControlConfig::default())]))
+    }
+
+    fn scoped(token: &str, scopes: &[Scope]) -> Credential {
+        Credential { name: token.into(), sha256: TokenHash::of(token), scopes: scopes.to_vec() }
     }
 
     fn headers(authorization: &str) -> HeaderMap {
@@ -97,9 +148,9 @@ mod tests {
 
     #[test]
     fn a_name_with_its_password_or_a_token_opens_its_own_number() {
-        let good = [basic("gate:sesame:open"), "Bearer t0ken".into(), "bearer t0ken".into()];
+        let good = [basic("gate:sesame:open"), "Bearer t0ken".into(), "bearer t0ken".into(), "Bearer h4sh".into()];
         for authorization in good {
-            let checked = access().check(Some(number("+15550100")), &headers(&authorization));
+            let checked = access().check(Some(number("+15550100")), &headers(&authorization), Scope::Control);
             assert_eq!(checked.ok(), Some(number("+15550100")), "{authorization}");
         }
     }
@@ -113,16 +164,64 @@ mod tests {
             basic("t0ken"),
             "Basic !!!".into(),
             "Bearer gate:sesame:open".into(),
+            format!("Bearer {}", TokenHash::of("h4sh")),
+            format!("Bearer {}", TokenHash::of("t0ken")),
             "Bearer ".into(),
             "Digest x".into(),
             "t0ken".into(),
         ];
         for authorization in wrong {
-            assert!(access().check(Some(number("+15550100")), &headers(&authorization)).is_err(), "{authorization}");
+            let checked = access().check(Some(number("+15550100")), &headers(&authorization), Scope::Read);
+            assert!(checked.is_err_and(|problem| problem.is_unauthorized()), "{authorization}");
         }
-        assert!(access().check(Some(number("+15550100")), &HeaderMap::new()).is_err());
+        assert!(access().check(Some(number("+15550100")), &HeaderMap::new(), Scope::Read).is_err());
         for closed in [Some(number("+15550101")), Some(number("+15550999")), None] {
-            assert!(access().check(closed, &headers("Bearer t0ken")).is_err());
+            assert!(access().check(closed, &headers("Bearer t0ken"), Scope::Read).is_err());
+        }
+    }
+
+    #[test]
+    fn a_token_does_what_its_scopes_say_and_nothing_else() {
+        let may = |token: &str, needed| {
+            let shown = headers(&format!("Bearer {token}"));
+            match access().check(Some(number("+15550100")), &shown, needed) {
+                Ok(_) => true,
+                Err(problem) => {
+                    assert!(!problem.is_unauthorized(), "{token} is known");
+                    false
+                }
+            }
+        };
+        let all = [Scope::Read, Scope::Send, Scope::Control];
+        for (token, expected) in [
+            ("looker", [true, false, false]),
+            ("sender", [false, true, false]),
+            ("both", [true, true, false]),
+            ("t0ken", [true; 3]),
+            ("h4sh", [true; 3]),
+        ] {
+            assert_eq!(all.map(|needed| may(token, needed)), expected, "{token}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_reads_what_sends_a_text_sends_and_everything_else_controls() {
+        let table = [
+            (Method::GET, "/+1555/sessions", Scope::Read),
+            (Method::HEAD, "/+1555/usage", Scope::Read),
+            (Method::GET, "/+1555/pipes/x", Scope::Read),
+            (Method::POST, "/+1555/texts", Scope::Send),
+            (Method::POST, "/+1555/sessions/+1556/texts", Scope::Send),
+            (Method::POST, "/+1555/pipes/x/texts", Scope::Send),
+            (Method::POST, "/+1555/sessions", Scope::Control),
+            (Method::DELETE, "/+1555/sessions/texts", Scope::Control),
+            (Method::PUT, "/+1555/texts", Scope::Control),
+            (Method::POST, "/+1555/pipes", Scope::Control),
+            (Method::POST, "/+1555/test/provider", Scope::Control),
+            (Method::POST, "/+1555/pipes/x%2Ftexts", Scope::Control),
+        ];
+        for (method, path, expected) in table {
+            assert_eq!(needed(&method, path), expected, "{method} {path}");
         }
     }
 }

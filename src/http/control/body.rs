@@ -13,6 +13,8 @@ const TEXT_MAX: usize = 16_000;
 const MEDIA_MAX: usize = 10;
 /// The longest address of a medium or a webhook, in bytes.
 const URL_MAX: usize = 2_048;
+/// The most data for the assistant, in bytes: it is kept with the session and goes along with every question. Watson takes 100 kB of context.
+const DATA_MAX: usize = 100_000;
 /// The longest timeout, in seconds.
 const SECONDS_MAX: u64 = 365 * 86_400;
 
@@ -117,14 +119,19 @@ impl<'a> Fields<'a> {
         word.map(Some).ok_or_else(|| self.wrong(name, &format!("is none of {}", words.join(", "))))
     }
 
-    /// Any JSON, byte for byte.
+    /// Any JSON, byte for byte, up to [`DATA_MAX`].
     pub(super) fn verbatim(&self, name: &str) -> Result<Option<Box<RawValue>>, Problem> {
         if self.get(name).is_none() {
             return Ok(None);
         }
         let members: std::collections::BTreeMap<String, &RawValue> =
             serde_json::from_slice(self.bytes).map_err(|_| self.wrong(name, "cannot be read"))?;
-        Ok(members.get(name).map(|raw| (*raw).to_owned()))
+        match members.get(name) {
+            Some(raw) if raw.get().len() > DATA_MAX => {
+                Err(self.wrong(name, &format!("has more than {DATA_MAX} bytes")))
+            }
+            found => Ok(found.map(|raw| (*raw).to_owned())),
+        }
     }
 }
 
@@ -133,4 +140,19 @@ fn is_address(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty())
         && url.len() <= URL_MAX
         && !url.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_for_the_assistant_may_not_be_larger_than_a_session_can_keep() {
+        let body = |bytes: usize| format!("{{\"user_data\": \"{}\"}}", "x".repeat(bytes - 2));
+        let read = |body: &str| {
+            Fields::read(body.as_bytes(), &["user_data"], "it").and_then(|fields| fields.verbatim("user_data"))
+        };
+        assert!(read(&body(100_000)).is_ok());
+        assert!(read(&body(100_001)).is_err());
+    }
 }

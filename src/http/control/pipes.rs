@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_conversation::address::ConversationKey;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::body::Fields;
 use super::problem::Problem;
-use super::{Admitted, Desk, Receipt, admit, json, requests};
+use super::{Admitted, Desk, Params, Receipt, admit, json, requests};
 
 const OPEN: &str = r#"{"user": "+15550199", "webhook": "https://voice.example.com/sms", "expires_in_s": 600}"#;
 const SEND: &str = r#"{"text": "Here is the address."}"#;
@@ -29,7 +29,16 @@ struct PipeShown {
     expires_at_ms: Option<u64>,
 }
 
-pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+/// What a caller is told of a pipe that he has opened.
+#[derive(Serialize)]
+struct Opened {
+    #[serde(flatten)]
+    receipt: Receipt,
+    #[serde(flatten)]
+    pipe: PipeShown,
+}
+
+pub(super) async fn open(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user", "webhook", "expires_in_s"], OPEN)?;
         let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
@@ -41,7 +50,8 @@ pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request
         };
         let pipe = Pipe { id, webhook: fields.webhook()?, expires_at };
         let taken = desk.take(&admitted, &key, Work::OpenPipe(pipe)).await?;
-        let opened = desk.outcome(&key, taken).await?;
+        let opened = desk.outcome(&admitted, &key, taken).await;
+        let status = if opened.is_some() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
         let expires_at = match opened.map(|turn| turn.work) {
             Some(Work::OpenPipe(pipe)) => pipe.expires_at,
             Some(_) | None => expires_at,
@@ -49,15 +59,15 @@ pub(super) async fn open(state: State<Arc<Desk>>, params: RawPathParams, request
         let shown = PipeShown {
             pipe: desk.pipes.write(id, &key),
             user: key.user.to_string(),
-            open: true,
+            open: desk.control.pipe(&key).await.ok().flatten().is_some_and(|pipe| pipe.id == id),
             expires_at_ms: expires_at.map(|at| at.0),
         };
-        json(StatusCode::CREATED, &shown)
+        json(status, &Opened { receipt: taken.into(), pipe: shown })
     })
     .await
 }
 
-pub(super) async fn look(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn look(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let (id, key) = desk.named(&admitted)?;
         let pipe = desk.control.pipe(&key).await?.filter(|pipe| pipe.id == id);
@@ -72,18 +82,18 @@ pub(super) async fn look(state: State<Arc<Desk>>, params: RawPathParams, request
     .await
 }
 
-pub(super) async fn close(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn close(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let (id, key) = desk.named(&admitted)?;
         let taken = desk.take(&admitted, &key, Work::ClosePipe { id }).await?;
-        let closed = desk.outcome(&key, taken).await?;
+        let closed = desk.outcome(&admitted, &key, taken).await;
         let status = if closed.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
         json(status, &Receipt::from(taken))
     })
     .await
 }
 
-pub(super) async fn send(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn send(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let (id, key) = desk.named(&admitted)?;
         let fields = Fields::read(&admitted.body, &["text", "media"], SEND)?;

@@ -3,26 +3,33 @@
 //! | code | status | when |
 //! |---|---|---|
 //! | `unauthorized` | 401 | no credentials, wrong ones, or none are configured for this number |
+//! | `forbidden` | 403 | these credentials may not do that: their scopes lack it |
 //! | `invalid` | 400 | the path, the query, a header or the body makes no sense |
 //! | `not_found` | 404 | there is no such resource |
 //! | `no_session` | 404, 409 | no session is open for this user |
 //! | `session_open` | 409 | a session is open and the request was not to replace it |
+//! | `opted_out` | 409 | the user has stopped our texts |
 //! | `no_pipe` | 404, 409 | there is no such pipe, or it is closed |
 //! | `wrong_method` | 405 | the resource does not know that method |
 //! | `too_large` | 413 | the body is larger than `body_max_bytes` |
 //! | `id_reused` | 422 | the idempotency key was used before for something else |
+//! | `slow_down` | 429 | too many requests of this client were refused; `Retry-After` says when to come again |
 //! | `assistant_failed`, `provider_failed` | 502 | a test failed; `detail` says why |
 //! | `busy` | 503 | a limit is reached, or the gateway starts or stops; `Retry-After` says when to come again |
+
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use raconteur_actors::inbox::Refused;
 use serde_json::json;
 
+use crate::config::token::Scope;
 use crate::http::webhook::Unread;
+use crate::http::whole_seconds;
 
-/// How many seconds a caller is asked to wait before he comes again.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+/// How long a caller is asked to wait before he comes again when a limit is reached.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// An error answer.
 #[derive(Debug)]
@@ -30,11 +37,13 @@ pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    /// After how long it is worth coming again.
+    wait: Option<Duration>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self { status, code, detail: detail.into(), wait: None }
     }
 
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
@@ -45,14 +54,36 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
+    /// There is no session to look at or to end.
+    pub(super) fn no_session() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_session", "no session is open for this user")
+    }
+
     pub(super) fn unauthorized() -> Self {
         let detail = "send the name and password or the token of this number's [tenants.control]; where none is configured, \
                       nobody may";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    /// Whether whoever asks is not known.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
+    /// The credentials are right, and not good for this.
+    pub(super) fn forbidden(needed: Scope) -> Self {
+        let detail = format!("these credentials lack the scope \"{}\": use others, or add it to them", needed.name());
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// The client was refused too often.
+    pub(super) fn slow_down(wait: Duration) -> Self {
+        let detail = "too many requests of yours were refused: mend the credentials and come again after Retry-After";
+        Self { wait: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", detail) }
+    }
+
     pub(super) fn busy(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+        Self { wait: Some(BUSY), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
     }
 
     /// Nothing is there to act in: what the conversation itself has found out.
@@ -95,14 +126,14 @@ impl From<Unread> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, code, detail } = self;
+        let Self { status, code, detail, wait } = self;
         let title = status.canonical_reason().unwrap_or("error");
         let body = json!({"status": status.as_u16(), "code": code, "title": title, "detail": detail}).to_string();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        if let Some(wait) = wait {
+            headers.insert(header::RETRY_AFTER, whole_seconds(wait));
         }
         if status == StatusCode::UNAUTHORIZED {
             let realm = HeaderValue::from_static("Basic realm=\"raconteur\", charset=\"UTF-8\"");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_actors::control::OpenSession;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use super::{Desk, admit, json};
+use super::{Desk, Params, admit, json};
 
 /// Usage is shown for at most so many days at once.
 const DAYS_MAX: u32 = 400;
@@ -50,7 +50,7 @@ impl From<OpenSession> for SessionShown {
     }
 }
 
-pub(super) async fn sessions(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn sessions(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let limit = admitted.limit(50, 500)?;
         let after = match admitted.query("after") {
@@ -67,17 +67,15 @@ pub(super) async fn sessions(state: State<Arc<Desk>>, params: RawPathParams, req
     .await
 }
 
-pub(super) async fn session(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn session(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let open = desk.control.session(&admitted.conversation()?).await?;
-        let open =
-            open.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no_session", "no session is open for this user"))?;
-        json(StatusCode::OK, &SessionShown::from(open))
+        json(StatusCode::OK, &SessionShown::from(open.ok_or_else(Problem::no_session)?))
     })
     .await
 }
 
-pub(super) async fn transcript(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn transcript(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let limit = admitted.limit(50, 200)?;
         let before = match admitted.query("before") {
@@ -106,6 +104,7 @@ fn turn_shown(turn: &TranscriptTurn) -> Value {
         Work::Send(_) => ("send", None, 0),
         Work::OpenPipe(_) => ("open_pipe", None, 0),
         Work::ClosePipe { .. } => ("close_pipe", None, 0),
+        Work::Preference(_) => ("preference", None, 0),
         Work::NoInput { .. } => ("no_input", None, 0),
         Work::TimedOut { .. } => ("timeout", None, 0),
     };
@@ -132,7 +131,7 @@ fn turn_shown(turn: &TranscriptTurn) -> Value {
     })
 }
 
-pub(super) async fn usage(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn usage(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let today = Day::of(desk.control.now());
         let until = admitted.query("until").map_or(Ok(today), |text| day("until", &text))?;

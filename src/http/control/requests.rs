@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_actors::control::{self, Taken};
 use raconteur_conversation::address::ConversationKey;
-use raconteur_conversation::words::{SendText, StartSession, Within, Work};
+use raconteur_conversation::keyword::HAS_STOPPED;
+use raconteur_conversation::words::{OnOpen, SESSION_OPEN, SendText, StartSession, Within, Work};
 use serde::Serialize;
 
 use super::body::Fields;
 use super::problem::Problem;
-use super::{Admitted, Answer, Desk, Receipt, admit, json};
+use super::{Admitted, Answer, Desk, Params, Receipt, admit, json};
 
 const START: &str = r#"{"user": "+15550199", "user_data": {"case": 42}, "timeout_s": 600}"#;
 const SEND: &str = r#"{"text": "Your order is ready."}"#;
@@ -27,36 +28,41 @@ struct Started {
     user: String,
 }
 
-pub(super) async fn start(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn start(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let known = ["user", "user_data", "timeout_s", "text", "on_open"];
         let fields = Fields::read(&admitted.body, &known, START)?;
         let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
+        let on_open = match fields.word("on_open", &["replace", "refuse"])? {
+            Some("refuse") => OnOpen::Refuse,
+            Some(_) | None => OnOpen::Replace,
+        };
         let start = StartSession {
             user_data: fields.verbatim("user_data")?,
             timeout: fields.seconds("timeout_s")?,
             text: fields.text()?,
+            on_open,
         };
-        let refuses = fields.word("on_open", &["replace", "refuse"])? == Some("refuse");
-        if refuses && desk.control.session(&key).await?.is_some() {
-            return Err(Problem::conflict("session_open", "a session is open for this user, and on_open is refuse"));
-        }
         let taken = desk.take(&admitted, &key, Work::Start(start)).await?;
+        // The conversation decides, once it comes to it: until then a session may open or end, and the user may stop our texts.
+        // Where that cannot be seen, the request is taken all the same.
+        let has_stopped = desk.control.has_stopped(&key).await.is_ok_and(|stopped| stopped);
+        let may_be_refused = on_open == OnOpen::Refuse || has_stopped;
+        let refusal = if may_be_refused { desk.refusal(&admitted, &key, taken).await } else { None };
+        refusal.map_or(Ok(()), Err)?;
         json(StatusCode::ACCEPTED, &Started { receipt: taken.into(), user: key.user.to_string() })
     })
     .await
 }
 
-pub(super) async fn end(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn end(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let key = admitted.conversation()?;
         let taken = desk.take(&admitted, &key, Work::End).await?;
-        let ended = desk.outcome(&key, taken).await?;
+        let ended = desk.outcome(&admitted, &key, taken).await;
         // A session that there was not has no page of its own to name it.
         match ended {
-            Some(turn) if turn.session.is_none() => {
-                Err(Problem::new(StatusCode::NOT_FOUND, "no_session", "no session is open for this user"))
-            }
+            Some(turn) if turn.session.is_none() => Err(Problem::no_session()),
             Some(_) => json(StatusCode::OK, &Receipt::from(taken)),
             None => json(StatusCode::ACCEPTED, &Receipt::from(taken)),
         }
@@ -64,11 +70,7 @@ pub(super) async fn end(state: State<Arc<Desk>>, params: RawPathParams, request:
     .await
 }
 
-pub(super) async fn send_in_session(
-    state: State<Arc<Desk>>,
-    params: RawPathParams,
-    request: Request<Body>,
-) -> Response {
+pub(super) async fn send_in_session(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["text", "media"], SEND)?;
         let key = admitted.conversation()?;
@@ -77,7 +79,7 @@ pub(super) async fn send_in_session(
     .await
 }
 
-pub(super) async fn send(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn send(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user", "text", "media"], SEND_TO)?;
         let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
@@ -102,15 +104,25 @@ impl Desk {
         Ok(self.control.request(request).await?)
     }
 
+    /// Why a conversation did not begin a session that it was asked for. Anything else that came of it is not the caller's mistake.
+    async fn refusal(&self, admitted: &Admitted, key: &ConversationKey, taken: Taken) -> Option<Problem> {
+        match self.outcome(admitted, key, taken).await?.error?.as_str() {
+            SESSION_OPEN => Some(Problem::conflict("session_open", SESSION_OPEN)),
+            HAS_STOPPED => Some(Problem::conflict("opted_out", HAS_STOPPED)),
+            _ => None,
+        }
+    }
+
     /// Has a text sent and says whether there was anything to send it in.
     pub(super) async fn send(&self, admitted: &Admitted, key: &ConversationKey, text: SendText) -> Answer {
-        let code = match text.within {
+        let of_place = match text.within {
             Within::Pipe(_) => "no_pipe",
             Within::Session | Within::Anywhere => "no_session",
         };
         let taken = self.take(admitted, key, Work::Send(text)).await?;
-        match self.outcome(key, taken).await?.and_then(|turn| turn.error) {
-            Some(reason) => Err(Problem::conflict(code, reason)),
+        match self.outcome(admitted, key, taken).await.and_then(|turn| turn.error) {
+            Some(reason) if reason == HAS_STOPPED => Err(Problem::conflict("opted_out", reason)),
+            Some(reason) => Err(Problem::conflict(of_place, reason)),
             None => json(StatusCode::ACCEPTED, &Receipt::from(taken)),
         }
     }

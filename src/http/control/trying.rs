@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_actors::control::Taken;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::body::Fields;
 use super::problem::Problem;
-use super::{Desk, admit, json};
+use super::{Desk, Params, admit, json};
 
 /// What the provider is given to send, in IBM's words.
 const TEST_TEXT: &str = "Test Connection message from SMS Gateway";
@@ -26,7 +26,7 @@ const VERDICT_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Sends a text the whole way and says what the provider made of it.
-pub(super) async fn provider(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn provider(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user"], TRY)?;
         let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
@@ -71,7 +71,7 @@ impl Desk {
 }
 
 /// Asks the assistant to speak first, to nobody.
-pub(super) async fn assistant(state: State<Arc<Desk>>, params: RawPathParams, request: Request<Body>) -> Response {
+pub(super) async fn assistant(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         Fields::read(&admitted.body, &[], "no body")?;
         admitted.id()?;

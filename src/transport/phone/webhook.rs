@@ -7,7 +7,7 @@ use raconteur_conversation::words::{Arrival, InboundMessage, Media, Work};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::transport::{Reply, Webhook, WebhookError};
+use crate::transport::{Callers, Reply, Webhook, WebhookError};
 
 /// The longest client id, in bytes.
 const ID_MAX: usize = 128;
@@ -30,6 +30,10 @@ impl Webhook for PhoneWebhook {
 
     fn acknowledge(&self) -> Reply {
         Reply { content_type: "application/json", body: r#"{"accepted":true}"# }
+    }
+
+    fn callers(&self) -> Callers {
+        Callers::Anybody
     }
 }
 

@@ -1,6 +1,7 @@
 //! A user's text as Twilio reports it.
 
 use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::keyword::Keyword;
 use raconteur_conversation::words::{Arrival, InboundMessage, Media, Work};
 
 use super::MEDIA_MAX;
@@ -16,13 +17,15 @@ pub(super) fn read(fields: &Fields) -> Result<Vec<Arrival>, WebhookError> {
     let key = ConversationKey { tenant: address(fields, "To")?, user: address(fields, "From")? };
     let (account, sid) = (fields.required("AccountSid")?, fields.required("MessageSid")?);
     let message = InboundMessage { body: fields.get("Body")?.unwrap_or_default().to_owned(), media: media(fields)? };
-    // Advanced Opt-Out: Twilio has answered the user and keeps the opt-out itself, so there is nothing left to do.
-    if let Some(kind) = fields.get("OptOutType")? {
-        tracing::debug!(%sid, %kind, "twilio has answered an opt-out word itself");
-        return Ok(Vec::new());
-    }
+    // Advanced Opt-Out: Twilio has answered the user. What it has understood counts, whatever the words were.
+    let work = match fields.get("OptOutType")? {
+        Some("STOP") => Work::Preference(Keyword::Stop),
+        Some("START") => Work::Preference(Keyword::Start),
+        Some(_) => Work::Preference(Keyword::Help),
+        None => Work::Message(message),
+    };
     // Twilio's repeats of one text, also to the fallback URL, have the same MessageSid; its idempotency token differs.
-    Ok(vec![Arrival::Work { key, id: format!("{account}:{sid}"), work: Work::Message(message) }])
+    Ok(vec![Arrival::Work { key, id: format!("{account}:{sid}"), work }])
 }
 
 fn media(fields: &Fields) -> Result<Vec<Media>, WebhookError> {
@@ -143,9 +146,11 @@ mod tests {
     }
 
     #[test]
-    fn an_opt_out_word_that_twilio_has_answered_brings_nothing() {
-        for kind in ["STOP", "START", "HELP"] {
-            assert!(inbound(&[("Body", kind), ("OptOutType", kind)]).unwrap().is_empty());
+    fn what_twilio_has_understood_as_an_opt_out_and_answered_counts_whatever_the_words_were() {
+        for (kind, keyword) in [("STOP", Keyword::Stop), ("START", Keyword::Start), ("HELP", Keyword::Help)] {
+            let arrivals = inbound(&[("Body", "no more of this"), ("OptOutType", kind)]).unwrap();
+            let [Arrival::Work { work: Work::Preference(found), .. }] = &arrivals[..] else { panic!("{arrivals:?}") };
+            assert_eq!(*found, keyword);
         }
         assert_eq!(inbound(&[("Body", "STOP")]).unwrap().len(), 1);
     }

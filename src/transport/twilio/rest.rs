@@ -2,20 +2,17 @@
 //!
 //! Errors are put in words without their URL, which holds the account and, in a look-up, both numbers.
 
-use std::error::Error;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::HeaderValue;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 
 use super::settings::Settings;
+use crate::client;
 
 /// No answer that we can use is longer: a page of the log has 100 messages of at most 1,600 characters.
 const ANSWER_MAX: usize = 4 * 1024 * 1024;
-
-/// Twilio is not believed when it asks us to wait longer.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// The account's REST API.
 pub(super) struct Rest {
@@ -80,7 +77,11 @@ impl Rest {
     async fn run(&self, request: reqwest::RequestBuilder) -> Result<Answered, NoAnswer> {
         let sent = request.header(AUTHORIZATION, self.authorization.clone()).send().await;
         let mut response = sent.map_err(|error| {
-            if error.is_connect() { NoAnswer::NotConnected(words(error)) } else { NoAnswer::Lost(words(error)) }
+            if error.is_connect() {
+                NoAnswer::NotConnected(client::words(error))
+            } else {
+                NoAnswer::Lost(client::words(error))
+            }
         })?;
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -89,26 +90,8 @@ impl Rest {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answered { status: response.status().as_u16(), retry_after: retry_after(response.headers()), body })
+        Ok(Answered { status: response.status().as_u16(), retry_after: client::retry_after(response.headers()), body })
     }
-}
-
-/// Seconds only: Twilio sends no dates here, and a date would need a clock.
-fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-/// The error and its causes, without the URL.
-fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
 
 #[cfg(test)]
@@ -136,15 +119,6 @@ mod tests {
         assert_eq!(decoded(&rest), format!("{key}:hush"));
         assert_eq!(format!("{:?}", rest.authorization), "Sensitive");
         assert_eq!(rest.path(), format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json"));
-    }
-
-    #[test]
-    fn a_wait_is_read_in_seconds_and_bounded() {
-        let wait = |text: &str| retry_after(&http::HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
-        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
-        assert_eq!(wait("18446744073709551615"), Some(RETRY_AFTER_MAX));
-        assert_eq!(wait("Thu, 24 Aug 2023 05:01:45 GMT"), None);
-        assert_eq!(wait("-1"), None);
     }
 
     #[tokio::test]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::client;
 use crate::config::secret::Secret;
+use crate::guard::Exceptions;
 
 /// The longest time that making a connection may be allowed to take.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(60);
@@ -36,16 +38,22 @@ pub struct Settings {
     #[serde(default = "default_base_url")]
     pub base_url: String,
     /// How long making a connection to Twilio may take.
-    #[serde(default = "default_connect_timeout", with = "humantime_serde")]
+    #[serde(default = "client::default_connect_timeout", with = "humantime_serde")]
     pub connect_timeout: Duration,
+    /// Whether media are looked at before they are sent, so that what Twilio would refuse goes as a link.
+    #[serde(default = "default_media_check")]
+    pub media_check: bool,
+    /// What may be asked for the sake of an address that is not of the configuration, although it is not public.
+    #[serde(skip)]
+    pub outbound: Exceptions,
 }
 
 fn default_base_url() -> String {
     "https://api.twilio.com".into()
 }
 
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(5)
+fn default_media_check() -> bool {
+    true
 }
 
 impl Settings {
@@ -139,7 +147,9 @@ pub(super) mod tests {
             api_key_secret: None,
             public_url: "https://sms.example.com".into(),
             base_url: default_base_url(),
-            connect_timeout: default_connect_timeout(),
+            connect_timeout: client::default_connect_timeout(),
+            media_check: default_media_check(),
+            outbound: Exceptions::default(),
         }
     }
 
@@ -168,6 +178,8 @@ pub(super) mod tests {
             public_url: "https://my_host.example".into(),
             base_url: "ftp://api.twilio.com".into(),
             connect_timeout: Duration::ZERO,
+            media_check: false,
+            outbound: Exceptions::default(),
         };
         let problems = bad.problems();
         let names: Vec<&str> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();
@@ -235,6 +247,8 @@ pub(super) mod tests {
         assert!(!format!("{read:?}").contains(TOKEN));
         let slower: Settings = toml::from_str(&format!("{text}connect_timeout = \"250ms\"\n")).unwrap();
         assert_eq!(slower.connect_timeout, Duration::from_millis(250));
+        let unchecked: Settings = toml::from_str(&format!("{text}media_check = false\n")).unwrap();
+        assert!(read.media_check && !unchecked.media_check);
         assert!(toml::from_str::<Settings>(&format!("{text}colour = \"red\"\n")).is_err());
     }
 }

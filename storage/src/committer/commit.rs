@@ -9,7 +9,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 
 use super::Writer;
-use super::draft::{Draft, Drafted, Outbox, Page};
+use super::draft::{Draft, Outbox, Page};
 use super::inboxes::Unread;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED};
 use crate::engine::Engine;
@@ -17,7 +17,7 @@ use crate::fetch::{self, Values};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, Delivery, TranscriptRow};
 use crate::usage::Change;
-use crate::{Answered, Claim, Day, DeadLetter, DeadlineIndex, Mark, Step, StoreError, Usage, Version};
+use crate::{Answered, Claim, DeadLetter, DeadlineIndex, Mark, Step, StoreError, Usage, Version};
 
 impl<E: Engine> Writer<E> {
     pub(super) fn commit(
@@ -31,8 +31,10 @@ impl<E: Engine> Writer<E> {
             letter.sequence = self.draw();
         }
         let place = Place::of(key);
-        let used = used(&step);
         let mut draft = self.draft();
+        for (at, used) in used(&step) {
+            draft.count(at, used);
+        }
         let version = draft.conversation(&place, &step)?;
         let mut enqueued = Vec::with_capacity(step.enqueued.len());
         for own in &step.enqueued {
@@ -54,10 +56,8 @@ impl<E: Engine> Writer<E> {
         for letter in &step.dead_letters {
             draft.dead_letter(letter)?;
         }
-        self.take_counted(key, draft.into_parts())?;
-        for (day, used) in used {
-            self.count(&key.tenant, day, used)?;
-        }
+        let changes = draft.into_counted(&key.tenant)?;
+        self.take(changes);
         for sequence in answered {
             self.inboxes.remove(&place, sequence);
         }
@@ -67,20 +67,13 @@ impl<E: Engine> Writer<E> {
         Ok(version)
     }
 
-    /// Makes a draft part of the round, and counts what it settles.
-    fn take_counted(&mut self, key: &ConversationKey, (changes, used): Drafted) -> Result<(), StoreError> {
-        self.take(changes);
-        for (day, used) in used {
-            self.count(&key.tenant, day, used)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn settle(&mut self, claim: Claim, key: &ConversationKey, marks: &[Mark]) -> Result<(), StoreError> {
         self.check(claim, key)?;
         let mut draft = self.draft();
         draft.marks(&Place::of(key), marks)?;
-        self.take_counted(key, draft.into_parts())
+        let changes = draft.into_counted(&key.tenant)?;
+        self.take(changes);
+        Ok(())
     }
 
     pub(super) fn receipt(
@@ -91,7 +84,8 @@ impl<E: Engine> Writer<E> {
     ) -> Result<bool, StoreError> {
         let mut draft = self.draft();
         let known = draft.receipt(&Place::of(key), receipt, at)?;
-        self.take_counted(key, draft.into_parts())?;
+        let changes = draft.into_counted(&key.tenant)?;
+        self.take(changes);
         Ok(known)
     }
 }
@@ -239,12 +233,12 @@ impl<E: Engine> Draft<'_, E> {
 /// What a text adds that was not sent, or of which nobody knows.
 const FAILED: Usage = Usage { inbound: 0, answered: 0, outbound: 0, outbound_segments: 0, failed: 1 };
 
-/// What the answers of a step add to the usage of which days.
-fn used(step: &Step) -> Vec<(Day, Usage)> {
+/// What the answers of a step add to the usage, and when.
+fn used(step: &Step) -> Vec<(UnixMillis, Usage)> {
     let page = |answer: &Answered| {
         let page = answer.transcript.as_ref().filter(|page| page.error.is_none())?;
         let is_text = matches!(page.work, Work::Message(_));
-        is_text.then(|| (Day::of(page.answered_at), Usage { answered: 1, ..Usage::default() }))
+        is_text.then(|| (page.answered_at, Usage { answered: 1, ..Usage::default() }))
     };
     step.answered.iter().filter_map(page).collect()
 }

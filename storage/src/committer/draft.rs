@@ -1,18 +1,16 @@
 //! The changes of one request while it is judged. They see everything judged before, and join the batch only when the whole
 //! request is found good: a refused one leaves nothing behind.
 
+use raconteur_conversation::address::Address;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundRow, Sequence};
 
 use crate::engine::{Batch, Engine};
 use crate::fetch::{self, FetchError, Values};
-use crate::keys::{Place, RecordKey};
+use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
 use crate::usage::Change;
-use crate::{Day, StoreError};
-
-/// Changes, and what they add to the usage of which days.
-pub(super) type Drafted = (Batch, Vec<(Day, Change)>);
+use crate::{Day, StoreError, Usage};
 
 /// Changes over a batch over an engine.
 pub(super) struct Draft<'a, E> {
@@ -55,14 +53,24 @@ impl<'a, E: Engine> Draft<'a, E> {
         self.changes
     }
 
-    /// What it has come to, and what that adds to the usage.
-    pub(super) fn into_parts(self) -> Drafted {
-        (self.changes, self.used)
+    /// What it has come to, with what that adds to the tenant's usage.
+    pub(super) fn into_counted(mut self, tenant: &Address) -> Result<Batch, StoreError> {
+        for (day, used) in std::mem::take(&mut self.used) {
+            let key = keys::usage(tenant, day);
+            let mut total = self.value(&key)?.map_or_else(Usage::default, |bytes| Usage::read(&bytes));
+            total.add(&used.more);
+            total.take(&used.less);
+            self.put(key, total.write());
+        }
+        Ok(self.changes)
     }
 
     /// Changes the usage of a day.
     pub(super) fn count(&mut self, at: UnixMillis, used: impl Into<Change>) {
-        self.used.push((Day::of(at), used.into()));
+        let used = used.into();
+        if used != Change::default() {
+            self.used.push((Day::of(at), used));
+        }
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Writer;
 use super::inboxes::{Inboxes, Unread};
+use super::tide::Tide;
 use super::writer::Fence;
 use crate::engine::{Batch, Engine, Order};
 use crate::keys;
@@ -17,22 +18,87 @@ use crate::record::{WorkHead, WorkKind};
 use crate::{Opening, Options, StoreError};
 
 /// The version of the key table and of what meta holds.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
+
+/// What a store says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Meta {
+    /// It was closed by whoever used it last.
+    pub(crate) clean: bool,
+    pub(crate) salt: Uuid,
+    /// Sequences below this are spent or reserved; `None`: none was ever drawn.
+    pub(crate) sequence: Option<u64>,
+}
+
+impl Meta {
+    /// Reads it; `None` where nothing was ever begun.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], [`StoreError::Incomplete`], [`StoreError::Corrupt`], or what the engine reports.
+    pub(crate) fn read<E: Engine>(engine: &E) -> Result<Option<Self>, StoreError> {
+        if engine.get(keys::META_IMPORTING)?.is_some() {
+            return Err(StoreError::Incomplete { path: engine.describe() });
+        }
+        let Some(format) = engine.get(keys::META_FORMAT)? else {
+            return if is_empty(engine)? { Ok(None) } else { Err(corrupt(engine, "it has records but no format")) };
+        };
+        let found = format.as_slice().try_into().map(u32::from_be_bytes);
+        let found = found.map_err(|_| corrupt(engine, "its format is unreadable"))?;
+        if found > FORMAT {
+            return Err(StoreError::Newer { found, supported: FORMAT });
+        }
+        let salt = engine.get(keys::META_SALT)?.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+        let salt = salt.ok_or_else(|| corrupt(engine, "its salt is missing"))?;
+        let clean = engine.get(keys::META_CLEAN)?.as_deref() == Some(&[1]);
+        let sequence = match engine.get(keys::META_SEQUENCE)? {
+            None => None,
+            Some(bytes) => {
+                let counter = bytes.try_into().map(u64::from_be_bytes).ok().filter(|counter| *counter < SEQUENCE_MAX);
+                Some(counter.ok_or_else(|| corrupt(engine, "its sequence counter is unreadable"))?)
+            }
+        };
+        Ok(Some(Self { clean, salt, sequence }))
+    }
+
+    /// What is written so that it is read again.
+    pub(crate) fn write(&self) -> Batch {
+        let sequence = self.sequence.map(|counter| (keys::META_SEQUENCE, counter.to_be_bytes().to_vec()));
+        let values = [
+            (keys::META_FORMAT, FORMAT.to_be_bytes().to_vec()),
+            (keys::META_CLEAN, vec![u8::from(self.clean)]),
+            (keys::META_SALT, self.salt.as_bytes().to_vec()),
+        ];
+        values.into_iter().chain(sequence).map(|(key, value)| (key.to_vec(), Some(value))).collect()
+    }
+}
+
+/// No counter that was counted up to is as high.
+pub(crate) const SEQUENCE_MAX: u64 = u64::MAX / 2;
+
+fn is_empty<E: Engine>(engine: &E) -> Result<bool, StoreError> {
+    let mut empty = true;
+    engine.scan(&keys::everything(), Order::Ascending, &mut |_, _| {
+        empty = false;
+        ControlFlow::Break(())
+    })?;
+    Ok(empty)
+}
 
 impl<E: Engine> Writer<E> {
     /// Opens the store that lies in `engine`, or begins one in an empty engine.
     ///
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Corrupt`], or what the engine reports.
-    pub(crate) fn open(engine: Arc<E>, options: Options) -> Result<(Self, Opening), StoreError> {
-        let opening = match engine.get(keys::META_FORMAT)? {
-            Some(format) => check(&*engine, &format)?,
+    pub(crate) fn open(engine: Arc<E>, options: Options, tide: Tide) -> Result<(Self, Opening), StoreError> {
+        let opening = match Meta::read(&*engine)? {
+            Some(meta) => go_on(&*engine, meta)?,
             None => begin(&*engine, &options)?,
         };
         let writer = Self {
             fences: fences(&*engine)?,
             inboxes: inboxes(&*engine)?,
             engine,
+            tide,
             options,
             batch: Batch::new(),
             bytes: 0,
@@ -46,45 +112,20 @@ impl<E: Engine> Writer<E> {
 }
 
 fn begin<E: Engine>(engine: &E, options: &Options) -> Result<Opening, StoreError> {
-    let mut used = false;
-    engine.scan(&(Vec::new()..vec![u8::MAX]), Order::Ascending, &mut |_, _| {
-        used = true;
-        ControlFlow::Break(())
-    })?;
-    if used {
-        return Err(corrupt(engine, "it has records but no format"));
-    }
     let salt = options.salt.unwrap_or_else(Uuid::new_v4);
-    let batch = [
-        (keys::META_FORMAT, FORMAT.to_be_bytes().to_vec()),
-        (keys::META_CLEAN, vec![0]),
-        (keys::META_SALT, salt.as_bytes().to_vec()),
-    ];
-    engine.apply(batch.into_iter().map(|(key, value)| (key.to_vec(), Some(value))).collect())?;
+    engine.apply(Meta { clean: false, salt, sequence: None }.write())?;
     engine.sync()?;
     Ok(Opening { unclean: false, first_sequence: Sequence(Sequence::STRIDE), salt })
 }
 
-fn check<E: Engine>(engine: &E, format: &[u8]) -> Result<Opening, StoreError> {
-    let found = format.try_into().map(u32::from_be_bytes).map_err(|_| corrupt(engine, "its format is unreadable"))?;
-    if found > FORMAT {
-        return Err(StoreError::Newer { found, supported: FORMAT });
-    }
-    let salt = engine.get(keys::META_SALT)?.and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    let salt = salt.ok_or_else(|| corrupt(engine, "its salt is missing"))?;
-    let unclean = engine.get(keys::META_CLEAN)?.as_deref() != Some(&[1]);
-    let first_sequence = match engine.get(keys::META_SEQUENCE)? {
-        // None was ever drawn.
+fn go_on<E: Engine>(engine: &E, meta: Meta) -> Result<Opening, StoreError> {
+    let first_sequence = match meta.sequence {
         None => Sequence(Sequence::STRIDE),
-        Some(bytes) => {
-            let counter = bytes.try_into().map(u64::from_be_bytes).ok().filter(|counter| *counter < u64::MAX / 2);
-            let counter = counter.ok_or_else(|| corrupt(engine, "its sequence counter is unreadable"))?;
-            Sequence(counter.next_multiple_of(Sequence::STRIDE))
-        }
+        Some(counter) => Sequence(counter.next_multiple_of(Sequence::STRIDE)),
     };
     engine.apply(Batch::from([(keys::META_CLEAN.to_vec(), Some(vec![0]))]))?;
     engine.sync()?;
-    Ok(Opening { unclean, first_sequence, salt })
+    Ok(Opening { unclean: !meta.clean, first_sequence, salt: meta.salt })
 }
 
 fn corrupt<E: Engine>(engine: &E, reason: &str) -> StoreError {

@@ -3,18 +3,18 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use raconteur_conversation::address::{Address, ConversationKey, Shard};
+use raconteur_conversation::address::{ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Sequence, Work};
 
 use super::draft::Draft;
 use super::inboxes::{Inboxes, Unread};
+use super::tide::Tide;
 use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
 use crate::keys::{self, Place, RecordKey};
-use crate::usage::Change;
-use crate::{Accepted, Claim, Day, Limit, NewWork, Options, StoreError, Usage, record};
+use crate::{Accepted, Claim, Limit, NewWork, Options, StoreError, Usage, record};
 
 /// So many sequences are reserved with one write.
 const SEQUENCE_BLOCK: u64 = 4_096;
@@ -30,6 +30,7 @@ pub(super) struct Fence {
 /// The writer's state.
 pub(crate) struct Writer<E> {
     pub(super) engine: Arc<E>,
+    pub(super) tide: Tide,
     pub(super) options: Options,
     /// What this round writes.
     pub(super) batch: Batch,
@@ -63,8 +64,11 @@ impl<E: Engine> Writer<E> {
             return Ok(());
         }
         self.bytes = 0;
+        self.tide.rise();
         self.engine.apply(std::mem::take(&mut self.batch))?;
-        self.engine.sync()
+        self.engine.sync()?;
+        self.tide.settle();
+        Ok(())
     }
 
     /// Marks the store as closed cleanly.
@@ -86,20 +90,6 @@ impl<E: Engine> Writer<E> {
         } else {
             self.batch.extend(changes);
         }
-    }
-
-    /// Changes what a tenant has used on one day. Part of the round.
-    pub(super) fn count(&mut self, tenant: &Address, day: Day, used: impl Into<Change>) -> Result<(), StoreError> {
-        let Change { more, less } = used.into();
-        if more.is_empty() && less.is_empty() {
-            return Ok(());
-        }
-        let key = keys::usage(tenant, day);
-        let mut total = self.draft().value(&key)?.map_or_else(Usage::default, |bytes| Usage::read(&bytes));
-        total.add(&more);
-        total.take(&less);
-        self.batch.insert(key, Some(total.write()));
-        Ok(())
     }
 
     /// The next sequence. Its reservation belongs to the round, not to the request: it stands even if the request is refused.
@@ -130,11 +120,11 @@ impl<E: Engine> Writer<E> {
         let mut draft = self.draft();
         draft.replace(&RecordKey::work(&place, sequence), values, 0);
         draft.put(mark, Mark { sequence, at: new.accepted_at, content: new.content }.write());
-        let changes = draft.into_changes();
-        self.take(changes);
         if let Work::Message(_) = new.work {
-            self.count(&new.key.tenant, Day::of(new.accepted_at), Usage { inbound: 1, ..Usage::default() })?;
+            draft.count(new.accepted_at, Usage { inbound: 1, ..Usage::default() });
         }
+        let changes = draft.into_counted(&new.key.tenant)?;
+        self.take(changes);
         self.inboxes.add(place, Unread { sequence, seed: new.seed, chunks });
         Ok(Accepted::Fresh(sequence))
     }
@@ -226,21 +216,21 @@ pub(crate) fn names(first: Option<&[u8]>, at: UnixMillis) -> bool {
 }
 
 /// What is remembered of an accepted id.
-struct Mark {
-    sequence: Sequence,
-    at: UnixMillis,
-    content: Option<u64>,
+pub(crate) struct Mark {
+    pub(crate) sequence: Sequence,
+    pub(crate) at: UnixMillis,
+    pub(crate) content: Option<u64>,
 }
 
 impl Mark {
-    fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         let mut bytes = [self.sequence.0.to_be_bytes(), self.at.0.to_be_bytes()].concat();
         bytes.extend(self.content.into_iter().flat_map(u64::to_be_bytes));
         bytes
     }
 }
 
-fn read_mark(value: &[u8]) -> Option<Mark> {
+pub(crate) fn read_mark(value: &[u8]) -> Option<Mark> {
     let (sequence, rest) = value.split_first_chunk()?;
     let (at, rest) = rest.split_first_chunk()?;
     let content = if rest.is_empty() { None } else { Some(u64::from_be_bytes(rest.try_into().ok()?)) };

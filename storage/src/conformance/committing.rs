@@ -68,7 +68,7 @@ pub async fn what_a_conversation_tells_itself_is_kept_with_the_step(site: &dyn S
     let record = &loaded.unread[0];
     assert!(matches!(record.work, Work::NoInput { session } if session.as_u128() == 5));
     assert_eq!((record.accepted_at, record.seed, record.attempts), (UnixMillis(7), 9, 0));
-    assert_eq!(ok(store.work(UnixMillis(0), None, 10).await).keys, [key.clone()]);
+    assert_eq!(ok(store.work(UnixMillis(0), None, 10).await).keys, std::slice::from_ref(&key));
     let answer = Step { answered: vec![answered(own, &[sending()])], ..step(Version(1), "two") };
     ok(store.commit(claim, &key, answer).await);
     assert_eq!(sequences(&load(&*store, claim, &key).await), [second, third]);

@@ -6,25 +6,42 @@
 //! * A half-written snapshot (`snap.*.generating`) or a damaged one stops sled from opening; either can be taken away, since the
 //!   log has everything. A damaged one is kept in `damaged-snapshots/`. A sound one stays whatever happens: see [`SledEngine::open`].
 //! * A data file that cannot be read at all opens as an empty one. A marker file, written after the first sync, tells the two apart.
+//! * Damage behind the last snapshot opens as a log that ends there. Every batch is numbered, and the file `watermark` knows the last
+//!   number that was durable: a data file that has not come as far is refused.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+mod compact;
+mod place;
+mod watermark;
+
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use place::Expected;
+use watermark::Watermark;
+
 use super::{Batch, Engine, Order, Visit};
-use crate::StoreError;
+use crate::{StoreError, private};
+
+pub use compact::{Compacted, Old, compact};
 
 /// Held as long as the engine lives. sled's own lock is not enough: files are tidied up before sled opens.
 const LOCK_FILE: &str = "lock";
 /// There once was something in the data file.
 const MARKER_FILE: &str = "written";
 const DATA_FILE: &str = "db";
+const CONF_FILE: &str = "conf";
+const TORN_CONF_FILE: &str = "conf.torn";
 const DAMAGED_DIRECTORY: &str = "damaged-snapshots";
+
+/// The number of the latest batch, in that batch. Behind every record, see the key table.
+const BATCHES_KEY: &[u8] = b"\xffbatches";
 
 /// sled's threads may hold its lock a moment longer than the `Db` that was dropped: so often and so long an open waits for them.
 const LINGERING: (u32, Duration) = (200, Duration::from_millis(10));
@@ -35,8 +52,18 @@ pub struct SledEngine {
     db: sled::Db,
     data: File,
     marked: AtomicBool,
+    /// How many batches were applied, in all its lives.
+    batches: AtomicU64,
+    watermark: Mutex<Watermark>,
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+/// What to do with a data file that has lost its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    Refuse,
+    Accept,
 }
 
 impl SledEngine {
@@ -44,49 +71,111 @@ impl SledEngine {
     /// or without its snapshot it reads the whole log, about a second per gigabyte.
     ///
     /// # Errors
-    /// [`StoreError::Locked`], [`StoreError::Corrupt`], or [`StoreError::Unusable`] when the directory cannot be read and written.
+    /// [`StoreError::Locked`], [`StoreError::Corrupt`], [`StoreError::Behind`], [`StoreError::WrongPlace`], or
+    /// [`StoreError::Unusable`] when the directory cannot be read and written.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        Self::open_as(path, cache_bytes, Expected::Either)
+    }
+
+    /// Opens a database that is there: for tools, which must not create one.
+    ///
+    /// # Errors
+    /// As [`SledEngine::open`].
+    pub fn open_existing(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        Self::open_as(path, cache_bytes, Expected::Store)
+    }
+
+    /// Creates a database in a directory that is new or empty.
+    ///
+    /// # Errors
+    /// As [`SledEngine::open`].
+    pub fn create(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        Self::open_as(path, cache_bytes, Expected::Nothing)
+    }
+
+    /// Opens a database that is refused as [`StoreError::Behind`], so that from now on it is taken as it is. Returns how many
+    /// batches are missing.
+    ///
+    /// # Errors
+    /// As [`SledEngine::open`].
+    pub fn accept_loss(path: &Path, cache_bytes: u64) -> Result<u64, StoreError> {
+        let (_, missing) = Self::open_whatever(path, cache_bytes, (Expected::Store, Loss::Accept))?;
+        Ok(missing)
+    }
+
+    fn open_as(path: &Path, cache_bytes: u64, expected: Expected) -> Result<Self, StoreError> {
+        Self::open_whatever(path, cache_bytes, (expected, Loss::Refuse)).map(|(engine, _)| engine)
+    }
+
+    fn open_whatever(
+        path: &Path,
+        cache_bytes: u64,
+        (expected, loss): (Expected, Loss),
+    ) -> Result<(Self, u64), StoreError> {
         let lost = |error| unusable(path, &error);
-        fs::create_dir_all(path).map_err(lost)?;
-        let lock = lock(path)?;
-        for snapshot in snapshots(path).map_err(lost)? {
-            if snapshot.extension().is_some_and(|extension| extension == "generating") {
-                fs::remove_file(&snapshot).map_err(lost)?;
-            }
-        }
-        let db = match open_db(path, cache_bytes) {
-            // Only then: without its snapshot sled takes a damaged log for one that ends early, and forgets the rest for good.
-            Err(StoreError::Corrupt { reason, .. }) if snapshot_is_damaged(path).map_err(lost)? => {
-                set_snapshots_aside(path).map_err(lost)?;
-                tracing::warn!(path = %path.display(), reason, "the store's snapshot is damaged, reading the whole log instead");
-                open_db(path, cache_bytes)?
-            }
-            opened => opened?,
-        };
+        place::look(path, expected)?;
+        let lock = place::lock(path)?;
+        let db = open_tidied(path, cache_bytes)?;
         let marked = path.join(MARKER_FILE).try_exists().map_err(lost)?;
-        if marked && db.first().map_err(|error| failure(path, error))?.is_none() {
+        if marked && guarded(path, || db.first())?.is_none() {
             return Err(corrupt(path, "its data file holds nothing readable though it was written before"));
         }
+        let batches = guarded(path, || db.get(BATCHES_KEY))?;
+        let batches = batches.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes);
+        let noted = Watermark::read(path).map_err(lost)?.unwrap_or_default();
+        let missing = noted.saturating_sub(batches);
+        if missing > 0 && loss == Loss::Refuse {
+            return Err(StoreError::Behind { path: path.display().to_string(), missing });
+        }
         let data = OpenOptions::new().read(true).write(true).open(path.join(DATA_FILE)).map_err(lost)?;
-        sync_directory(path).map_err(lost)?;
-        Ok(Self { db, data, marked: AtomicBool::new(marked), path: path.to_owned(), _lock: lock })
+        // What opening has mended or forgotten must not come back behind a watermark that does not know it.
+        data.sync_all().map_err(lost)?;
+        let watermark = Mutex::new(Watermark::begin(path, batches).map_err(lost)?);
+        place::sync(path).map_err(lost)?;
+        let (marked, batches) = (AtomicBool::new(marked), AtomicU64::new(batches));
+        Ok((Self { db, data, marked, batches, watermark, path: path.to_owned(), lock }, missing))
+    }
+
+    /// How many bytes its files take.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when the directory cannot be read.
+    pub fn disk_bytes(&self) -> Result<u64, StoreError> {
+        place::size(&self.path).map_err(|error| unusable(&self.path, &error))
+    }
+
+    /// Closes the database and keeps its directory locked.
+    fn into_lock(self) -> File {
+        let Self { db, data, marked: _, batches: _, watermark, path: _, lock } = self;
+        drop((db, data, watermark));
+        lock
     }
 
     fn mark(&self) -> io::Result<()> {
         let mut marker = File::create(self.path.join(MARKER_FILE))?;
         io::Write::write_all(&mut marker, b"This directory holds a store. Its data file must not be empty.\n")?;
         marker.sync_all()?;
-        sync_directory(&self.path)
+        place::sync(&self.path)
     }
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK_FILE));
-    let file = file.map_err(|error| unusable(path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.display().to_string() }),
-        Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
+/// Opens the database after what stops sled from it was taken away.
+fn open_tidied(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let lost = |error| unusable(path, &error);
+    for snapshot in snapshots(path).map_err(lost)? {
+        if snapshot.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(&snapshot).map_err(lost)?;
+        }
+    }
+    set_torn_conf_aside(path).map_err(lost)?;
+    match open_db(path, cache_bytes) {
+        // Only then: without its snapshot sled takes a damaged log for one that ends early, and forgets the rest for good.
+        Err(StoreError::Corrupt { reason, .. }) if snapshot_is_damaged(path).map_err(lost)? => {
+            set_snapshots_aside(path).map_err(lost)?;
+            tracing::warn!(path = %path.display(), reason, "the store's snapshot is damaged, reading the whole log instead");
+            open_db(path, cache_bytes)
+        }
+        opened => opened,
     }
 }
 
@@ -103,9 +192,13 @@ fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
 }
 
 fn open_once(config: &sled::Config, path: &Path) -> Result<sled::Db, StoreError> {
-    // sled panics over some kinds of damage; whoever opens a store must be told, not torn down.
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(opened) => opened.map_err(|error| failure(path, error)),
+    guarded(path, || config.open())
+}
+
+/// sled panics over some kinds of damage; whoever opens or reads a store must be told, not torn down.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| failure(path, error)),
         Err(_) => Err(corrupt(path, "reading it failed in an unforeseen way")),
     }
 }
@@ -132,7 +225,21 @@ fn snapshot_is_damaged(path: &Path) -> io::Result<bool> {
     Ok(!sound)
 }
 
-/// As in zlib; read once in a store's life, so it need not be fast.
+/// sled's `conf` holds the same for every store: where the power failed before its first sync, sled may write it again. It ends with
+/// the CRC-32 of what comes before.
+fn set_torn_conf_aside(path: &Path) -> io::Result<()> {
+    let conf = path.join(CONF_FILE);
+    let bytes = match fs::read(&conf) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read?,
+    };
+    match bytes.split_last_chunk::<4>() {
+        Some((content, end)) if crc32(content).to_le_bytes() == *end => Ok(()),
+        Some(_) | None => fs::rename(&conf, path.join(TORN_CONF_FILE)),
+    }
+}
+
+/// As in zlib; for short files that are read once, so it need not be fast.
 fn crc32(bytes: &[u8]) -> u32 {
     let shift = |sum: u32, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
     !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), shift))
@@ -141,29 +248,13 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// Moves every snapshot into a directory of its own.
 fn set_snapshots_aside(path: &Path) -> io::Result<()> {
     let aside = path.join(DAMAGED_DIRECTORY);
-    fs::create_dir_all(&aside)?;
+    private::create_directory(&aside)?;
     for snapshot in snapshots(path)? {
         if let Some(name) = snapshot.file_name() {
             fs::rename(&snapshot, aside.join(name))?;
         }
     }
     Ok(())
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    for entry in ["conf", DATA_FILE] {
-        match File::open(path.join(entry)) {
-            Ok(file) => file.sync_all()?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    File::open(path)?.sync_all()?;
-    // The directory's own entry lies in its parent; a root has none.
-    match path.canonicalize()?.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 fn corrupt(path: &Path, reason: &str) -> StoreError {
@@ -201,7 +292,7 @@ fn unusable(path: &Path, error: &io::Error) -> StoreError {
 
 impl Engine for SledEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self.db.get(key).map_err(|error| failure(&self.path, error))?;
+        let found = guarded(&self.path, || self.db.get(key))?;
         Ok(found.map(|value| value.to_vec()))
     }
 
@@ -214,8 +305,7 @@ impl Engine for SledEngine {
             Order::Ascending => pairs.next(),
             Order::Descending => pairs.next_back(),
         };
-        while let Some(pair) = next() {
-            let (key, value) = pair.map_err(|error| failure(&self.path, error))?;
+        while let Some((key, value)) = guarded(&self.path, || next().transpose())? {
             if let ControlFlow::Break(()) = visit(&key, &value) {
                 break;
             }
@@ -231,17 +321,22 @@ impl Engine for SledEngine {
                 None => changes.remove(key),
             }
         }
-        self.db.apply_batch(changes).map_err(|error| failure(&self.path, error))
+        let number = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
+        changes.insert(BATCHES_KEY, &number.to_be_bytes());
+        guarded(&self.path, || self.db.apply_batch(changes))
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        self.db.flush().map_err(|error| failure(&self.path, error))?;
+        // Before the flush: a batch that is applied meanwhile may not be among what is synced.
+        let batches = self.batches.load(Ordering::Relaxed);
+        guarded(&self.path, || self.db.flush())?;
         self.data.sync_data().map_err(|error| unusable(&self.path, &error))?;
         if !self.marked.load(Ordering::Relaxed) {
             self.mark().map_err(|error| unusable(&self.path, &error))?;
             self.marked.store(true, Ordering::Relaxed);
         }
-        Ok(())
+        let mut watermark = self.watermark.lock().unwrap_or_else(PoisonError::into_inner);
+        watermark.note(batches).map_err(|error| unusable(&self.path, &error))
     }
 
     fn free_bytes(&self) -> Option<u64> {

@@ -169,23 +169,34 @@ pub(super) fn conversations<E: Engine>(
 ) -> Result<Vec<Listed>, StoreError> {
     let after = after.map(|user| ConversationKey { tenant: tenant.clone(), user: user.clone() });
     let first = after.as_ref().map_or(Shard(0), ConversationKey::shard);
-    let after = after.as_ref().map(Place::of);
+    let mut after = after.as_ref().map(Place::of);
     let mut listed = Vec::new();
     for shard in (first.0..SHARDS).map(Shard) {
-        let after = after.as_ref().filter(|_| shard == first);
-        let mut found = Vec::new();
-        engine.scan(&keys::conversations(shard, tenant, after), Order::Ascending, &mut |key, _| {
-            found.extend(keys::read_conversation(key));
-            if listed.len() + found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        for key in found.iter().filter_map(Place::key) {
-            listed.extend(snapshot(engine, &key)?.map(|snapshot| Listed { key, snapshot }));
+        // One that cannot be read is not listed: then the shard is read on.
+        while listed.len() < limit {
+            let wanted = limit - listed.len();
+            let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), wanted)?;
+            for key in found.iter().filter_map(Place::key) {
+                listed.extend(snapshot(engine, &key)?.map(|snapshot| Listed { key, snapshot }));
+            }
+            after = found.last().cloned();
+            if found.len() < wanted {
+                break;
+            }
         }
-        if listed.len() >= limit {
-            break;
-        }
+        after = None;
     }
     Ok(listed)
+}
+
+/// The first `most` conversations of a range of their records.
+fn places<E: Engine>(engine: &E, range: &std::ops::Range<Vec<u8>>, most: usize) -> Result<Vec<Place>, StoreError> {
+    let mut found = Vec::new();
+    engine.scan(range, Order::Ascending, &mut |key, _| {
+        found.extend(keys::read_conversation(key));
+        if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(found)
 }
 
 pub(super) fn usage<E: Engine>(

@@ -129,7 +129,7 @@ impl Dialogue {
                 }
                 if how.is_dead { silent(rows) } else { self.send(page, rows, send) }
             }
-            Work::DeliveryFailed(_) => silent(rows),
+            Work::DeliveryFailed(_) | Work::Preference(_) => silent(rows),
             Work::OpenPipe(pipe) => {
                 if !how.is_dead {
                     (self.pipe, self.was_piped) = (Some(pipe.clone()), true);
@@ -335,7 +335,8 @@ impl Dialogue {
             | Work::DeliveryFailed(_)
             | Work::Send(_)
             | Work::OpenPipe(_)
-            | Work::ClosePipe { .. } => return Err(format!("it has told itself {}", super::said(&own.work))),
+            | Work::ClosePipe { .. }
+            | Work::Preference(_) => return Err(format!("it has told itself {}", super::said(&own.work))),
         };
         let is_open = self.session.as_ref().is_some_and(|open| open.id == session);
         expect(is_open, || "a session times out that is not open".into())?;

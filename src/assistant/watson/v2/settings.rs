@@ -8,13 +8,11 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::super::address;
+use super::super::backup::Backup;
+use super::super::credentials::{Given, Need};
+use crate::client;
 use crate::config::secret::Secret;
-
-const CONNECT_TIMEOUT_MIN: Duration = Duration::from_millis(100);
-const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(60);
-
-/// The longest id that is taken. IBM's are UUIDs.
-const ID_MAX: usize = 256;
 
 /// How to reach one watsonx assistant.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,114 +29,164 @@ pub struct Settings {
     #[serde(default = "default_version")]
     pub version: String,
     /// The instance's API key.
-    pub apikey: Secret,
+    #[serde(default)]
+    pub apikey: Option<Secret>,
+    /// Where the key is exchanged for a token; without it, the key itself goes out.
+    #[serde(default)]
+    pub iam_url: Option<String>,
+    /// A name, in place of a key.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Its password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// A fixed token, in place of a key.
+    #[serde(default)]
+    pub bearer_token: Option<Secret>,
     /// How long a connection may take to come about.
-    #[serde(default = "default_connect_timeout", with = "humantime_serde")]
+    #[serde(default = "client::default_connect_timeout", with = "humantime_serde")]
     pub connect_timeout: Duration,
+    /// Who keeps the context.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Whether we keep a copy of the context that Watson keeps, so that it survives Watson's session.
+    #[serde(default = "default_keep_context")]
+    pub keep_context: bool,
+    /// Where a question goes that is put again.
+    #[serde(default)]
+    pub reask: Reask,
+    /// Where the same assistant is found as well.
+    #[serde(default)]
+    pub backup: Option<Backup>,
+}
+
+/// Who keeps the context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Watson, in a session.
+    #[default]
+    Stateful,
+    /// We; it goes to and fro with every message.
+    Stateless,
+}
+
+/// Where a question goes that is put again, after a timeout or a crash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reask {
+    /// To the same session, as IBM's gateways put it: what the first attempt has changed stays changed.
+    #[default]
+    Same,
+    /// To a new session that is restored from what was kept before the first attempt.
+    Restored,
+}
+
+/// What is kept of a session, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// Its id.
+    Session,
+    /// Its context as well.
+    Context,
+    /// Also to put a question again as if it had not been put before.
+    ContextAndRestarts,
 }
 
 fn default_version() -> String {
     "2024-08-25".into()
 }
 
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(5)
+fn default_keep_context() -> bool {
+    true
 }
 
 impl Settings {
-    /// `.../sessions?version=...`, when nothing is wrong.
+    /// `.../v2/assistants/...?version=...`.
     ///
     /// # Errors
-    /// Everything that is wrong.
-    pub(super) fn sessions_url(&self) -> Result<Url, Vec<String>> {
-        let mut problems = self.problems();
-        match base(&self.url) {
-            Err(problem) => {
-                problems.insert(0, problem);
-                Err(problems)
-            }
-            Ok(_) if !problems.is_empty() => Err(problems),
-            Ok(mut url) => {
-                let mut segments = url.path_segments_mut().expect("an http address has a path");
-                segments.pop_if_empty().extend(["v2", "assistants", &self.assistant_id]);
-                if let Some(environment) = &self.environment_id {
-                    segments.extend(["environments", environment]);
-                }
-                segments.push("sessions");
-                drop(segments);
-                url.query_pairs_mut().append_pair("version", &self.version);
-                Ok(url)
-            }
+    /// What is wrong with the address.
+    pub(super) fn assistant_url(&self) -> Result<Url, String> {
+        let mut url = address::base(&self.url, "v2")?;
+        url = address::below(&url, ["v2", "assistants", &self.assistant_id]);
+        if let Some(environment) = &self.environment_id {
+            url = address::below(&url, ["environments", environment]);
+        }
+        url.query_pairs_mut().append_pair("version", &self.version);
+        Ok(url)
+    }
+
+    /// Its credentials.
+    pub(super) fn given(&self) -> Given {
+        Given {
+            apikey: self.apikey.clone(),
+            iam_url: self.iam_url.clone(),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            bearer_token: self.bearer_token.clone(),
         }
     }
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+    /// What is kept of a session.
+    pub(super) fn keeps(&self) -> Keeps {
+        match (self.keep_context, self.reask) {
+            (false, _) => Keeps::Session,
+            (true, Reask::Same) => Keeps::Context,
+            (true, Reask::Restored) => Keeps::ContextAndRestarts,
+        }
+    }
+
+    /// The same assistant in its second place.
+    pub(super) fn at_backup(&self, backup: &Backup) -> Self {
+        let given = backup.given().or(&self.given());
+        Self {
+            url: backup.url.clone(),
+            assistant_id: backup.assistant_id.clone().unwrap_or_else(|| self.assistant_id.clone()),
+            environment_id: backup.environment_id.clone().or_else(|| self.environment_id.clone()),
+            version: backup.version.clone().unwrap_or_else(|| self.version.clone()),
+            apikey: given.apikey,
+            iam_url: given.iam_url,
+            username: given.username,
+            password: given.password,
+            bearer_token: given.bearer_token,
+            connect_timeout: backup.connect_timeout.unwrap_or(self.connect_timeout),
+            mode: self.mode,
+            keep_context: self.keep_context,
+            reask: self.reask,
+            backup: None,
+        }
+    }
+
+    /// Everything that is wrong, each beginning with its key; the backup left out.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = address::base(&self.url, "v2").err().into_iter().collect();
         let mut expect = |holds: bool, problem: &str| {
             if !holds {
                 problems.push(problem.to_owned());
             }
         };
-        expect(is_id(&self.assistant_id), "assistant_id is not an id: copy it from the assistant's settings");
+        expect(address::is_id(&self.assistant_id), "assistant_id is not an id: copy it from the assistant's settings");
         expect(
-            self.environment_id.as_deref().is_none_or(is_id),
+            self.environment_id.as_deref().is_none_or(address::is_id),
             "environment_id is not an id: copy it from the environment's settings, or leave it out",
         );
-        expect(is_date(&self.version), "version is not a date: write it like 2024-08-25");
-        expect(is_key(self.apikey.expose()), "apikey is empty or has white space in it: copy it again");
-        expect(
-            (CONNECT_TIMEOUT_MIN..=CONNECT_TIMEOUT_MAX).contains(&self.connect_timeout),
-            "connect_timeout is out of range: choose between 100ms and 60s",
-        );
+        expect(address::is_date(&self.version), "version is not a date: write it like 2024-08-25");
+        problems.extend(self.given().problems(Need::Required));
+        problems.extend(self.rule_problems());
         problems
     }
-}
 
-/// Whether a text can stand in an address as it is, and cannot be a step up in it.
-pub(super) fn is_id(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    (1..=ID_MAX).contains(&text.len()) && text.bytes().all(plain) && !text.bytes().all(|b| b == b'.')
-}
-
-/// Whether what goes there leaves this machine without encryption. Allowed, since a private network may have a proxy that adds it.
-pub(super) fn is_readable_on_the_way(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let stays_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    url.scheme() == "http" && !stays_here
-}
-
-fn is_key(key: &str) -> bool {
-    !key.is_empty() && key.chars().all(|c| !c.is_whitespace() && !c.is_control())
-}
-
-fn is_date(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts[..] else { return false };
-    let number = |part: &str, digits: usize| match part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()) {
-        true => part.parse::<u32>().ok(),
-        false => None,
-    };
-    number(year, 4).is_some()
-        && number(month, 2).is_some_and(|month| (1..=12).contains(&month))
-        && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
-}
-
-/// The service's address. What is wrong with it is said without quoting it, since people paste keys into addresses.
-fn base(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("url is no address ({error}): copy it from the credentials"))?;
-    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-        return Err("url must begin with https://".into());
+    fn rule_problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = client::connect_timeout_problem(self.connect_timeout).into_iter().collect();
+        if !self.keep_context && self.reask == Reask::Restored {
+            problems.push("reask restores what was kept: set keep_context = true as well".into());
+        }
+        if !self.keep_context && self.mode == Mode::Stateless {
+            problems
+                .push("keep_context = false leaves a stateless assistant nothing to go on from: leave it out".into());
+        }
+        problems
     }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("url holds credentials: move them to apikey".into());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("url must end before any ? or #: the version has a setting of its own".into());
-    }
-    if url.path_segments().is_some_and(|mut segments| segments.any(|segment| segment == "v2")) {
-        return Err("url must end before /v2: the rest is made from the ids".into());
-    }
-    Ok(url)
 }
 
 #[cfg(test)]
@@ -151,8 +199,16 @@ mod tests {
             assistant_id: "a-1".into(),
             environment_id: None,
             version: default_version(),
-            apikey: Secret::new("key"),
-            connect_timeout: default_connect_timeout(),
+            apikey: Some(Secret::new("key")),
+            iam_url: None,
+            username: None,
+            password: None,
+            bearer_token: None,
+            connect_timeout: client::default_connect_timeout(),
+            mode: Mode::default(),
+            keep_context: default_keep_context(),
+            reask: Reask::default(),
+            backup: None,
         }
     }
 
@@ -161,49 +217,43 @@ mod tests {
         for url in ["https://w.example/instances/i", "https://w.example/instances/i/"] {
             let old = settings(url);
             let new = Settings { environment_id: Some("e-1".into()), ..old.clone() };
-            let shown = |settings: &Settings| settings.sessions_url().unwrap().to_string();
-            assert_eq!(shown(&old), "https://w.example/instances/i/v2/assistants/a-1/sessions?version=2024-08-25");
-            let expected =
-                "https://w.example/instances/i/v2/assistants/a-1/environments/e-1/sessions?version=2024-08-25";
+            let shown = |settings: &Settings| settings.assistant_url().unwrap().to_string();
+            assert_eq!(shown(&old), "https://w.example/instances/i/v2/assistants/a-1?version=2024-08-25");
+            let expected = "https://w.example/instances/i/v2/assistants/a-1/environments/e-1?version=2024-08-25";
             assert_eq!(shown(&new), expected);
         }
     }
 
     #[test]
-    fn a_wrong_address_is_refused_without_being_quoted() {
+    fn rules_that_contradict_each_other_are_problems() {
+        let right = settings("https://w.example");
+        assert_eq!(right.problems(), [] as [&str; 0]);
+        let forgetful = Settings { keep_context: false, ..right.clone() };
         let table = [
-            ("", "url is no address"),
-            ("w.example", "url is no address"),
-            ("ftp://w.example", "url must begin with https://"),
-            ("https://apikey:sesame@w.example", "url holds credentials"),
-            ("https://w.example?version=1", "url must end before any ?"),
-            ("https://w.example/instances/i/v2/assistants", "url must end before /v2"),
+            (Settings { reask: Reask::Restored, ..forgetful.clone() }, "reask"),
+            (Settings { mode: Mode::Stateless, ..forgetful }, "keep_context"),
         ];
-        for (url, expected) in table {
-            let problems = settings(url).sessions_url().unwrap_err();
-            assert!(problems.len() == 1 && problems[0].starts_with(expected), "{url}: {problems:?}");
-            assert!(!problems[0].contains("sesame"));
+        for (wrong, key) in table {
+            let problems = wrong.problems();
+            assert!(problems.len() == 1 && problems[0].starts_with(key), "{problems:?}");
         }
     }
 
     #[test]
-    fn only_http_to_another_machine_can_be_read_on_the_way() {
-        let readable = |url: &str| is_readable_on_the_way(&Url::parse(url).unwrap());
-        assert!(readable("http://w.example") && readable("http://10.0.0.1:9080"));
-        for safe in ["https://w.example", "http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1"] {
-            assert!(!readable(safe), "{safe}");
-        }
-    }
-
-    #[test]
-    fn ids_dates_and_keys_are_judged_by_their_letters() {
-        for (good, bad) in [("0c1d-e2", ""), ("a.b", ".."), ("x", "a/b"), ("x~y", "a b"), ("1", "a%2Fb"), ("x", "é")] {
-            assert!(is_id(good) && !is_id(bad), "{good} {bad}");
-        }
-        assert!(!is_id(&"a".repeat(257)));
-        for bad in ["2024-8-25", "2024-13-01", "2024-00-10", "2024-01-32", "+024-01-01", "2024-08-25-1", "today", ""] {
-            assert!(is_date("2024-08-25") && !is_date(bad), "{bad}");
-        }
-        assert!(is_key("sesame") && !is_key("") && !is_key("open sesame"));
+    fn a_backup_has_what_it_says_and_otherwise_what_its_section_says() {
+        let section = Settings { environment_id: Some("e-1".into()), ..settings("https://w.example") };
+        let same = section.at_backup(&Backup::at("https://b.example"));
+        assert_eq!((same.assistant_id.as_str(), same.environment_id.as_deref()), ("a-1", Some("e-1")));
+        assert_eq!(same.given(), section.given());
+        let own = Backup {
+            assistant_id: Some("a-2".into()),
+            username: Some("u".into()),
+            password: Some(Secret::new("p")),
+            version: Some("2023-06-15".into()),
+            ..Backup::at("https://b.example")
+        };
+        let other = section.at_backup(&own);
+        assert_eq!((other.assistant_id.as_str(), other.version.as_str()), ("a-2", "2023-06-15"));
+        assert!(other.apikey.is_none() && other.problems().is_empty());
     }
 }

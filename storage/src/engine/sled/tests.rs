@@ -152,3 +152,247 @@ fn errors_of_the_disk_say_what_to_do() {
     assert!(told(ErrorKind::PermissionDenied).contains("right to read and write"));
     assert!(told(ErrorKind::Other).contains("check the disk"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_new_store_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deep/data");
+    drop(open(&path).unwrap());
+    for made in [path.parent().unwrap(), path.as_path()] {
+        assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700, "{}", made.display());
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+    drop(open(&path).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750, "what the operator chose stays");
+}
+
+fn batch(number: u32) -> Batch {
+    Batch::from([(number.to_be_bytes().to_vec(), Some(vec![2; 500]))])
+}
+
+/// The data file as it was some synced batches ago.
+fn set_back(path: &Path, batches: u32) {
+    let old = tempfile::tempdir().unwrap();
+    drop(open(path).unwrap());
+    for entry in fs::read_dir(path).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        fs::copy(entry.path(), old.path().join(entry.file_name())).unwrap();
+    }
+    let engine = open(path).unwrap();
+    for number in 0..batches {
+        engine.apply(batch(number)).unwrap();
+        engine.sync().unwrap();
+    }
+    drop(engine);
+    for snapshot in snapshots(path).unwrap() {
+        fs::remove_file(snapshot).unwrap();
+    }
+    for entry in fs::read_dir(old.path()).unwrap().map(Result::unwrap) {
+        if entry.file_name() != watermark::FILE {
+            fs::copy(entry.path(), path.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_data_file_that_lost_acknowledged_batches_is_refused_until_the_loss_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    fill(directory.path(), 1_000);
+    set_back(directory.path(), 3);
+    for _ in 0..2 {
+        let path = directory.path().display().to_string();
+        let error = open(directory.path()).err().unwrap();
+        assert_eq!(error, StoreError::Behind { path, missing: 3 });
+        assert!(error.to_string().contains("raconteur store accept-loss"), "{error}");
+    }
+    assert_eq!(SledEngine::accept_loss(directory.path(), CACHE), Ok(3));
+    let engine = open(directory.path()).unwrap();
+    assert_eq!(count(&engine, Order::Ascending), Ok(1_000));
+    engine.apply(batch(1)).unwrap();
+    engine.sync().unwrap();
+    drop(engine);
+    assert!(open(directory.path()).is_ok());
+}
+
+/// The limitation that the watermark is there for: behind the last snapshot sled takes garbage for the end of the log.
+#[test]
+fn garbage_behind_the_last_snapshot_is_noticed() {
+    let mut noticed = 0;
+    for nth in 1..=4 {
+        let directory = tempfile::tempdir().unwrap();
+        fill(directory.path(), 1_000);
+        let engine = open(directory.path()).unwrap();
+        let before = fs::read(directory.path().join(DATA_FILE)).unwrap();
+        for number in 0..40 {
+            engine.apply(batch(5_000 + number)).unwrap();
+            engine.sync().unwrap();
+        }
+        let after = fs::read(directory.path().join(DATA_FILE)).unwrap();
+        // As a hard stop leaves it: without a snapshot of what was written last.
+        let hard = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(directory.path()).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())
+        {
+            fs::copy(entry.path(), hard.path().join(entry.file_name())).unwrap();
+        }
+        let changed: Vec<usize> =
+            (0..after.len()).filter(|at| before.get(*at).is_none_or(|old| *old != after[*at])).collect();
+        let from = changed[changed.len() * nth / 5];
+        overwrite(hard.path(), from..from + 16);
+        match open(hard.path()).and_then(|engine| count(&engine, Order::Ascending)) {
+            Ok(found) => assert_eq!(found, 1_040, "garbage at {from}"),
+            Err(StoreError::Behind { missing, .. }) => {
+                assert!((1..=40).contains(&missing), "{missing}");
+                noticed += 1;
+            }
+            Err(error) => assert!(matches!(error, StoreError::Corrupt { .. }), "{error}"),
+        }
+    }
+    assert!(noticed > 0, "nothing was hit");
+}
+
+#[test]
+fn a_store_without_a_watermark_and_one_with_a_damaged_one_are_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    fill(directory.path(), 100);
+    let watermark = directory.path().join(watermark::FILE);
+    for damage in [None, Some(&b"?"[..]), Some(&[0x5a; 5_000])] {
+        fs::remove_file(&watermark).unwrap();
+        if let Some(bytes) = damage {
+            fs::write(&watermark, bytes).unwrap();
+        }
+        assert_eq!(count(&open(directory.path()).unwrap(), Order::Ascending), Ok(100));
+        assert!(Watermark::read(directory.path()).unwrap().is_some_and(|batches| batches > 0), "it is there again");
+    }
+}
+
+#[test]
+fn a_directory_that_holds_other_things_is_no_store_and_stays_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("thesis.txt"), "years of work").unwrap();
+    for opened in [open(directory.path()), SledEngine::create(directory.path(), CACHE)] {
+        let error = opened.err().unwrap();
+        assert!(
+            error.to_string().ends_with("holds other things and no store: name a new or empty directory"),
+            "{error}"
+        );
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn tools_create_no_store_and_an_import_overwrites_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    for path in [missing.as_path(), directory.path()] {
+        let error = SledEngine::open_existing(path, CACHE).err().unwrap();
+        assert!(error.to_string().ends_with("holds no store: name the directory of one"), "{error}");
+    }
+    assert!(!missing.exists() && fs::read_dir(directory.path()).unwrap().next().is_none());
+    fill(directory.path(), 1);
+    let error = SledEngine::create(directory.path(), CACHE).err().unwrap();
+    assert!(error.to_string().contains("holds a store already"), "{error}");
+    assert!(SledEngine::open_existing(directory.path(), CACHE).is_ok());
+}
+
+#[test]
+fn a_store_whose_data_file_is_gone_is_damaged_and_not_new() {
+    let directory = tempfile::tempdir().unwrap();
+    fill(directory.path(), 1);
+    fs::remove_file(directory.path().join(DATA_FILE)).unwrap();
+    let error = open(directory.path()).err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn a_store_without_its_conf_or_with_a_torn_one_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    fill(directory.path(), 1_000);
+    let conf = directory.path().join(CONF_FILE);
+    let whole = fs::read(&conf).unwrap();
+    for left in [None, Some(Vec::new()), Some(vec![0; whole.len()]), Some(whole[..20].to_vec())] {
+        fs::remove_file(&conf).unwrap();
+        if let Some(bytes) = left {
+            fs::write(&conf, bytes).unwrap();
+        }
+        assert_eq!(count(&open(directory.path()).unwrap(), Order::Ascending), Ok(1_000));
+        assert_eq!(fs::read(&conf).unwrap(), whole);
+    }
+}
+
+/// A record of the engine's user, so that there is something to compact.
+fn begin(path: &Path) -> SledEngine {
+    let engine = open(path).unwrap();
+    drop(crate::KvStore::open(engine, crate::Options::default()).unwrap());
+    open(path).unwrap()
+}
+
+#[test]
+fn compacting_gives_room_back_and_keeps_everything() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data");
+    let engine = begin(&path);
+    for round in 0..60_u8 {
+        let changes = (0..200_u32).map(|n| (n.to_be_bytes().to_vec(), Some(vec![round; 2_000])));
+        engine.apply(changes.collect()).unwrap();
+        engine.sync().unwrap();
+    }
+    drop(engine);
+    let done = compact(&path, CACHE, &Old::Keep("now".into())).unwrap();
+    assert!(done.after * 2 < done.before, "{done:?}");
+    let kept = done.kept.unwrap();
+    assert_eq!(kept.file_name().unwrap(), "data.before-compact-now");
+    let (new, old) = (open(&path).unwrap(), open(&kept).unwrap());
+    assert_eq!(crate::dump::same(&new, &old), Ok(true));
+    assert_eq!(new.get(&7_u32.to_be_bytes()), Ok(Some(vec![59; 2_000])));
+    drop((new, old));
+    let again = compact(&path, CACHE, &Old::Keep("now".into())).err().unwrap();
+    assert!(again.to_string().contains("is left from another compaction"), "{again}");
+    assert_eq!(compact(&path, CACHE, &Old::Discard).unwrap().kept, None);
+    let mut names: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["data", "data.before-compact-now"]);
+    assert!(open(&path).is_ok());
+}
+
+#[test]
+fn a_store_in_use_and_one_with_nothing_in_it_are_not_compacted() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data");
+    drop(open(&path).unwrap());
+    let error = compact(&path, CACHE, &Old::Discard).err().unwrap();
+    assert!(error.to_string().contains("nothing to compact"), "{error}");
+    let engine = begin(&path);
+    assert!(matches!(compact(&path, CACHE, &Old::Discard).err(), Some(StoreError::Locked { .. })));
+    drop(engine);
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn no_new_store_is_begun_beside_the_old_one_that_a_compaction_has_moved() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data");
+    drop(begin(&path));
+    let moved = parent.path().join("data.before-compact-now");
+    fs::rename(&path, &moved).unwrap();
+    let error = open(&path).err().unwrap();
+    assert!(error.to_string().contains("data.before-compact-now does: a compaction was cut off"), "{error}");
+    assert!(!path.exists());
+    fs::rename(&moved, &path).unwrap();
+    assert!(open(&path).is_ok());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_where_a_file_system_is_mounted_is_known_as_one() {
+    assert!(place::is_mounted(Path::new("/proc")).unwrap());
+    assert!(!place::is_mounted(tempfile::tempdir().unwrap().path()).unwrap());
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_compacted_and_not_created() {
+    let parent = tempfile::tempdir().unwrap();
+    let error = compact(&parent.path().join("data"), CACHE, &Old::Discard).err().unwrap();
+    assert!(error.to_string().ends_with("holds no store: name the directory of one"), "{error}");
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+}

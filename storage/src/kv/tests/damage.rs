@@ -164,3 +164,84 @@ async fn a_store_of_a_newer_format_on_disk_is_not_opened_and_not_changed() {
         assert_eq!(refused, Some(StoreError::Newer { found: 7, supported: 1 }));
     }
 }
+
+/// An engine that cannot read a tenant's usage while it is told not to.
+struct Blind(MemoryEngine, std::sync::atomic::AtomicBool);
+
+impl Engine for Blind {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match key.first() {
+            Some(b'u') if self.1.load(std::sync::atomic::Ordering::Relaxed) => {
+                Err(StoreError::Unusable("blind".into()))
+            }
+            _ => self.0.get(key),
+        }
+    }
+    fn scan(
+        &self,
+        range: &std::ops::Range<Vec<u8>>,
+        order: Order,
+        visit: &mut crate::engine::Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.0.scan(range, order, visit)
+    }
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        self.0.apply(batch)
+    }
+    fn sync(&self) -> Result<(), StoreError> {
+        self.0.sync()
+    }
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+}
+
+#[tokio::test]
+async fn a_counter_that_cannot_be_read_leaves_nothing_of_a_request_behind() {
+    let store = KvStore::open_in_task(Blind(MemoryEngine::new(), false.into()), Options::default()).unwrap();
+    let blind = |is_blind| store.engine.1.store(is_blind, std::sync::atomic::Ordering::Relaxed);
+    let claim = claim(&store, 1).await;
+    blind(true);
+    assert!(store.accept(text(1, "a")).await.is_err());
+    assert!(store.load(claim, &key(1), 10).await.unwrap().unread.is_empty(), "what was refused is not there");
+    blind(false);
+    let sequence = accepted(&store, "a").await;
+    let page = crate::TranscriptTurn {
+        sequence,
+        session: None,
+        work: text(1, "a").work,
+        accepted_at: UnixMillis(1),
+        answered_at: UnixMillis(2),
+        asks: 1,
+        error: None,
+        rows: Vec::new(),
+    };
+    let answered = vec![crate::Answered { sequence, rows: Vec::new(), transcript: Some(page) }];
+    let step = Step { snapshot: Some(b"s".to_vec()), answered, ..Step::default() };
+    blind(true);
+    assert!(store.commit(claim, &key(1), step.clone()).await.is_err());
+    assert_eq!(store.load(claim, &key(1), 10).await.unwrap().unread.len(), 1);
+    blind(false);
+    assert_eq!(store.commit(claim, &key(1), step).await, Ok(Version(1)));
+}
+
+#[tokio::test]
+async fn a_damaged_conversation_hides_none_of_its_neighbours_from_a_list() {
+    let engine = MemoryEngine::new();
+    let store = in_task(&engine);
+    let shard = key(1).shard();
+    let neighbours: Vec<u32> = (1..100_000).filter(|user| key(*user).shard() == shard).take(4).collect();
+    let claim = claim(&*store, 1).await;
+    for user in &neighbours {
+        let step = Step { snapshot: Some(b"s".to_vec()), ..Step::default() };
+        store.commit(claim, &key(*user), step).await.unwrap();
+    }
+    let broken = RecordKey::conversation(&Place::of(&key(neighbours[0])));
+    put(&engine, broken.chunk(0), Some(b"\0garbage"));
+    let page = store.conversations(&key(1).tenant, None, 2).await.unwrap();
+    let users: Vec<_> = page.into_iter().map(|listed| listed.key).collect();
+    assert_eq!(users, [key(neighbours[1]), key(neighbours[2])]);
+}

@@ -1,51 +1,44 @@
-//! Reads the answer to a v2 message into the core's neutral words.
+//! Reads what `output.generic` shows, which all generations of IBM's assistants write alike, into the core's neutral words.
 //!
 //! To show another response type, give [`item`] an arm. A type that nobody has written an arm for is reported as unsupported and does not
 //! spoil the turn; an item of a known type that lacks what it needs does, since nobody can say what it was meant to be.
 
-use raconteur_conversation::words::{AgentRequest, Answer, AskError, Choice, Item, MediaItem};
+use raconteur_conversation::words::{AgentRequest, AskError, Choice, Item, MediaItem};
 use serde_json::Value;
 
-use super::super::command::Commands;
-use super::super::json::{self, Object};
+use super::command::Commands;
+use super::json::Object;
 
 /// What IBM calls the SMS channel where an item is meant for some channels only.
 const CHANNEL: &str = "text_messaging";
 
-/// Where the two kinds of skill keep what they set.
-const CONTEXTS: [[&str; 4]; 2] =
-    [["context", "skills", "main skill", "user_defined"], ["context", "skills", "actions skill", "skill_variables"]];
-
 /// The longest foreign name that is passed on in a report.
 const NAME_MAX: usize = 64;
 
-/// Reads a body. The answer's state is left to the caller.
+/// What must go back when the user chooses an entry of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChoiceIs {
+    /// v2: the entry's `value.input`.
+    Input,
+    /// v1: its whole `value`, since `intents` and `entities` stand beside the input.
+    Value,
+}
+
+/// What an answer's `output.generic` shows here, in order. The commands that its carriers hold are added to the others.
 ///
 /// # Errors
 /// [`AskError::Malformed`], saying where.
-pub(super) fn read(body: &[u8]) -> Result<Answer, AskError> {
-    let body = json::body(body)?;
-    let output = body.need("output")?.object()?;
-    let shown = shown(&output)?;
-    let (mut commands, mut response_timeout) = (Commands::default(), None);
-    for way in CONTEXTS {
-        let Some(context) = body.descend(&way)? else { continue };
-        commands.add_site(&context)?;
-        response_timeout = response_timeout.or(timeout(&context)?);
-    }
-    if let Some(site) = carrier(&output) {
-        commands.add_site(&site)?;
-    }
+pub(super) fn read(output: &Object<'_>, choice: ChoiceIs, commands: &mut Commands) -> Result<Vec<Item>, AskError> {
     let mut items = Vec::new();
-    for (response_type, entry) in &shown {
+    for (response_type, entry) in &shown(output)? {
         if response_type == "user_defined"
             && let Some(site) = carrier(entry)
         {
             commands.add_site(&site)?;
         }
-        items.extend(item(response_type, entry)?);
+        items.extend(item(response_type, entry, choice)?);
     }
-    Ok(Answer { items, commands: commands.into_calls(), response_timeout, state: None })
+    Ok(items)
 }
 
 /// The items that are meant for this channel, each with its response type.
@@ -75,20 +68,21 @@ fn is_for_us(entry: &Object<'_>) -> Result<bool, AskError> {
 }
 
 /// What the author of a skill put into `user_defined`. It may be any JSON; only in an object can there be a command.
-fn carrier<'a>(holder: &Object<'a>) -> Option<Object<'a>> {
+pub(super) fn carrier<'a>(holder: &Object<'a>) -> Option<Object<'a>> {
     holder.get("user_defined")?.object().ok()
 }
 
-fn timeout(context: &Object<'_>) -> Result<Option<Value>, AskError> {
-    context.get("smsConversationResponseTimeout").map(|place| place.value()).transpose()
+/// `smsConversationResponseTimeout`, where the variables of a context are.
+pub(super) fn timeout(variables: &Object<'_>) -> Result<Option<Value>, AskError> {
+    variables.get("smsConversationResponseTimeout").map(|place| place.value()).transpose()
 }
 
 /// What one item shows here, if anything.
-fn item(response_type: &str, entry: &Object<'_>) -> Result<Option<Item>, AskError> {
+fn item(response_type: &str, entry: &Object<'_>, choice: ChoiceIs) -> Result<Option<Item>, AskError> {
     Ok(match response_type {
         "text" => Some(Item::Text(entry.need("text")?.string()?)),
-        "option" => Some(list(entry, "options")?),
-        "suggestion" => Some(suggestions(list(entry, "suggestions")?)),
+        "option" => Some(list(entry, "options", choice)?),
+        "suggestion" => Some(suggestions(list(entry, "suggestions", choice)?)),
         "image" | "audio" | "video" => Some(Item::Media(MediaItem {
             source: entry.need("source")?.string()?,
             title: words(entry, "title")?,
@@ -141,13 +135,18 @@ fn suggestions(list: Item) -> Item {
 }
 
 /// A list to choose from. Its `description` and `preference` are about buttons and menus, which a text has not.
-fn list(entry: &Object<'_>, name: &str) -> Result<Item, AskError> {
+fn list(entry: &Object<'_>, name: &str, choice: ChoiceIs) -> Result<Item, AskError> {
     let title = entry.get("title").map(|place| place.string()).transpose()?.unwrap_or_default();
     let mut choices = Vec::new();
     for place in entry.need(name)?.array()? {
         let option = place.object()?;
-        let input = option.need("value")?.object()?.need("input")?.raw_object()?;
-        choices.push(Choice { label: option.need("label")?.string()?, input });
+        let value = option.need("value")?;
+        let input = value.clone().object()?.need("input")?.raw_object()?;
+        let kept = match choice {
+            ChoiceIs::Input => input,
+            ChoiceIs::Value => value.raw_object()?,
+        };
+        choices.push(Choice { label: option.need("label")?.string()?, input: kept.to_owned() });
     }
     Ok(Item::Options { title, choices })
 }

@@ -1,0 +1,175 @@
+//! The way out for requests to addresses that others have written: as any other client, but it connects only to what the guard allows.
+//!
+//! A name is judged by the addresses that it has at the moment of connecting, and the connection goes to the very address that was
+//! judged: a name that is changed in between gains nothing. An address in place of a name is judged before anything is sent. No proxy of
+//! the environment is used, since a proxy would look the name up by itself. Redirects are not followed: who follows one asks here again.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, Method, RequestBuilder, Url};
+
+use super::{ClientError, builder, client};
+use crate::guard::Exceptions;
+
+/// Why an address is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the address is not on the public internet: if it is meant to be asked, add its host or network to [server] outbound_allow"
+)]
+pub(crate) struct NotPublic;
+
+/// Who has written the addresses that are asked.
+#[derive(Clone)]
+pub(crate) enum Outbound {
+    /// The operator, in the configuration.
+    Ours(Client),
+    /// Anybody else.
+    Guarded(Client, Exceptions),
+}
+
+impl Outbound {
+    /// A client for the configuration's own addresses.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn ours(connect_timeout: Duration) -> Result<Self, ClientError> {
+        client(connect_timeout).map(Self::Ours)
+    }
+
+    /// A client for addresses that others have written.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn guarded(connect_timeout: Duration, exceptions: &Exceptions) -> Result<Self, ClientError> {
+        let resolver = Arc::new(Resolver { exceptions: exceptions.clone() });
+        let client = builder(connect_timeout)?.no_proxy().dns_resolver(resolver).build()?;
+        Ok(Self::Guarded(client, exceptions.clone()))
+    }
+
+    /// A request to be sent.
+    ///
+    /// # Errors
+    /// When its address is written in numbers and is not allowed.
+    pub(crate) fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, NotPublic> {
+        match self {
+            Self::Ours(client) => Ok(client.request(method, url)),
+            Self::Guarded(client, exceptions) => {
+                let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+                match host.parse::<IpAddr>() {
+                    Ok(address) if !exceptions.allow(address) => {
+                        tracing::debug!(%address, "an address was not asked: it is not public");
+                        Err(NotPublic)
+                    }
+                    Ok(_) | Err(_) => Ok(client.request(method, url)),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a request failed because the guard did not let it out.
+pub(crate) fn refused(error: &reqwest::Error) -> Option<NotPublic> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<NotPublic>() {
+            return Some(*refused);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Looks names up and keeps back the addresses that are not allowed.
+struct Resolver {
+    exceptions: Exceptions,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let exceptions = self.exceptions.clone();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let is_host = exceptions.allow_host(name.as_str());
+            let allowed: Vec<SocketAddr> =
+                found.into_iter().filter(|address| is_host || exceptions.allow(address.ip())).collect();
+            if allowed.is_empty() {
+                tracing::debug!(host = name.as_str(), "a host was not asked: it has no public address");
+                return Err(Box::new(NotPublic) as Box<dyn Error + Send + Sync>);
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::guard::Exception;
+
+    const SPAN: Duration = Duration::from_secs(5);
+
+    fn except(text: &str) -> Exceptions {
+        Exceptions::new(Exception::parse(text))
+    }
+
+    /// Whether anything of a request reaches a local port.
+    async fn arrives(exceptions: &Exceptions, host: &str) -> bool {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{host}:{}/", listener.local_addr().unwrap().port());
+        let out = Outbound::guarded(SPAN, exceptions).unwrap();
+        let Ok(request) = out.request(Method::GET, Url::parse(&url).unwrap()) else { return false };
+        tokio::select! {
+            accepted = listener.accept() => accepted.is_ok(),
+            answered = request.send() => {
+                let error = answered.expect_err("nobody answers");
+                assert!(refused(&error).is_some(), "{error:?}");
+                false
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_in_any_spelling_is_refused_before_anything_is_sent() {
+        let none = Exceptions::default();
+        for host in
+            ["127.0.0.1", "0x7f.1", "2130706433", "017700000001", "127.1", "0.0.0.0", "[::ffff:127.0.0.1]", "[::1]"]
+        {
+            assert!(!arrives(&none, host).await, "{host}");
+        }
+        assert!(arrives(&except("127.0.0.0/8"), "127.0.0.1").await);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_judged_by_the_address_that_it_leads_to() {
+        for host in ["localhost", "LOCALHOST"] {
+            assert!(!arrives(&Exceptions::default(), host).await, "{host}");
+            assert!(!arrives(&except("example.com"), host).await, "{host}");
+            assert!(arrives(&except("localhost"), host).await, "{host}");
+        }
+        assert!(arrives(&except("127.0.0.0/8"), "localhost").await);
+    }
+
+    #[tokio::test]
+    async fn the_operators_own_addresses_are_asked_wherever_they_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let request = Outbound::ours(SPAN).unwrap().request(Method::GET, url).unwrap();
+        tokio::select! {
+            accepted = listener.accept() => assert!(accepted.is_ok()),
+            answered = request.send() => panic!("{answered:?}"),
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do_and_quotes_no_address() {
+        let out = Outbound::guarded(SPAN, &Exceptions::default()).unwrap();
+        let error = out.request(Method::GET, Url::parse("http://10.9.8.7/secret").unwrap()).unwrap_err().to_string();
+        assert!(error.contains("outbound_allow") && !error.contains("10.9") && !error.contains("secret"), "{error}");
+    }
+}

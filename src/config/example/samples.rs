@@ -1,0 +1,41 @@
+//! Parts of the example that explain keys without a default: all lines are explanations, so that uncommenting every key still gives the
+//! defaults.
+
+pub(super) const SERVER: &str = "\
+# The proxies whose word on a client's address (X-Forwarded-For) is taken: addresses and networks.
+# trusted_proxies = [\"10.0.0.0/8\"]
+# Addresses that an assistant or a caller of the REST interface writes are asked only on the public internet; these as well.
+# outbound_allow = [\"voice.internal\", \"10.1.2.0/24\"]
+# Whoever sends this as Bearer may read the metrics, from wherever; without it, only this machine may.
+# metrics_token = { env = \"METRICS_TOKEN\" }
+# Speaks HTTPS with this certificate (its chain below it) and its key, both PEM; a renewed file is taken within a minute.
+# tls = { certificate = \"/etc/raconteur/cert.pem\", key = \"/etc/raconteur/key.pem\" }
+";
+
+pub(super) const KEYWORDS: &str = "
+# STOP, START, HELP and their relatives in English, Spanish and French.
+[tenants.keywords]
+# Whether they are obeyed; where not, they are texts like any other, and somebody else must see to it that users can stop them.
+#obeyed = true
+# What the user gets when he stops our texts or wants them again; \"\" for nothing. Left out, a standard text, or nothing where the
+# provider answers by itself as Twilio does.
+# stop_message = \"You get no more texts from us. Reply START to get them again.\"
+# start_message = \"You are subscribed again. Reply STOP to get no more texts.\"
+# What he gets for HELP; left out, the assistant answers.
+# help_message = \"This is Acme. Reply STOP to get no more texts.\"
+";
+
+pub(super) const CONTROL: &str = "
+# Who may control the number's sessions by REST (docs/rest-api.md): a name with its password, a token, or both. Nobody, as it stands.
+[tenants.control]
+# username = \"gateway\"
+# password = { env = \"CONTROL_PASSWORD\" }
+# token = { env = \"CONTROL_TOKEN\" }
+# In place of a token its hash, so that no secret is kept here: `raconteur token` makes both.
+# token_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+# Further tokens, each with what it may do: \"read\" looks, \"send\" sends texts, \"control\" does everything.
+# [[tenants.control.tokens]]
+# name = \"dashboard\"
+# sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+# scopes = [\"read\"]
+";
