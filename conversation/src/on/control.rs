@@ -25,7 +25,7 @@ impl Step<'_> {
 
     /// Carries out one control request.
     pub(crate) fn take_control(&mut self, record: WorkRecord) {
-        if let Some(keyword) = self.keyword(&record.work) {
+        if let Some(keyword) = self.keyword(&record) {
             return self.obey(record, keyword);
         }
         match &record.work {
