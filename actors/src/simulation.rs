@@ -11,6 +11,7 @@ mod bugs;
 mod delivery;
 mod dice;
 mod driver;
+mod keywords;
 mod provider;
 mod reference;
 mod scenario;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::keyword::HAS_STOPPED;
 use raconteur_conversation::policy::DoubtPolicy;
 use raconteur_conversation::segment;
 use raconteur_conversation::words::{OutboundMessage, Repeat, RowState, Sequence, Work};
@@ -83,8 +84,9 @@ fn conversation(
 /// A turn fails only for a reason.
 fn failure(state: &State, page: &TranscriptTurn, letters: &BTreeSet<Sequence>) -> Result<(), String> {
     let Some(error) = &page.error else { return Ok(()) };
-    let known = ["by request", "inbound_start", "answer_within", "no session is open", "the pipe is closed"];
+    let known = ["by request", "inbound_start", "answer_within", "no session is open", "the pipe is closed", "on_open"];
     let explained = known.iter().any(|known| error.contains(known))
+        || error == HAS_STOPPED
         || letters.contains(&page.sequence)
         || state.failed.contains_key(&page.sequence);
     if explained { Ok(()) } else { Err(format!("it has failed for no reason: {error}")) }

@@ -6,13 +6,24 @@ use std::time::Duration;
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Dice {
+    seed: u64,
     state: [u64; 4],
 }
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
         let mut filler = seed;
-        Self { state: std::array::from_fn(|_| splitmix(&mut filler)) }
+        Self { seed, state: std::array::from_fn(|_| splitmix(&mut filler)) }
+    }
+
+    /// Other dice of the same seed. What is drawn with them changes nothing that these draw: so a seed keeps its world when there is
+    /// something new to be drawn, as long as it does not draw that.
+    pub(super) fn beside(&self, what: &str) -> Self {
+        let mut seed = self.seed;
+        for byte in what.bytes() {
+            seed = splitmix(&mut seed) ^ u64::from(byte);
+        }
+        Self { seed: self.seed, ..Self::new(seed) }
     }
 
     pub(super) fn throw(&mut self) -> u64 {
@@ -76,6 +87,8 @@ mod tests {
     fn one_seed_gives_one_series_and_chances_are_what_they_say() {
         let (mut one, mut other) = (Dice::new(7), Dice::new(7));
         assert!((0..100).all(|_| one.throw() == other.throw()));
+        assert_ne!(one.beside("a").throw(), one.beside("b").throw());
+        assert_eq!(one.beside("a").throw(), Dice::new(7).beside("a").throw());
         let hits = (0..10_000).filter(|_| one.chance(250)).count();
         assert!((2_200..2_800).contains(&hits), "{hits}");
         assert!((0..1_000).all(|_| (3..9).contains(&one.within(3..9))) && !one.chance(0) && one.chance(1_000));

@@ -208,6 +208,7 @@ impl Life {
         self.world.log(|| shown(&event));
         match event {
             Event::Deliver(delivery) => {
+                self.world.state().provider.hear(&delivery);
                 let inbox = self.gateway.inbox(delivery.key.tenant.as_str());
                 let doors = (inbox, self.gateway.control());
                 tokio::spawn(deliver(Arc::clone(&self.world), self.process, doors, *delivery));

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::keyword::Keyword;
 use raconteur_conversation::policy::{DoubtPolicy, MediaCheck};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     DeliveryStatus, LoggedMessage, Lookup, MediaVerdict, OutboundId, OutboundMessage, ProviderId, Receipt, Repeat,
-    SendError,
+    SendError, Work,
 };
 
 use super::bugs::Bug;
+use super::keywords::{self, Heed, Wish};
 use super::scenario::{Delivery, Event, Line, Part, What};
 use super::speech;
 use super::world::{State, World};
@@ -30,11 +33,41 @@ pub(super) struct Provider {
     pub(super) strayed: BTreeSet<OutboundId>,
     /// The highest word that was acknowledged on each text.
     pub(super) told: BTreeMap<OutboundId, DeliveryStatus>,
+    /// Who has stopped our texts, where the provider heeds that.
+    blocked: BTreeSet<ConversationKey>,
+    /// What was heeded: a text that comes again changes nothing.
+    heeded: BTreeSet<(ConversationKey, String)>,
 }
 
 impl Provider {
     pub(super) fn id(index: usize) -> ProviderId {
         ProviderId(format!("SM{}", index + 1))
+    }
+
+    /// A user texts: the provider hears it first.
+    pub(super) fn hear(&mut self, delivery: &Delivery) {
+        let Delivery { key, id, what: What::Text(work) } = delivery else { return };
+        let wish = match work {
+            Work::Message(message) => keywords::wish(&message.body),
+            Work::Preference(Keyword::Stop) => Some(Wish::Stop),
+            Work::Preference(Keyword::Start) => Some(Wish::Start),
+            Work::Preference(Keyword::Help) | Work::Start(_) | Work::End | Work::DeliveryFailed(_) | Work::Send(_) => {
+                None
+            }
+            Work::OpenPipe(_) | Work::ClosePipe { .. } | Work::NoInput { .. } | Work::TimedOut { .. } => None,
+        };
+        if !self.heeded.insert((key.clone(), id.clone())) {
+            return;
+        }
+        match wish {
+            Some(Wish::Stop) => {
+                self.blocked.insert(key.clone());
+            }
+            Some(Wish::Start | Wish::Yes) => {
+                self.blocked.remove(key);
+            }
+            Some(Wish::Help) | None => {}
+        }
     }
 
     fn find(&self, id: OutboundId) -> Option<ProviderId> {
@@ -68,7 +101,7 @@ enum Says {
 }
 
 impl Carrier {
-    fn fate(&self, state: &mut State) -> Fate {
+    fn fate(&self, state: &mut State, key: &ConversationKey) -> Fate {
         let rate = state.scenario.trouble.send;
         let lag = if state.scenario.lags { state.dice.millis(0..300) } else { Duration::ZERO };
         let after = state.dice.millis(0..400);
@@ -76,6 +109,10 @@ impl Carrier {
         if state.is_down(Part::Provider) {
             let error = SendError::Unknown { reason: "the connection broke".into() };
             return Fate { takes: false, lag, after, says: Says::Error(error) };
+        }
+        let heeds = self.line.heed != Heed::Nobody;
+        if heeds && state.provider.blocked.contains(key) {
+            return Fate { takes: false, lag, after, says: Says::Error(SendError::OptedOut) };
         }
         if !state.goes_wrong(rate) {
             return Fate { takes: true, lag, after, says: Says::What };
@@ -85,8 +122,8 @@ impl Carrier {
             0 => (false, Says::Error(SendError::Retry { after: None, reason: reason() })),
             1 => (false, Says::Error(SendError::Retry { after: Some(wait), reason: reason() })),
             2 => (false, Says::Error(SendError::Pause { after: Some(wait), reason: reason() })),
-            3 => (false, Says::Error(SendError::Rejected { code: "21610".into(), reason: reason() })),
-            4 => (false, Says::Error(SendError::OptedOut)),
+            4 if state.scenario.trouble.keywords > 0 => (false, Says::Error(SendError::OptedOut)),
+            3 | 4 => (false, Says::Error(SendError::Rejected { code: "21211".into(), reason: reason() })),
             5 => (false, Says::Error(SendError::Misconfigured { code: "401".into(), reason: reason() })),
             6 => (false, Says::Error(SendError::Unknown { reason: reason() })),
             7 => (true, Says::Error(SendError::Unknown { reason: reason() })),
@@ -200,7 +237,7 @@ impl Transport for Carrier {
         let _all = self.world.begin(self.process, format!("sends from {tenant}"), self.line.lane.sends_max);
         let fate = {
             let mut state = self.world.state();
-            let fate = self.fate(&mut state);
+            let fate = self.fate(&mut state, &message.key);
             state.log(|| format!("{user} send {}: {fate:?}", message.id));
             let strays = self.stray_word(&mut state, message);
             // The text behind must still be waiting when the stray word comes.
@@ -250,6 +287,10 @@ impl Transport for Carrier {
         self.line.repeat
     }
 
+    fn answers_keywords(&self) -> bool {
+        self.line.heed != Heed::Nobody
+    }
+
     fn text_max(&self) -> usize {
         self.line.text_max
     }
@@ -276,7 +317,12 @@ impl Carrier {
         let known = self.world.state().provider.find(message.id);
         match (self.line.repeat, known) {
             (Repeat::Safe, Some(id)) if proves => Ok(id),
-            (Repeat::Safe | Repeat::AskLog | Repeat::Never, _) => Err(error),
+            (Repeat::Safe | Repeat::AskLog | Repeat::Never, _) => {
+                if error == SendError::OptedOut && !self.world.is_dead(self.process) {
+                    self.world.state().reference.opted_out(&message.key, message.id);
+                }
+                Err(error)
+            }
         }
     }
 }

@@ -10,13 +10,15 @@ use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::policy::{MediaCheck, Policy};
 use raconteur_conversation::session::Session;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{OutboundId, OutboundRow, Sequence, Work, WorkRecord};
-use raconteur_storage::TranscriptTurn;
+use raconteur_conversation::words::{OnOpen, OutboundId, OutboundRow, Sequence, Work, WorkRecord};
+use raconteur_storage::{Mark, TranscriptTurn};
 use uuid::Uuid;
 
+use super::keywords::Heed;
 use super::scenario::Scenario;
 
 mod dialogue;
+mod standing;
 
 use dialogue::Dialogue;
 
@@ -24,6 +26,7 @@ use dialogue::Dialogue;
 #[derive(Clone, Debug, Default)]
 pub(super) struct SeenStep {
     pub(super) answered: Vec<(TranscriptTurn, Vec<OutboundRow>)>,
+    pub(super) marks: Vec<Mark>,
     pub(super) enqueued: Vec<WorkRecord>,
     pub(super) snapshot: Option<Vec<u8>>,
     pub(super) dead_letters: Vec<Sequence>,
@@ -58,13 +61,14 @@ pub(super) struct Reference {
 pub(super) struct Rules {
     pub(super) policy: Policy,
     pub(super) judges: MediaCheck,
+    pub(super) heed: Heed,
 }
 
 impl Reference {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let dialogue = |key: &ConversationKey| {
             let line = scenario.line(&key.tenant);
-            let rules = Rules { policy: line.policy.clone(), judges: line.media_check };
+            let rules = Rules { policy: line.policy.clone(), judges: line.media_check, heed: line.heed };
             (key.clone(), Dialogue::new(rules))
         };
         Self { dialogues: scenario.keys.iter().map(dialogue).collect(), rows: BTreeMap::new() }
@@ -81,7 +85,10 @@ impl Reference {
         let another = Session::open(session.as_u128(), UnixMillis(0)).id;
         match work {
             Work::Message(_) => [session, another].into_iter().for_each(|id| self.dialogue(key).may_open(id, false)),
-            Work::Start(_) => [session, another].into_iter().for_each(|id| self.dialogue(key).may_open(id, true)),
+            Work::Start(start) => {
+                let replaces = start.on_open == OnOpen::Replace;
+                [session, another].into_iter().for_each(|id| self.dialogue(key).may_open(id, replaces));
+            }
             Work::End
             | Work::DeliveryFailed(_)
             | Work::Send(_)
@@ -101,6 +108,8 @@ impl Reference {
         latest: UnixMillis,
     ) -> Result<(), String> {
         let dialogue = self.dialogue(key);
+        dialogue.settle(&step.marks);
+        dialogue.standing.hear_provider(&step);
         for (page, rows) in &step.answered {
             let how = How {
                 is_dead: step.dead_letters.contains(&page.sequence),
@@ -109,7 +118,10 @@ impl Reference {
             dialogue
                 .page(page, rows, latest, how)
                 .map_err(|wrong| format!("{}: turn {} {:?}: {wrong}", key.user, page.sequence, said(&page.work)))?;
+            dialogue.queue(rows);
         }
+        dialogue.settle(&step.marks);
+        dialogue.standing.lets_leave(&step).map_err(|wrong| format!("{}: {wrong}", key.user))?;
         for own in &step.enqueued {
             dialogue.promises_itself(own).map_err(|wrong| format!("{}: {wrong}", key.user))?;
         }
@@ -122,9 +134,23 @@ impl Reference {
             if self.rows.insert(id, promised).is_some() {
                 return Err(format!("{}: text {id} was written twice", key.user));
             }
-            self.dialogue(key).rows.push(id);
         }
         Ok(())
+    }
+
+    /// Some texts of a conversation have come to their end.
+    pub(super) fn settled(&mut self, key: &ConversationKey, marks: &[Mark]) {
+        self.dialogue(key).settle(marks);
+    }
+
+    /// The store has only these as not settled: receipts settle texts as well.
+    pub(super) fn unsettled(&mut self, key: &ConversationKey, unsettled: &BTreeSet<OutboundId>) {
+        self.dialogue(key).unsettled(unsettled);
+    }
+
+    /// The provider has refused a text, since its user wants none.
+    pub(super) fn opted_out(&mut self, key: &ConversationKey, id: OutboundId) {
+        self.dialogue(key).standing.refused(id);
     }
 
     /// Which turns of a conversation were answered.

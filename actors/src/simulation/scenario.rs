@@ -4,15 +4,20 @@
 use std::time::Duration;
 
 use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::keyword::Keyword;
 use raconteur_conversation::policy::{
-    AskPolicy, DoubtPolicy, Greeting, InboundStart, MediaCheck, Policy, SendPolicy, TimeoutTurn,
+    AskPolicy, DoubtPolicy, Greeting, InboundStart, KeywordHandling, KeywordPolicy, MediaCheck, Policy, SendPolicy,
+    TimeoutTurn,
 };
 use raconteur_conversation::retry::Backoff;
-use raconteur_conversation::words::{InboundMessage, Pipe, Receipt, Repeat, SendText, StartSession, Within, Work};
+use raconteur_conversation::words::{
+    InboundMessage, OnOpen, Pipe, Receipt, Repeat, SendText, StartSession, Within, Work,
+};
 use raconteur_storage::Options;
 use uuid::Uuid;
 
 use super::dice::Dice;
+use super::keywords::{self, Heed, Wish};
 use super::speech::{self, NAME};
 use crate::Settings;
 use crate::lane::LaneLimits;
@@ -32,6 +37,8 @@ pub(super) struct Trouble {
     pub(super) receipts: u64,
     /// A receipt names a text that was never tried.
     pub(super) stray: u64,
+    /// A user says whether he wants our texts.
+    pub(super) keywords: u64,
 }
 
 /// One of our numbers.
@@ -43,6 +50,7 @@ pub(super) struct Line {
     pub(super) repeat: Repeat,
     pub(super) text_max: usize,
     pub(super) media_check: MediaCheck,
+    pub(super) heed: Heed,
 }
 
 /// Something that comes from outside, and comes again until it is acknowledged.
@@ -141,12 +149,15 @@ impl Scenario {
     }
 
     fn draw_texts(&mut self, dice: &mut Dice) {
+        let mut words = dice.beside("keywords");
         for key in self.keys.clone() {
+            let heed = self.line(&key.tenant).heed;
             let mut at = dice.within(0..10_000);
             for _ in 0..dice.within(2..12) {
                 let number = u64::try_from(self.events.len()).unwrap_or(0);
                 let body = speech::phrase(dice, number, self.poisons);
-                let work = Work::Message(InboundMessage { body, media: Vec::new() });
+                let keyword = words.chance(self.trouble.keywords).then(|| keywords::draw(&mut words));
+                let work = keyword.map_or_else(|| said(body), |word| keyword_from(heed, word));
                 self.deliver(dice, at, &key, What::Text(work));
                 at += if dice.chance(300) { dice.within(0..50) } else { dice.within(100..self.trouble_until / 5) };
             }
@@ -157,12 +168,14 @@ impl Scenario {
     fn draw_requests(&mut self, dice: &mut Dice) {
         let most = dice.pick(&[0, 0, 3, 8]);
         let pipe = Uuid::from_u128(dice.wide());
+        let mut refuses = dice.beside("on_open");
         for _ in 0..most {
             let key = dice.pick(&self.keys);
             let number = self.events.len();
             let word = if dice.chance(self.poisons) { "poison" } else { "offer" };
             let send = |within| Work::Send(SendText { body: format!("{word} {number}"), media: Vec::new(), within });
-            let start = |text: Option<String>, timeout| Work::Start(StartSession { timeout, text, ..StartSession::default() });
+            let on_open = if refuses.chance(300) { OnOpen::Refuse } else { OnOpen::Replace };
+            let start = |text, timeout| Work::Start(StartSession { user_data: None, timeout, text, on_open });
             let timeout = dice.chance(500).then(|| dice.millis(20_000..60_000));
             let work = match dice.within(0..9) {
                 0 | 1 => Work::End,
@@ -233,7 +246,22 @@ impl Scenario {
     }
 }
 
+fn said(body: String) -> Work {
+    Work::Message(InboundMessage { body, media: Vec::new() })
+}
+
+/// What comes to us when a user texts a keyword.
+fn keyword_from(heed: Heed, word: &str) -> Work {
+    match (heed, keywords::wish(word)) {
+        (Heed::ProviderTells, Some(Wish::Stop)) => Work::Preference(Keyword::Stop),
+        (Heed::ProviderTells, Some(Wish::Start | Wish::Yes)) => Work::Preference(Keyword::Start),
+        (Heed::ProviderTells, Some(Wish::Help)) => Work::Preference(Keyword::Help),
+        (Heed::Nobody | Heed::Provider, _) | (Heed::ProviderTells, None) => said(word.into()),
+    }
+}
+
 fn trouble(dice: &mut Dice) -> Trouble {
+    let keywords = dice.beside("keyword rate").pick(&[0, 0, 60, 300]);
     let mut rate = |most: u64| if dice.chance(500) { dice.within(1..most) } else { 0 };
     Trouble {
         crash: rate(25),
@@ -244,6 +272,7 @@ fn trouble(dice: &mut Dice) -> Trouble {
         copies: rate(400),
         receipts: rate(600),
         stray: rate(500),
+        keywords,
     }
 }
 
@@ -256,8 +285,18 @@ fn line(dice: &mut Dice, n: u64) -> Line {
     };
     let repeat = dice.pick(&[Repeat::AskLog, Repeat::AskLog, Repeat::AskLog, Repeat::Safe, Repeat::Never]);
     let media_check = dice.pick(&[MediaCheck::No, MediaCheck::Ask]);
+    let mut beside = dice.beside(&format!("line {n}"));
+    let heed = beside.pick(&[Heed::Nobody, Heed::Nobody, Heed::Provider, Heed::ProviderTells]);
     let number = Address::parse(&format!("+1555010{n}")).expect("it is a number");
-    Line { number, policy: policy(dice), lane, repeat, text_max: dice.pick(&[60, 160, 1_600]), media_check }
+    Line {
+        number,
+        policy: Policy { keywords: keyword_policy(&mut beside), ..policy(dice) },
+        lane,
+        repeat,
+        text_max: dice.pick(&[60, 160, 1_600]),
+        media_check,
+        heed,
+    }
 }
 
 fn policy(dice: &mut Dice) -> Policy {
@@ -293,6 +332,13 @@ fn policy(dice: &mut Dice) -> Policy {
         outbox_max: dice.pick(&[1, 2, 100]),
         ..Policy::default()
     }
+}
+
+fn keyword_policy(dice: &mut Dice) -> KeywordPolicy {
+    let (obeyed, left) = (KeywordHandling::Obeyed, KeywordHandling::LeftToTheAssistant);
+    let mut text = |text: &str| dice.pick(&[None, None, Some(text.to_owned()), Some(String::new())]);
+    let (stop_message, start_message, help_message) = (text("no more"), text("welcome back"), text("we are we"));
+    KeywordPolicy { handling: dice.pick(&[obeyed, obeyed, obeyed, left]), stop_message, start_message, help_message }
 }
 
 fn settings(dice: &mut Dice) -> Settings {

@@ -1,12 +1,13 @@
 //! The store as the gateway sees it: every step is shown to the reference, and before and after each the process may die.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Receipt, Sequence, Work};
+use raconteur_conversation::words::{OutboundId, Receipt, Sequence, Work};
 use raconteur_storage::{
     Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
     Usage, Version, WorkCursor, WorkPage,
@@ -54,6 +55,7 @@ fn seen(step: &Step) -> SeenStep {
     let pages = step.answered.iter().filter_map(|answered| Some((answered.transcript.clone()?, answered.rows.clone())));
     SeenStep {
         answered: pages.collect(),
+        marks: step.marks.clone(),
         enqueued: step.enqueued.clone(),
         snapshot: step.snapshot.clone(),
         dead_letters: step.dead_letters.iter().map(|letter| letter.sequence).collect(),
@@ -100,6 +102,10 @@ impl Store for WatchedStore {
             let loaded = loaded.as_ref().map(|loaded| (loaded.version.0, loaded.unread.len(), loaded.unsettled.len()));
             format!("{} load: {loaded:?}", key.user)
         });
+        if let Some(loaded) = loaded.as_ref().ok().filter(|_| !self.world.is_dead(self.process)) {
+            let unsettled: BTreeSet<OutboundId> = loaded.unsettled.iter().map(|(row, _)| row.id).collect();
+            self.world.state().reference.unsettled(key, &unsettled);
+        }
         loaded
     }
 
@@ -126,7 +132,11 @@ impl Store for WatchedStore {
 
     async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {
         self.world.may_die(self.process, "between a send and its note").await;
-        self.world.log(|| format!("{} settle {marks:?}", key.user));
+        {
+            let mut state = self.world.state();
+            state.log(|| format!("{} settle {marks:?}", key.user));
+            state.reference.settled(key, &marks);
+        }
         self.inner.settle(claim, key, marks).await;
         self.world.may_die(self.process, "after a note").await;
     }

@@ -24,6 +24,8 @@ use crate::port::Clock;
 const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
 /// How many lines of the log are kept for the report of a violation.
 const LINES_KEPT: usize = 400;
+/// So much cannot happen at once: something goes round in a circle.
+const AT_ONCE_MAX: u32 = 20_000;
 /// No seed kills its process more often at points of its own choice.
 const DEATHS_MAX: u32 = 6;
 
@@ -79,6 +81,8 @@ struct Log {
     digest: u64,
     lines: VecDeque<String>,
     whole: bool,
+    /// How many lines were written at this time.
+    at_once: (u64, u32),
 }
 
 impl World {
@@ -116,7 +120,7 @@ impl World {
             failed: BTreeMap::new(),
             counts: Counts::default(),
             bug,
-            log: Log { digest: 0xcbf2_9ce4_8422_2325, lines: VecDeque::new(), whole: whole_log },
+            log: Log { digest: 0xcbf2_9ce4_8422_2325, lines: VecDeque::new(), whole: whole_log, at_once: (0, 0) },
             violation: None,
             scenario,
         };
@@ -347,6 +351,12 @@ impl State {
             self.log.lines.pop_front();
         }
         self.log.lines.push_back(line);
+        let (time, lines) = self.log.at_once;
+        self.log.at_once = if time == self.time() { (time, lines + 1) } else { (self.time(), 1) };
+        if lines == AT_ONCE_MAX {
+            self.violation.get_or_insert_with(|| "it goes round in a circle".into());
+            self.bell.notify_one();
+        }
     }
 
     /// Something is wrong. The first finding stays.
@@ -355,6 +365,7 @@ impl State {
             let what = what();
             self.log(|| format!("VIOLATION {what}"));
             self.violation = Some(what);
+            self.bell.notify_one();
         }
     }
 

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use raconteur_conversation::Conversation;
+use raconteur_conversation::keyword::HAS_STOPPED;
 use raconteur_conversation::policy::{Greeting, InboundStart, MediaCheck};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    OutboundId, OutboundRow, Pipe, SendText, Sequence, StartSession, Within, Work, WorkRecord,
+    OnOpen, OutboundId, OutboundRow, Pipe, SESSION_OPEN, SendText, Sequence, StartSession, Within, Work, WorkRecord,
 };
-use raconteur_storage::TranscriptTurn;
+use raconteur_storage::{Mark, TranscriptTurn};
 use uuid::Uuid;
 
+use super::standing::Standing;
 use super::{How, Rules};
+use crate::simulation::keywords::Wish;
 use crate::simulation::speech::{self, Speech, speech};
 
 /// See the module.
@@ -22,6 +25,7 @@ pub(super) struct Dialogue {
     pipe: Option<Pipe>,
     /// There was a pipe. It may have gone since a turn began.
     was_piped: bool,
+    pub(super) standing: Standing,
     /// What it owes itself: turns without the user.
     own: BTreeMap<Sequence, Uuid>,
     /// Sessions that an accepted record may open; by a request they replace the open one.
@@ -30,9 +34,12 @@ pub(super) struct Dialogue {
     told: BTreeSet<Uuid>,
     timed_out: BTreeSet<Uuid>,
     latest_in_turn: Option<Sequence>,
+    latest_send: Option<Sequence>,
     pub(super) answered: BTreeSet<Sequence>,
     /// Its texts, in order.
     pub(super) rows: Vec<OutboundId>,
+    /// Those that have not come to their end.
+    unsettled: BTreeSet<OutboundId>,
 }
 
 /// An open session.
@@ -67,6 +74,7 @@ type Checked = Result<(), String>;
 impl Dialogue {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
+            standing: Standing::new(rules.policy.keywords.clone(), rules.heed),
             rules,
             session: None,
             pipe: None,
@@ -77,8 +85,10 @@ impl Dialogue {
             told: BTreeSet::new(),
             timed_out: BTreeSet::new(),
             latest_in_turn: None,
+            latest_send: None,
             answered: BTreeSet::new(),
             rows: Vec::new(),
+            unsettled: BTreeSet::new(),
         }
     }
 
@@ -96,10 +106,13 @@ impl Dialogue {
     ) -> Checked {
         expect(self.answered.insert(page.sequence), || "it was answered before".into())?;
         match &page.work {
-            Work::Message(message) => {
-                self.in_order(page.sequence)?;
-                self.message(page, rows, &message.body, latest, how)
-            }
+            Work::Message(message) => match self.standing.wish(page, &message.body) {
+                Some(wish) => self.obey(page, rows, wish),
+                None => {
+                    self.in_order(page.sequence)?;
+                    self.message(page, rows, &message.body, latest, how)
+                }
+            },
             Work::Start(start) => {
                 self.in_order(page.sequence)?;
                 self.start(page, rows, start, latest, how)
@@ -129,7 +142,13 @@ impl Dialogue {
                 }
                 if how.is_dead { silent(rows) } else { self.send(page, rows, send) }
             }
-            Work::DeliveryFailed(_) | Work::Preference(_) => silent(rows),
+            Work::DeliveryFailed(_) => silent(rows),
+            Work::Preference(keyword) => {
+                if !how.is_dead {
+                    self.standing.prefer(page, *keyword);
+                }
+                silent(rows)
+            }
             Work::OpenPipe(pipe) => {
                 if !how.is_dead {
                     (self.pipe, self.was_piped) = (Some(pipe.clone()), true);
@@ -141,6 +160,13 @@ impl Dialogue {
                 silent(rows)
             }
         }
+    }
+
+    /// A keyword is followed at once, whatever waits and whoever is asked.
+    fn obey(&mut self, page: &TranscriptTurn, rows: &[OutboundRow], wish: Wish) -> Checked {
+        expect(page.asks == 0, || format!("the assistant was asked about a keyword: {wish:?}"))?;
+        let text = self.standing.obey(page, rows, wish);
+        same(rows, &Expected { text, media: Vec::new() })
     }
 
     /// Texts and starts are taken in the order of their acceptance.
@@ -162,6 +188,10 @@ impl Dialogue {
         }
         if how.forwarded {
             expect(self.was_piped, || "it was handed to a voice gateway, and there was never a pipe".into())?;
+            // A user who talks is not silent, whoever listens.
+            if let Some(open) = self.session.as_mut().filter(|open| Some(open.id) == page.session) {
+                open.touch(page);
+            }
             return silent(rows);
         }
         self.belongs(page, latest)?;
@@ -187,11 +217,16 @@ impl Dialogue {
         latest: UnixMillis,
         how: How,
     ) -> Checked {
+        if page.error.as_deref() == Some(SESSION_OPEN) {
+            let stays = start.on_open == OnOpen::Refuse && self.session.is_some() && page.asks == 0;
+            expect(stays, || "nothing stands in its way".into())?;
+            return silent(rows);
+        }
         if page.error.is_none() || page.asks > 0 {
             self.belongs(page, latest)?;
-        }
-        if let (Some(timeout), Some(open)) = (start.timeout, self.session.as_mut()) {
-            open.timeout = timeout;
+            if let (Some(timeout), Some(open)) = (start.timeout, self.session.as_mut()) {
+                open.timeout = timeout;
+            }
         }
         if let Some(error) = &page.error {
             return self.failed(page, rows, error, (latest, how));
@@ -199,6 +234,7 @@ impl Dialogue {
         let Some(open) = self.session.as_mut() else { return Err("no session is open".into()) };
         if let Some(text) = &start.text {
             open.touch(page);
+            expect(!self.standing.has_stopped(), || "it was started for a user who had stopped our texts".into())?;
             return same(rows, &Expected { text: text.clone(), media: Vec::new() });
         }
         open.n += 1;
@@ -219,7 +255,7 @@ impl Dialogue {
             open.touch(page);
             let sorry = Expected { text: self.rules.policy.failure_message.clone(), media: Vec::new() };
             let says_nothing = rows.is_empty();
-            return if says_nothing { Ok(()) } else { same(rows, &sorry) };
+            return if says_nothing { Ok(()) } else { self.says(rows, &sorry) };
         }
         open.n += 1;
         open.own_turns += 1;
@@ -229,6 +265,7 @@ impl Dialogue {
 
     /// The assistant has answered: this is what it comes to.
     fn spoken(&mut self, page: &TranscriptTurn, rows: &[OutboundRow], said: Speech, mut expected: Expected) -> Checked {
+        expect(page.asks > 0, || "it was answered, and nobody was asked".into())?;
         let Some(open) = self.session.as_mut() else { return Err("no session is open".into()) };
         open.touch(page);
         if let Some(seconds) = said.timeout {
@@ -241,19 +278,33 @@ impl Dialogue {
             self.session = None;
         } else if again
             && may_chain
+            && !self.standing.has_stopped()
             && let Some(next) = page.sequence.chained()
         {
             self.own.insert(next, id);
         }
-        same(rows, &expected)
+        self.says(rows, &expected)
     }
 
+    /// It is said, unless the user wants nothing said.
+    fn says(&self, rows: &[OutboundRow], expected: &Expected) -> Checked {
+        if self.standing.has_stopped() { silent(rows) } else { same(rows, expected) }
+    }
+
+    /// Requested texts are taken in their order, and wait while too many texts are on their way.
     fn send(&mut self, page: &TranscriptTurn, rows: &[OutboundRow], send: &SendText) -> Checked {
-        let may = match &send.within {
-            Within::Anywhere => true,
-            Within::Session => self.session.is_some(),
-            Within::Pipe(id) => self.pipe.as_ref().is_some_and(|pipe| pipe.id == *id && pipe.is_open(page.accepted_at)),
-        };
+        let before = self.latest_send.replace(page.sequence);
+        expect(before < Some(page.sequence), || format!("it was taken after {before:?}"))?;
+        let (waiting, most) = (self.unsettled.len(), self.rules.policy.outbox_max);
+        expect(waiting < most, || format!("it was taken while {waiting} texts waited, and {most} are allowed"))?;
+        let may = !self.standing.has_stopped()
+            && match &send.within {
+                Within::Anywhere => true,
+                Within::Session => self.session.is_some(),
+                Within::Pipe(id) => {
+                    self.pipe.as_ref().is_some_and(|pipe| pipe.id == *id && pipe.is_open(page.accepted_at))
+                }
+            };
         expect(may == page.error.is_none(), || format!("error: {:?}", page.error))?;
         if may { same(rows, &Expected { text: send.body.clone(), media: send.media.clone() }) } else { silent(rows) }
     }
@@ -266,6 +317,11 @@ impl Dialogue {
         error: &str,
         (latest, how): (UnixMillis, How),
     ) -> Checked {
+        if error == HAS_STOPPED {
+            expect(page.asks == 0, || "it was asked all the same".into())?;
+            self.standing.passes_over(page)?;
+            return silent(rows);
+        }
         if error.contains("inbound_start") {
             let refuses = self.rules.policy.inbound_start == InboundStart::Refused;
             if self.session.as_ref().is_some_and(|open| latest >= open.deadline()) {
@@ -285,6 +341,10 @@ impl Dialogue {
         if error.contains("by request") {
             return silent(rows);
         }
+        // Who has said nothing waits for nothing.
+        if let Work::Start(_) = page.work {
+            return silent(rows);
+        }
         let sorry = self.rules.policy.failure_message.clone();
         let greeted = rows.first().is_some_and(|row| row.body.contains(":welcome"));
         let mut expected = Expected::default();
@@ -294,7 +354,7 @@ impl Dialogue {
             expected.add(speech("welcome", open.n), self.rules.judges);
         }
         expected.line(&sorry);
-        same(rows, &expected)
+        self.says(rows, &expected)
     }
 
     /// The record was taken in the open session, or has opened one: for that the one before must be over.
@@ -340,13 +400,34 @@ impl Dialogue {
         };
         let is_open = self.session.as_ref().is_some_and(|open| open.id == session);
         expect(is_open, || "a session times out that is not open".into())?;
+        expect(!self.standing.has_stopped(), || "it is to be asked for a user who has stopped our texts".into())?;
         self.own.insert(own.sequence, session);
         Ok(())
+    }
+
+    /// Its texts, behind all others.
+    pub(super) fn queue(&mut self, rows: &[OutboundRow]) {
+        self.rows.extend(rows.iter().map(|row| row.id));
+        self.unsettled.extend(rows.iter().map(|row| row.id));
+    }
+
+    /// None of its texts but these is on its way.
+    pub(super) fn unsettled(&mut self, ids: &BTreeSet<OutboundId>) {
+        self.unsettled.retain(|id| ids.contains(id));
+    }
+
+    /// Some of its texts have come to their end.
+    pub(super) fn settle(&mut self, marks: &[Mark]) {
+        for mark in marks.iter().filter(|mark| mark.state.is_settled()) {
+            self.unsettled.remove(&mark.id);
+        }
     }
 
     /// The snapshot must hold the open session and what the assistant has counted in it.
     pub(super) fn compare(&mut self, snapshot: &[u8], latest: UnixMillis) -> Checked {
         let view = Conversation::view(snapshot).map_err(|error| error.to_string())?;
+        let (stopped, wanted) = (view.stopped_at.is_some(), self.standing.has_stopped());
+        expect(stopped == wanted, || format!("its user has stopped our texts: {stopped}, and he has said: {wanted}"))?;
         let Some(session) = view.session else {
             let Some(open) = &self.session else { return Ok(()) };
             let overdue = latest >= open.deadline();
