@@ -133,6 +133,10 @@ impl Assistant for Scripted {
         }
         let _under_way = self.under_way(&end.key.tenant, None);
         self.world.log(|| format!("{} hears that its session has ended: {:?}", end.key.user, end.reason));
+        let odd = self.world.state().oddity();
+        if let Some(odd) = odd {
+            odd.happen().await;
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use raconteur_conversation::keyword::HAS_STOPPED;
 use raconteur_conversation::policy::DoubtPolicy;
 use raconteur_conversation::segment;
 use raconteur_conversation::words::{OutboundMessage, Repeat, RowState, Sequence, Work};
-use raconteur_storage::{Day, Store, StoreError, TranscriptRow, TranscriptTurn, Usage};
+use raconteur_storage::{Day, DeadLetter, Store, StoreError, TranscriptRow, TranscriptTurn, Usage};
 
 use super::provider::Provider;
 use super::reference::said;
-use super::scenario::Line;
+use super::scenario::{Event, Line, Scenario};
 use super::store::{is_from_outside, transcript};
 use super::world::{State, World};
 
@@ -26,6 +26,10 @@ const LETTERS_MAX: usize = 10_000;
 pub(super) async fn audit(world: &World, store: &dyn Store) -> Result<(), StoreError> {
     let scenario = world.state().scenario.clone();
     let letters = store.dead_letters(None, LETTERS_MAX).await?;
+    let mut wrong = letters.iter().filter(|letter| !may_be_blamed(&scenario, letter));
+    if let Some(letter) = wrong.next() {
+        world.state().violate(|| format!("an innocent record was set aside: {letter:?}"));
+    }
     let letters: BTreeSet<Sequence> = letters.into_iter().map(|letter| letter.sequence).collect();
     let mut used: BTreeMap<Address, Usage> = BTreeMap::new();
     for key in &scenario.keys {
@@ -48,6 +52,13 @@ pub(super) async fn audit(world: &World, store: &dyn Store) -> Result<(), StoreE
         }
     }
     Ok(())
+}
+
+/// Only what is poisonous makes its conversation fail, unless the disk does.
+fn may_be_blamed(scenario: &Scenario, letter: &DeadLetter) -> bool {
+    let reads_fail = scenario.events.iter().any(|(_, event)| matches!(event, Event::FailRead(_)));
+    let is_poison = letter.work.as_ref().is_some_and(|work| said(work).starts_with("poison"));
+    is_poison || reads_fail || !letter.reason.contains("its conversation failed")
 }
 
 fn conversation(

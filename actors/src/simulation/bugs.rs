@@ -15,6 +15,7 @@ use raconteur_storage::{
     Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
     Usage, Version, WorkCursor, WorkPage,
 };
+use serde_json::Value;
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +56,19 @@ pub enum Bug {
     RepeatedSeeds,
     /// A lane lets everybody through.
     OpenLane,
+    /// A conversation is loaded without its user's wish for no more texts.
+    ForgottenStop,
+    /// It is not written down that a text is about to leave.
+    UnwrittenSend,
+    /// The provider's log is read as empty.
+    EmptyLog,
+    /// Of a turn with several texts the last is not kept.
+    LostLastRow,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::AcknowledgedTooEarly,
         Self::ActedTooEarly,
         Self::LostFence,
@@ -78,6 +87,10 @@ impl Bug {
         Self::LostOwnTurn,
         Self::RepeatedSeeds,
         Self::OpenLane,
+        Self::ForgottenStop,
+        Self::UnwrittenSend,
+        Self::EmptyLog,
+        Self::LostLastRow,
     ];
 }
 
@@ -85,14 +98,28 @@ impl Bug {
 pub(super) struct Disk {
     pub(super) engine: MemoryEngine,
     pub(super) lies: Arc<AtomicU64>,
+    pub(super) reads_left: Arc<AtomicU64>,
+}
+
+impl Disk {
+    fn read(&self) -> Result<(), StoreError> {
+        let left = self.reads_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left == Ok(1) {
+            Err(StoreError::Unusable("a read failed, as the seed would have it".into()))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl Engine for Disk {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read()?;
         self.engine.get(key)
     }
 
     fn scan(&self, range: &Range<Vec<u8>>, order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        self.read()?;
         self.engine.scan(range, order, visit)
     }
 
@@ -156,6 +183,19 @@ impl BuggyStore {
     }
 }
 
+fn without_stop(snapshot: Vec<u8>) -> Vec<u8> {
+    let Ok(Value::Object(mut kept)) = serde_json::from_slice(&snapshot) else { return snapshot };
+    kept.remove("stopped_at");
+    serde_json::to_vec(&kept).unwrap_or(snapshot)
+}
+
+fn unwrite_sends(step: &mut Step) {
+    let is_sending = |state: &RowState| matches!(state, RowState::Sending { .. });
+    step.marks.retain(|mark| !is_sending(&mark.state));
+    let rows = step.answered.iter_mut().flat_map(|answered| &mut answered.rows);
+    rows.filter(|row| is_sending(&row.state)).for_each(|row| row.state = RowState::Queued);
+}
+
 #[async_trait]
 impl Store for BuggyStore {
     fn opening(&self) -> Opening {
@@ -182,6 +222,7 @@ impl Store for BuggyStore {
         match self.bug {
             Some(Bug::ForgottenRows) => loaded.unsettled.clear(),
             Some(Bug::ReorderedInbox) => loaded.unread.reverse(),
+            Some(Bug::ForgottenStop) => loaded.snapshot = loaded.snapshot.take().map(without_stop),
             Some(Bug::StaleSnapshot) => {
                 if let Some([before, _]) = self.memory().snapshots.get(key) {
                     loaded.snapshot.clone_from(before);
@@ -198,6 +239,12 @@ impl Store for BuggyStore {
             Some(Bug::DroppedDeadline) => step.deadline = None,
             Some(Bug::AttemptsNeverCounted) => step.attempts.clear(),
             Some(Bug::LostOwnTurn) => step.enqueued.clear(),
+            Some(Bug::UnwrittenSend) => unwrite_sends(&mut step),
+            Some(Bug::LostLastRow) => {
+                step.answered.iter_mut().filter(|answered| answered.rows.len() > 1).for_each(|answered| {
+                    answered.rows.pop();
+                });
+            }
             Some(Bug::StaleSnapshot) if step.snapshot.is_some() => {
                 let mut memory = self.memory();
                 let kept = memory.snapshots.entry(key.clone()).or_default();

@@ -2,7 +2,7 @@
 //! thread and in virtual time. What is due is done; then the troubles end, and everything must come to rest.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use raconteur_conversation::Conversation;
@@ -87,12 +87,12 @@ struct Life {
 
 impl Life {
     async fn begin(world: &Arc<World>) -> Result<Self, StartError> {
-        let (engine, options, bug) = {
+        let (engine, options, bug, reads_left) = {
             let state = world.state();
-            (state.engine.clone(), state.scenario.options.clone(), state.bug)
+            (state.engine.clone(), state.scenario.options.clone(), state.bug, Arc::clone(&state.reads_left))
         };
         let lies = Arc::new(AtomicU64::new(0));
-        let store = KvStore::open_in_task(Disk { engine, lies: Arc::clone(&lies) }, options)?;
+        let store = KvStore::open_in_task(Disk { engine, lies: Arc::clone(&lies), reads_left }, options)?;
         let store: Arc<dyn Store> = Arc::new(BuggyStore::new(Arc::new(store), bug, lies));
         recollect(world, &*store).await?;
         let (process, gateway) = start(world, &store).await?;
@@ -225,6 +225,7 @@ impl Life {
             }
             Event::FailApply(nth) => self.world.state().engine.fail_apply(nth),
             Event::FailSync(nth) => self.world.state().engine.fail_sync(nth),
+            Event::FailRead(nth) => self.world.state().reads_left.store(nth, Ordering::Relaxed),
             Event::Jump(by) => self.world.state().jump(by),
             Event::Down(part, span) => self.world.state().take_down(part, span),
             Event::Room(room) => self.world.state().engine.set_free_bytes(room),

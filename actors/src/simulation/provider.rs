@@ -265,6 +265,11 @@ impl Transport for Carrier {
 
     async fn find(&self, message: &OutboundMessage, since: UnixMillis) -> Lookup {
         self.world.may_die(self.process, "before a look into the log").await;
+        let odd = self.world.state().oddity();
+        if let Some(odd) = odd {
+            self.world.state().provider.unreadable.insert(message.id);
+            odd.happen().await;
+        }
         let mut state = self.world.state();
         let rate = state.scenario.trouble.log;
         let unreadable = state.goes_wrong(rate) || state.is_down(Part::Log);
@@ -272,6 +277,9 @@ impl Transport for Carrier {
         if unreadable {
             state.provider.unreadable.insert(message.id);
             return Lookup::Unreadable { reason: "as the seed would have it".into() };
+        }
+        if state.bug == Some(Bug::EmptyLog) {
+            return Lookup::Readable(Vec::new());
         }
         let taken = state.provider.taken.iter().enumerate();
         let mine = taken.filter(|(_, taken)| taken.key == message.key && taken.began_at >= since);
@@ -302,6 +310,11 @@ impl Transport for Carrier {
     async fn judge_media(&self, url: &str) -> MediaVerdict {
         if speech::is_never_judged(url) {
             std::future::pending::<()>().await;
+        }
+        let odd = self.world.state().oddity();
+        // Who is never told takes it as it is.
+        if let Some(odd) = odd.filter(|_| !speech::goes_as_link(url)) {
+            odd.happen().await;
         }
         if speech::goes_as_link(url) {
             return MediaVerdict::AsLink { reason: "it is too large".into() };

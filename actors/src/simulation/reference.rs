@@ -18,6 +18,7 @@ use super::keywords::Heed;
 use super::scenario::Scenario;
 
 mod dialogue;
+mod expected;
 mod standing;
 
 use dialogue::Dialogue;

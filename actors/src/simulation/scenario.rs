@@ -39,6 +39,10 @@ pub(super) struct Trouble {
     pub(super) stray: u64,
     /// A user says whether he wants our texts.
     pub(super) keywords: u64,
+    /// What is asked beside the way of a text panics, or never returns.
+    pub(super) oddities: u64,
+    /// A text comes so late that later ones overtake it.
+    pub(super) overtaken: u64,
 }
 
 /// One of our numbers.
@@ -83,6 +87,7 @@ pub(super) enum Event {
     EndZombie(u32),
     FailApply(u64),
     FailSync(u64),
+    FailRead(u64),
     /// The clock jumps by so many milliseconds.
     Jump(i64),
     /// Nobody is reached at the provider, or at the assistant, or the log, until then.
@@ -150,6 +155,7 @@ impl Scenario {
 
     fn draw_texts(&mut self, dice: &mut Dice) {
         let mut words = dice.beside("keywords");
+        let mut lateness = dice.beside("lateness");
         for key in self.keys.clone() {
             let heed = self.line(&key.tenant).heed;
             let mut at = dice.within(0..10_000);
@@ -158,7 +164,8 @@ impl Scenario {
                 let body = speech::phrase(dice, number, self.poisons);
                 let keyword = words.chance(self.trouble.keywords).then(|| keywords::draw(&mut words));
                 let work = keyword.map_or_else(|| said(body), |word| keyword_from(heed, word));
-                self.deliver(dice, at, &key, What::Text(work));
+                let late = if lateness.chance(self.trouble.overtaken) { lateness.within(0..8_000) } else { 0 };
+                self.deliver(dice, at + late, &key, What::Text(work));
                 at += if dice.chance(300) { dice.within(0..50) } else { dice.within(100..self.trouble_until / 5) };
             }
         }
@@ -226,6 +233,10 @@ impl Scenario {
             let nth = dice.within(1..20);
             incidents.push(if dice.chance(500) { Event::FailApply(nth) } else { Event::FailSync(nth) });
         }
+        let mut reads = dice.beside("reads");
+        for _ in 0..reads.pick(&[0, 0, 0, 3]) {
+            incidents.push(Event::FailRead(reads.within(1..60)));
+        }
         for _ in 0..times(dice, &[0, 0, 0, 2]) {
             let span = i64::try_from(dice.within(1_000..1_200_000)).unwrap_or(1_000);
             incidents.push(Event::Jump(if dice.chance(500) { span } else { -span }));
@@ -262,6 +273,8 @@ fn keyword_from(heed: Heed, word: &str) -> Work {
 
 fn trouble(dice: &mut Dice) -> Trouble {
     let keywords = dice.beside("keyword rate").pick(&[0, 0, 60, 300]);
+    let oddities = dice.beside("oddity rate").pick(&[0, 0, 300]);
+    let overtaken = dice.beside("overtaken rate").pick(&[0, 0, 200]);
     let mut rate = |most: u64| if dice.chance(500) { dice.within(1..most) } else { 0 };
     Trouble {
         crash: rate(25),
@@ -273,6 +286,8 @@ fn trouble(dice: &mut Dice) -> Trouble {
         receipts: rate(600),
         stray: rate(500),
         keywords,
+        oddities,
+        overtaken,
     }
 }
 

@@ -2,6 +2,7 @@
 //! outlives every process; each process has a number, and once it is dead nothing that it still tries has any effect.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,9 @@ pub(super) struct State {
     /// Rings when the process has died, and when something was planned.
     bell: Arc<Notify>,
     pub(super) dice: Dice,
+    odd_dice: Dice,
+    /// The disk fails to read when this has come to 1; 0 for never.
+    pub(super) reads_left: Arc<AtomicU64>,
     pub(super) scenario: Arc<Scenario>,
     pub(super) engine: MemoryEngine,
     pub(super) queue: BTreeMap<(u64, u64), Event>,
@@ -96,7 +100,9 @@ impl World {
         let bell = Arc::new(Notify::new());
         let state = State {
             bell: Arc::clone(&bell),
+            odd_dice: dice.beside("oddities"),
             dice,
+            reads_left: Arc::default(),
             queued: u64::try_from(queue.len()).unwrap_or(u64::MAX / 2),
             queue,
             engine: MemoryEngine::new(),
@@ -190,6 +196,24 @@ impl World {
         }
         drop(state);
         UnderWay { world: Arc::clone(self), key: (process, what) }
+    }
+}
+
+/// How something goes wrong that nobody waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Oddity {
+    Panics,
+    Hangs,
+}
+
+impl Oddity {
+    /// Does what it says.
+    pub(super) async fn happen(self) {
+        match self {
+            // Not `panic!`: that would call the hook, which prints.
+            Self::Panics => std::panic::resume_unwind(Box::new("it was told to panic")),
+            Self::Hangs => std::future::pending().await,
+        }
     }
 }
 
@@ -340,6 +364,13 @@ impl State {
     pub(super) fn goes_wrong(&mut self, per_mille: u64) -> bool {
         let wrong = self.dice.chance(per_mille);
         wrong && !self.healthy
+    }
+
+    /// Whether something that is asked beside the way of a text is odd now, and how.
+    pub(super) fn oddity(&mut self) -> Option<Oddity> {
+        let (rate, kind) = (self.scenario.trouble.oddities, [Oddity::Panics, Oddity::Hangs]);
+        let odd = self.odd_dice.chance(rate).then(|| self.odd_dice.pick(&kind));
+        odd.filter(|_| !self.healthy)
     }
 
     pub(super) fn log(&mut self, line: impl FnOnce() -> String) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use raconteur_conversation::Conversation;
 use raconteur_conversation::keyword::HAS_STOPPED;
-use raconteur_conversation::policy::{Greeting, InboundStart, MediaCheck};
+use raconteur_conversation::policy::{Greeting, InboundStart};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     OnOpen, OutboundId, OutboundRow, Pipe, SESSION_OPEN, SendText, Sequence, StartSession, Within, Work, WorkRecord,
@@ -13,6 +13,7 @@ use raconteur_conversation::words::{
 use raconteur_storage::{Mark, TranscriptTurn};
 use uuid::Uuid;
 
+use super::expected::{Checked, Expected, expect, same, silent};
 use super::standing::Standing;
 use super::{How, Rules};
 use crate::simulation::keywords::Wish;
@@ -54,6 +55,8 @@ struct Open {
     own_turns: u8,
     /// A turn was taken in it.
     begun: bool,
+    /// The assistant may have spoken first in a turn that failed for a user who hears nothing.
+    perhaps_greeted: bool,
 }
 
 impl Open {
@@ -61,15 +64,6 @@ impl Open {
         self.clock_from.plus(self.timeout)
     }
 }
-
-/// What a turn must have said.
-#[derive(Default)]
-struct Expected {
-    text: String,
-    media: Vec<String>,
-}
-
-type Checked = Result<(), String>;
 
 impl Dialogue {
     pub(super) fn new(rules: Rules) -> Self {
@@ -336,6 +330,8 @@ impl Dialogue {
             self.belongs(page, latest)?;
         }
         if let Some(open) = self.session.as_mut().filter(|open| Some(open.id) == page.session) {
+            let welcomes = self.rules.policy.greeting == Greeting::Welcome && page.asks > 1;
+            open.perhaps_greeted = welcomes && !open.begun && self.standing.has_stopped();
             open.touch(page);
         }
         if error.contains("by request") {
@@ -376,7 +372,16 @@ impl Dialogue {
             expect(overdue || by_request, || format!("session {} was given up before its time", open.id))?;
         }
         let timeout = self.rules.policy.session_timeout;
-        self.session = Some(Open { id, n: 0, clock_from: from, timeout, offered: &[], own_turns: 0, begun: false });
+        self.session = Some(Open {
+            id,
+            n: 0,
+            clock_from: from,
+            timeout,
+            offered: &[],
+            own_turns: 0,
+            begun: false,
+            perhaps_greeted: false,
+        });
         Ok(())
     }
 
@@ -444,6 +449,10 @@ impl Dialogue {
             open.timeout = session.timeout.unwrap_or(open.timeout);
         }
         let counted = session.state.as_ref().map_or(Ok(0), |state| state.data.get().parse::<u32>());
+        if let Some(open) = self.session.as_mut().filter(|open| open.perhaps_greeted) {
+            open.perhaps_greeted = false;
+            open.n += u32::from(counted == Ok(open.n + 1));
+        }
         let n = self.session.as_ref().map_or(0, |open| open.n);
         expect(counted == Ok(n), || format!("the assistant has counted {counted:?}, and {n} turns were committed"))
     }
@@ -466,43 +475,4 @@ impl Open {
         self.begun = true;
         self.clock_from = page.accepted_at.max(page.answered_at);
     }
-}
-
-impl Expected {
-    fn add(&mut self, said: Speech, judges: MediaCheck) {
-        self.line(&said.text);
-        for (n, choice) in (1..).zip(said.choices) {
-            self.line(&format!("{n}. {choice}"));
-        }
-        if let Some(url) = said.picture {
-            match judges {
-                MediaCheck::Ask if speech::goes_as_link(&url) => self.line(&url),
-                MediaCheck::Ask | MediaCheck::No => self.media.push(url),
-            }
-        }
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text.push(' ');
-        self.text.push_str(line);
-    }
-}
-
-/// The rows hold what is expected, however it was cut.
-fn same(rows: &[OutboundRow], expected: &Expected) -> Checked {
-    let bodies: Vec<&str> = rows.iter().flat_map(|row| row.body.split_whitespace()).collect();
-    let media: Vec<&String> = rows.iter().flat_map(|row| &row.media).collect();
-    let wanted: Vec<&str> = expected.text.split_whitespace().collect();
-    let good = bodies == wanted && media == expected.media.iter().collect::<Vec<_>>();
-    expect(good, || {
-        format!("it says {:?} {media:?}, not {:?} {:?}", bodies.join(" "), wanted.join(" "), expected.media)
-    })
-}
-
-fn silent(rows: &[OutboundRow]) -> Checked {
-    expect(rows.is_empty(), || format!("it says something: {:?}", rows.first().map(|row| &row.body)))
-}
-
-fn expect(good: bool, otherwise: impl FnOnce() -> String) -> Checked {
-    if good { Ok(()) } else { Err(otherwise()) }
 }
