@@ -247,6 +247,12 @@ mod tests {
     }
 
     #[test]
+    fn a_token_goes_as_bearer_and_is_never_printed() {
+        let (header, _) = read(br#"{"access_token":"sesame","expires_in":60}"#).unwrap();
+        assert_eq!((header.to_str().unwrap(), format!("{header:?}").as_str()), ("Bearer sesame", "Sensitive"));
+    }
+
+    #[test]
     fn an_answer_without_a_token_is_malformed_and_not_quoted() {
         for body in ["<html>sesame", "[]", "{}", r#"{"access_token":7}"#, r#"{"access_token":"sesame"}"#] {
             let error = read(body.as_bytes()).unwrap_err();
