@@ -32,6 +32,7 @@ pub mod render;
 pub mod retry;
 pub mod segment;
 pub mod session;
+mod streak;
 pub mod time;
 pub mod turn;
 pub mod variable;
@@ -47,6 +48,7 @@ use crate::keyword::Standing;
 use crate::outbox::Outbox;
 use crate::policy::Policy;
 use crate::session::Session;
+use crate::streak::Streak;
 use crate::time::UnixMillis;
 use crate::turn::Turn;
 use crate::words::{OutboundRow, Pipe, Sequence, WorkRecord};
@@ -82,6 +84,9 @@ struct Durable {
     /// A session that was over before the record that opened it was answered: that record opens another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Uuid>,
+    /// What was sent lately, where the provider stops what looks like a loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    streak: Option<Streak>,
 }
 
 /// What a snapshot tells somebody who only looks.
@@ -126,7 +131,7 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe, stopped_at, ended: _ }) => Ok(View { session, pipe, stopped_at }),
+            Ok(Durable { session, pipe, stopped_at, ended: _, streak: _ }) => Ok(View { session, pipe, stopped_at }),
             Err(error) => Err(SnapshotError(error.to_string())),
         }
     }
@@ -160,8 +165,9 @@ impl Conversation {
                 // A text that has failed since is no part of the turn.
                 let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
                 let session = Some(Session { error, ..before.clone() });
-                let Durable { session: _, pipe, stopped_at, ended } = &self.durable;
-                serde_json::to_vec(&Durable { session, pipe: pipe.clone(), stopped_at: *stopped_at, ended: *ended })
+                let Durable { session: _, pipe, stopped_at, ended, streak } = &self.durable;
+                let (pipe, stopped_at, ended, streak) = (pipe.clone(), *stopped_at, *ended, *streak);
+                serde_json::to_vec(&Durable { session, pipe, stopped_at, ended, streak })
             }
             None => serde_json::to_vec(&self.durable),
         };

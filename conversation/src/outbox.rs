@@ -36,6 +36,21 @@ pub(crate) enum Phase {
     AwaitingSlot,
     Calling,
     ReadingLog,
+    /// It waits for the end of a streak: not worth leaving memory for.
+    Pausing {
+        /// When to look again.
+        until: UnixMillis,
+    },
+}
+
+impl Phase {
+    /// Nothing is under way that will come back by itself.
+    fn is_waiting(self) -> bool {
+        match self {
+            Self::Idle | Self::Pausing { .. } => true,
+            Self::AwaitingSlot | Self::Calling | Self::ReadingLog => false,
+        }
+    }
 }
 
 /// What the head needs.
@@ -100,7 +115,7 @@ impl Outbox {
         taken
     }
 
-    /// Something is under way that will come back as an input.
+    /// Something is under way that will come back as an input, or is about to be.
     pub(crate) fn is_busy(&self) -> bool {
         self.entries.front().is_some_and(|entry| entry.phase != Phase::Idle)
     }
@@ -112,7 +127,7 @@ impl Outbox {
 
     pub(crate) fn need(&self, now: UnixMillis, policy: &Policy) -> Need {
         let Some(entry) = self.entries.front() else { return Need::Nothing };
-        if entry.phase != Phase::Idle {
+        if !entry.phase.is_waiting() {
             return Need::Nothing;
         }
         match &entry.row.state {
@@ -134,7 +149,10 @@ impl Outbox {
 
     /// When the head wants to be looked at again; `None` when something is under way or nothing waits.
     pub(crate) fn next_wake(&self, policy: &Policy) -> Option<UnixMillis> {
-        let entry = self.entries.front().filter(|entry| entry.phase == Phase::Idle)?;
+        let entry = self.entries.front().filter(|entry| entry.phase.is_waiting())?;
+        if let Phase::Pausing { until } = entry.phase {
+            return Some(until.min(entry.row.expires_at));
+        }
         match &entry.row.state {
             RowState::Queued => Some(entry.row.expires_at),
             RowState::Retry { at, .. } => Some((*at).min(entry.row.expires_at)),

@@ -25,6 +25,16 @@ pub enum DoubtPolicy {
     Resend,
 }
 
+/// What a provider takes for a loop: once more than `texts` texts to one user have followed each other, each within `within` of the
+/// one before, it fails those that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopGuard {
+    /// So many texts are no loop yet.
+    pub texts: u16,
+    /// After a break of this length it counts anew.
+    pub within: Duration,
+}
+
 /// How texts are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendPolicy {
@@ -52,6 +62,8 @@ pub struct SendPolicy {
     pub repeat: Repeat,
     /// Whether the transport is asked about media before they are sent.
     pub media_check: MediaCheck,
+    /// What the transport's provider takes for a loop; `None` where it does not look.
+    pub loop_guard: Option<LoopGuard>,
 }
 
 /// Whether a transport is asked about media before they are sent.
@@ -208,6 +220,7 @@ impl Default for Policy {
                 media_max: 10,
                 repeat: Repeat::AskLog,
                 media_check: MediaCheck::No,
+                loop_guard: None,
             },
             answer_within: Duration::from_secs(12 * 3_600),
             max_context: 256 * 1_024,

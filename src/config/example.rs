@@ -63,6 +63,10 @@ const TWILIO: &str = "\
 # connect_timeout = \"5s\"
 # Whether media are looked at before they are sent: what Twilio would refuse, by type or size, then goes as a link in the text.
 # media_check = true
+# After so many texts to one user, each within loop_guard_within of the one before, Twilio fails further ones (error 14107); texts
+# wait so that it never does. 0 where Twilio has lifted it for your account.
+# loop_guard_texts = 15
+# loop_guard_within = \"30s\"
 ";
 
 const WATSON: &str = "\
@@ -412,6 +416,7 @@ fn write_send(text: &mut String, policy: &SendPolicy) {
         media_max: _,
         repeat: _,
         media_check: _,
+        loop_guard: _,
     } = policy;
     let Backoff { first, longest } = backoff;
     let doubt = match doubt {

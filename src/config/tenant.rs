@@ -245,6 +245,7 @@ impl Default for SendKeys {
             media_max: _,
             repeat: _,
             media_check: _,
+            loop_guard: _,
         } = Policy::default().send;
         let doubt = match doubt {
             DoubtPolicy::GiveUp => DoubtKey::GiveUp,

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::address::{Address, ConversationKey};
 use crate::effect::{Consumed, Effect, Notice};
+use crate::outbox::Phase;
 use crate::policy::Policy;
 use crate::time::UnixMillis;
 use crate::words::{
@@ -114,6 +115,20 @@ pub(crate) fn options(title: &str, labels: &[&str]) -> Answer {
 
 pub(crate) fn command(name: &str, parameters: Value) -> CommandCall {
     CommandCall { name: name.into(), parameters }
+}
+
+impl Conversation {
+    /// The text at the head, where it waits for a slot.
+    pub(crate) fn head_wanting_a_slot(&mut self) -> Option<String> {
+        let head = self.outbox.head().filter(|entry| entry.phase == Phase::AwaitingSlot)?;
+        Some(head.row.id.to_string())
+    }
+
+    /// The rows that are not settled, as the store would have them.
+    pub(crate) fn rows(&mut self) -> Vec<(OutboundRow, u128)> {
+        let entries = self.outbox.take_unsent(|_| true);
+        entries.into_iter().map(|entry| (entry.row, entry.seed)).collect()
+    }
 }
 
 fn shown(effect: &Effect) -> String {

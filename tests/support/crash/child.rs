@@ -77,6 +77,8 @@ impl Place {
             auth_token = {{ file = {token:?} }}
             public_url = "https://sms.example.com"
             base_url = "{twilio}"
+            # Users here talk faster than people do.
+            loop_guard_texts = 0
 
             [assistants.bot]
             kind = "script"

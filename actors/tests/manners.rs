@@ -1,0 +1,148 @@
+//! Stories of texts that must not go at once, or not all of them: so that no provider takes them for a loop, nobody is asked more
+//! than anybody can answer, and nobody is woken at night.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support {
+    #![allow(dead_code, reason = "each test file uses its own part")]
+    pub(crate) mod watched;
+    pub(crate) mod world;
+}
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use raconteur_conversation::policy::LoopGuard;
+use raconteur_conversation::words::{SendError, SendText, Within, Work};
+use support::watched::{Watch, Watched};
+use support::world::{Does, Takes, World};
+use tokio::time::Instant;
+
+const ADA: &str = "+15550111";
+const BOB: &str = "+15550122";
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn watched() -> (World, Arc<Watch>) {
+    let mut world = World::new();
+    let watch = Arc::new(Watch::default());
+    let over = Arc::clone(&watch);
+    world.wrap = Box::new(move |store| Arc::new(Watched(store, Arc::clone(&over))));
+    (world, watch)
+}
+
+/// As Twilio counts: how long the longest run is in which each text follows within 30 seconds of the one before.
+fn longest_streak(times: &[u64]) -> usize {
+    let mut longest = 0;
+    let mut streak = 0;
+    for (index, at) in times.iter().enumerate() {
+        let follows = index > 0 && at - times[index - 1] < 30;
+        streak = if follows { streak + 1 } else { 1 };
+        longest = longest.max(streak);
+    }
+    longest
+}
+
+/// A world whose provider takes more than 15 quick texts for a loop.
+fn guarded(world: &World) {
+    *world.provider.loop_guard.lock().unwrap() = Some(LoopGuard { texts: 15, within: seconds(30) });
+}
+
+fn news(number: usize) -> Work {
+    Work::Send(SendText { body: format!("news {number}"), media: Vec::new(), within: Within::Anywhere })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_many_parts_never_trips_the_providers_loop_guard_and_delays_nobody_else() {
+    let (mut world, watch) = watched();
+    guarded(&world);
+    world.start().await;
+    world.bot.does(|question| match question.input.text() {
+        "long" => Does::Says("word ".repeat(320 * 40)),
+        text => Does::Says(text.to_owned()),
+    });
+    let began = Instant::now();
+    world.inbound(ADA, "long").await;
+    world.bot.was_asked(1).await;
+    world.inbound(BOB, "me too").await;
+    world.expects(BOB, &["me too"]).await;
+    assert!(began.elapsed() < seconds(1), "{:?}", began.elapsed());
+    world.advance(seconds(10)).await;
+    let loads = watch.loads();
+    world.advance(seconds(20)).await;
+    assert!(watch.loads() - loads <= 2, "{} loads while it waits", watch.loads() - loads);
+    world.advance(seconds(120)).await;
+    let texts = world.provider.seen_by(ADA);
+    assert_eq!(texts.iter().map(|text| text.split_whitespace().count()).sum::<usize>(), 320 * 40);
+    let times = world.provider.times(ADA, began);
+    assert_eq!((longest_streak(&times), texts.len() > 30), (13, true), "{times:?}");
+    assert!(began.elapsed() < seconds(200), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarts_are_no_way_around_the_loop_guard() {
+    let mut world = World::new();
+    guarded(&world);
+    world.policy.send.reconcile_after = seconds(1);
+    world.start().await;
+    let began = Instant::now();
+    for number in 0..60 {
+        world.arrives(ADA, news(number)).await;
+    }
+    for _ in 0..40 {
+        world.advance(Duration::from_millis(400)).await;
+        world.crash().await;
+        world.start().await;
+    }
+    world.advance(seconds(600)).await;
+    let expected: Vec<String> = (0..60).map(|number| format!("news {number}")).collect();
+    assert_eq!(world.provider.seen_by(ADA), expected);
+    let streak = longest_streak(&world.provider.times(ADA, began));
+    assert!(streak <= 15, "{streak}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_has_enough_for_now_pauses_the_whole_number_and_loses_no_text() {
+    let pauses = [
+        (SendError::Pause { after: None, reason: "queue full".into() }, 60),
+        (SendError::Pause { after: Some(seconds(7)), reason: "queue full".into() }, 7),
+        (SendError::Retry { after: Some(seconds(9)), reason: "too many requests".into() }, 9),
+        (SendError::Misconfigured { code: "20003".into(), reason: "bad token".into() }, 60),
+    ];
+    for (error, pause) in pauses {
+        let mut world = World::started().await;
+        let said = error.clone();
+        let once = AtomicBool::new(true);
+        world.provider.does(move |_| match once.swap(false, Ordering::Relaxed) {
+            true => Takes::Not(said.clone()),
+            false => Takes::It,
+        });
+        let began = Instant::now();
+        world.inbound(ADA, "hi").await;
+        world.bot.was_asked(1).await;
+        world.advance(Duration::from_millis(100)).await;
+        world.inbound(BOB, "me too").await;
+        world.expects(BOB, &["1: me too"]).await;
+        world.expects(ADA, &["1: hi"]).await;
+        assert_eq!(world.provider.times(BOB, began), [pause], "{error}");
+        assert!(world.provider.times(ADA, began)[0] >= pause, "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ordinary_turn_under_a_loop_guard_costs_no_further_commit() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    let without = watch.commits();
+    let (mut world, watch) = watched();
+    guarded(&world);
+    world.start().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    assert_eq!(watch.commits(), without);
+}
