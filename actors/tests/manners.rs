@@ -13,10 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use raconteur_conversation::policy::LoopGuard;
+use raconteur_actors::inbox::Refused;
+use raconteur_actors::lane::LaneLimits;
+use raconteur_conversation::policy::{FloodLimit, LoopGuard};
 use raconteur_conversation::words::{SendError, SendText, Within, Work};
 use support::watched::{Watch, Watched};
-use support::world::{Does, Takes, World};
+use support::world::{Does, Takes, World, text};
 use tokio::time::Instant;
 
 const ADA: &str = "+15550111";
@@ -86,14 +88,15 @@ async fn an_answer_of_many_parts_never_trips_the_providers_loop_guard_and_delays
 async fn restarts_are_no_way_around_the_loop_guard() {
     let mut world = World::new();
     guarded(&world);
-    world.policy.send.reconcile_after = seconds(1);
+    // All are committed before most of them leave: nothing but the texts themselves writes the count down.
+    world.lane = LaneLimits { segments_per_second: Some(4.0), burst_segments: 1, ..LaneLimits::default() };
     world.start().await;
     let began = Instant::now();
     for number in 0..60 {
         world.arrives(ADA, news(number)).await;
     }
     for _ in 0..40 {
-        world.advance(Duration::from_millis(400)).await;
+        world.advance(Duration::from_millis(1_400)).await;
         world.crash().await;
         world.start().await;
     }
@@ -102,6 +105,71 @@ async fn restarts_are_no_way_around_the_loop_guard() {
     assert_eq!(world.provider.seen_by(ADA), expected);
     let streak = longest_streak(&world.provider.times(ADA, began));
     assert!(streak <= 15, "{streak}");
+}
+
+/// As fast as he gets answers, a user texts again: a program that talks to ours.
+#[tokio::test(start_paused = true)]
+async fn two_programs_that_talk_to_each_other_are_slowed_down_and_nobody_else_is() {
+    let (mut world, watch) = watched();
+    world.policy.flood = Some(FloodLimit { turns: 10, within: seconds(100) });
+    world.start().await;
+    let began = Instant::now();
+    let mut heard = Vec::new();
+    for number in 1..=30 {
+        world.inbound(ADA, "hello").await;
+        if number == 15 {
+            world.inbound(BOB, "me too").await;
+            let asked = Instant::now();
+            world.expects(BOB, &["1: me too"]).await;
+            assert!(asked.elapsed() < seconds(1));
+        }
+        heard.push(format!("{number}: hello"));
+        world.expects(ADA, &heard.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    assert_eq!(began.elapsed().as_secs(), 200);
+    assert_eq!(world.provider.times(ADA, began)[9..12], [0, 10, 20]);
+    let loads = watch.loads();
+    assert!(loads < 150, "{loads} loads for 31 turns");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_waits_in_the_inbox_through_a_crash_and_beyond_inbox_max_the_provider_is_told() {
+    let mut world = World::new();
+    world.policy.flood = Some(FloodLimit { turns: 2, within: seconds(20) });
+    world.start().await;
+    let inbox = world.inbox();
+    let (mut taken, mut refused) = (Vec::new(), 0);
+    for number in 0..120 {
+        match text(&inbox, ADA, &format!("text {number}"), &format!("SM{number}")).await {
+            Ok(_) => taken.push(number),
+            Err(Refused::Full(_)) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(refused > 0 && taken.len() >= 100, "{refused} refused of 120");
+    world.advance(seconds(35)).await;
+    world.crash().await;
+    world.start().await;
+    let expected: Vec<String> =
+        taken.iter().enumerate().map(|(turn, number)| format!("{}: text {number}", turn + 1)).collect();
+    world.expects(ADA, &expected.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!(world.bot.asked().len(), taken.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_waits_for_its_turn_is_not_blamed_for_deaths_of_the_process() {
+    let mut world = World::new();
+    world.policy.flood = Some(FloodLimit { turns: 1, within: seconds(100) });
+    world.start().await;
+    world.inbound(ADA, "one").await;
+    world.expects(ADA, &["1: one"]).await;
+    world.inbound(ADA, "two").await;
+    for _ in 0..12 {
+        world.advance(seconds(5)).await;
+        world.crash().await;
+        world.start().await;
+    }
+    world.expects(ADA, &["1: one", "2: two"]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -66,6 +66,15 @@ pub struct SendPolicy {
     pub loop_guard: Option<LoopGuard>,
 }
 
+/// How many turns one user may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloodLimit {
+    /// So many at once; then one each time this part of `within` has passed.
+    pub turns: u32,
+    /// How long that many turns are to last.
+    pub within: Duration,
+}
+
 /// Whether a transport is asked about media before they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaCheck {
@@ -188,6 +197,8 @@ pub struct Policy {
     pub outbox_max: usize,
     /// At this many failed attempts a message is set aside.
     pub poison_attempts: u8,
+    /// How many turns one user may have; further texts of his wait. `None` for as many as he likes.
+    pub flood: Option<FloodLimit>,
 }
 
 impl Default for Policy {
@@ -226,6 +237,7 @@ impl Default for Policy {
             max_context: 256 * 1_024,
             outbox_max: 100,
             poison_attempts: 3,
+            flood: Some(FloodLimit { turns: 60, within: Duration::from_secs(600) }),
         }
     }
 }

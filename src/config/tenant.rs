@@ -5,7 +5,8 @@ use std::time::Duration;
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::address::Address;
 use raconteur_conversation::policy::{
-    AskPolicy, DoubtPolicy, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy, SendPolicy, TimeoutTurn,
+    AskPolicy, DoubtPolicy, FloodLimit, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy, SendPolicy,
+    TimeoutTurn,
 };
 use raconteur_conversation::retry::Backoff;
 use serde::Deserialize;
@@ -75,6 +76,9 @@ pub(super) struct TenantKeys {
     max_context_bytes: usize,
     outbox_max: usize,
     poison_attempts: u8,
+    turns_max: u32,
+    #[serde(with = "humantime_serde")]
+    turns_within: Duration,
     ask: AskKeys,
     send: SendKeys,
     lane: LaneKeys,
@@ -192,7 +196,9 @@ impl Default for TenantKeys {
             max_context,
             outbox_max,
             poison_attempts,
+            flood,
         } = Policy::default();
+        let FloodLimit { turns: turns_max, within: turns_within } = flood.expect("users are limited by default");
         Self {
             number: None,
             channel: None,
@@ -214,6 +220,8 @@ impl Default for TenantKeys {
             max_context_bytes: max_context,
             outbox_max,
             poison_attempts,
+            turns_max,
+            turns_within,
             ask: AskKeys::default(),
             send: SendKeys::default(),
             lane: LaneKeys::default(),
@@ -296,6 +304,8 @@ impl TenantKeys {
         checks.number("max_context_bytes", self.max_context_bytes, 1_024..=64 * 1_024 * 1_024);
         checks.number("outbox_max", self.outbox_max, 1..=10_000);
         checks.number("poison_attempts", self.poison_attempts, 1..=100);
+        checks.number("turns_max", self.turns_max, 0..=1_000_000);
+        checks.duration("turns_within", self.turns_within, secs(1)..=days(1));
         self.ask.check(checks);
         self.send.check(checks);
         self.lane.check(checks);
@@ -328,6 +338,7 @@ impl TenantKeys {
             max_context: self.max_context_bytes,
             outbox_max: self.outbox_max,
             poison_attempts: self.poison_attempts,
+            flood: (self.turns_max > 0).then_some(FloodLimit { turns: self.turns_max, within: self.turns_within }),
         };
         let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
         Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })

@@ -74,6 +74,7 @@ impl Step<'_> {
 
     /// Takes what is next, if no turn is open and the outbox has room: what the conversation tells itself before what came in.
     pub(crate) fn take_next_text(&mut self) {
+        let was_held = self.conversation.held.take();
         while self.conversation.turn.is_none() && self.conversation.may_ask(self.policy) {
             let own = self.conversation.inbox.iter().position(|record| record.work.precedence() == Precedence::Own);
             let Some(record) = self.conversation.inbox.remove(own.unwrap_or(0)) else { return };
@@ -82,9 +83,24 @@ impl Step<'_> {
             match self.precedence(&record) {
                 Precedence::InTurn if stopped => self.withhold(record),
                 Precedence::InTurn if too_old => self.fail(record, 0, TOO_OLD),
-                Precedence::InTurn | Precedence::Own => self.open_turn(record),
+                Precedence::InTurn | Precedence::Own => {
+                    if let Some(until) = self.conversation.held_until(self.now, self.policy, &record) {
+                        return self.hold(record, until, was_held);
+                    }
+                    self.open_turn(record);
+                }
                 Precedence::Control => self.take_control(record),
             }
+        }
+    }
+
+    /// The text stays where it is until its turn comes.
+    fn hold(&mut self, record: WorkRecord, until: UnixMillis, was_held: Option<(Sequence, UnixMillis)>) {
+        let sequence = record.sequence;
+        self.conversation.inbox.push_front(record);
+        self.conversation.held = Some((sequence, until));
+        if was_held.is_none_or(|(held, _)| held != sequence) {
+            self.emit(Effect::Report(Notice::SlowedDown { sequence }));
         }
     }
 
@@ -116,6 +132,9 @@ impl Step<'_> {
     }
 
     fn open_message(&mut self, record: WorkRecord, message: InboundMessage) {
+        if let Some(limit) = &self.policy.flood {
+            self.conversation.durable.ahead = limit.take(self.conversation.durable.ahead, self.now);
+        }
         if let Some(pipe) = self.conversation.durable.pipe.clone().filter(|pipe| pipe.is_open(record.accepted_at)) {
             return self.forward(record, message, pipe);
         }

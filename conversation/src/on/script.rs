@@ -217,6 +217,7 @@ fn shown_notice(notice: &Notice) -> String {
         Notice::NothingToActIn { sequence, reason } => format!("nothing for {sequence} to act in: {reason}"),
         Notice::TimeoutTurnSkipped => "timeout turn skipped".into(),
         Notice::Switched => "switched".into(),
+        Notice::SlowedDown { sequence } => format!("slowed down {sequence}"),
         Notice::LateAnswer { token } => format!("late answer {token}"),
         Notice::AskAgain { token, .. } => format!("ask again after {token}"),
         Notice::TurnFailed { token, .. } => format!("turn failed {token}"),

@@ -88,6 +88,7 @@ impl Place {
             number = "{tenant}"
             channel = "twilio"
             assistant = "bot"
+            turns_max = 0
             session_timeout = "{session_timeout}"
             failure_message = "{FAILED}"
 
