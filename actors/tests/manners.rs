@@ -16,6 +16,7 @@ use std::time::Duration;
 use raconteur_actors::inbox::Refused;
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::policy::{FloodLimit, LoopGuard};
+use raconteur_conversation::quiet::QuietHours;
 use raconteur_conversation::words::{SendError, SendText, Within, Work};
 use support::watched::{Watch, Watched};
 use support::world::{Does, Takes, World, text};
@@ -213,4 +214,70 @@ async fn an_ordinary_turn_under_a_loop_guard_costs_no_further_commit() {
     world.inbound(ADA, "hi").await;
     world.expects(ADA, &["1: hi"]).await;
     assert_eq!(watch.commits(), without);
+}
+
+/// Virtual time begins at 22:13:20 UTC: so many seconds are left until 22:45. Nights are short here.
+const UNTIL_MORNING: u64 = 1_900;
+
+fn quiet(world: &mut World) {
+    world.policy.quiet_hours = Some(QuietHours { from: 21 * 60, to: 22 * 60 + 45, offsets: Vec::new() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_requested_at_night_outlives_memory_and_process_and_goes_in_the_morning() {
+    let (mut world, watch) = watched();
+    quiet(&mut world);
+    world.settings.idle_after = seconds(5);
+    world.start().await;
+    let began = Instant::now();
+    world.arrives(ADA, news(1)).await;
+    world.advance(seconds(500)).await;
+    let loads = watch.loads();
+    world.advance(seconds(500)).await;
+    assert_eq!(watch.loads(), loads, "nobody looks at a text that rests");
+    world.crash().await;
+    world.start().await;
+    world.advance(seconds(500)).await;
+    world.drain(seconds(5)).await;
+    world.start().await;
+    world.expects(ADA, &["news 1"]).await;
+    let went = world.provider.times(ADA, began)[0];
+    assert!((UNTIL_MORNING..UNTIL_MORNING + 3).contains(&went), "{went}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_stop_at_night_gets_nothing_in_the_morning() {
+    let mut world = World::new();
+    quiet(&mut world);
+    world.start().await;
+    world.arrives(ADA, news(1)).await;
+    world.advance(seconds(60)).await;
+    world.crash().await;
+    world.start().await;
+    world.inbound(ADA, "STOP").await;
+    let stopped = ["You are unsubscribed and get no more texts from us. Reply START to get them again."];
+    world.expects(ADA, &stopped).await;
+    world.advance(seconds(UNTIL_MORNING + 60)).await;
+    world.expects(ADA, &stopped).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_texts_at_night_is_answered_at_once_behind_what_waited_for_him_also_after_a_crash() {
+    let mut world = World::new();
+    quiet(&mut world);
+    world.start().await;
+    let began = Instant::now();
+    world.arrives(ADA, news(1)).await;
+    world.arrives(BOB, news(2)).await;
+    world.advance(seconds(60)).await;
+    world.crash().await;
+    world.start().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["news 1", "1: hi"]).await;
+    assert!(began.elapsed() < seconds(70), "{:?}", began.elapsed());
+    world.arrives(ADA, news(3)).await;
+    world.advance(seconds(500)).await;
+    world.expects(ADA, &["news 1", "1: hi"]).await;
+    world.expects(BOB, &["news 2"]).await;
+    world.expects(ADA, &["news 1", "1: hi", "news 3"]).await;
 }

@@ -29,6 +29,7 @@ pub mod keyword;
 mod on;
 pub mod outbox;
 pub mod policy;
+pub mod quiet;
 pub mod render;
 pub mod retry;
 pub mod segment;
@@ -222,9 +223,16 @@ impl Conversation {
         self.turn.is_none() && !self.outbox.is_calling()
     }
 
-    /// The outbox has room for another answer or another text that was requested; until it has, nothing is asked and none is taken.
+    /// The outbox has room for another answer; until it has, nothing is asked. What rests until quiet hours are over keeps nobody from an
+    /// answer.
     #[must_use]
     pub fn may_ask(&self, policy: &Policy) -> bool {
+        self.outbox.on_their_way() < policy.outbox_max
+    }
+
+    /// The outbox has room for another text that is requested; until it has, none is taken.
+    #[must_use]
+    pub fn may_request(&self, policy: &Policy) -> bool {
         self.outbox.len() < policy.outbox_max
     }
 

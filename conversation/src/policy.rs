@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::quiet::QuietHours;
 use crate::retry::Backoff;
 use crate::words::Repeat;
 
@@ -199,6 +200,17 @@ pub struct Policy {
     pub poison_attempts: u8,
     /// How many turns one user may have; further texts of his wait. `None` for as many as he likes.
     pub flood: Option<FloodLimit>,
+    /// When users are texted only if they have texted first; `None` for never.
+    pub quiet_hours: Option<QuietHours>,
+}
+
+impl Policy {
+    /// No text is sent later than this after it was committed.
+    #[must_use]
+    pub fn sent_within(&self) -> Duration {
+        let valid_for = self.send.valid_for;
+        self.quiet_hours.as_ref().map_or(valid_for, |quiet| quiet.longest(valid_for).max(valid_for))
+    }
 }
 
 impl Default for Policy {
@@ -238,6 +250,7 @@ impl Default for Policy {
             outbox_max: 100,
             poison_attempts: 3,
             flood: Some(FloodLimit { turns: 60, within: Duration::from_secs(600) }),
+            quiet_hours: None,
         }
     }
 }

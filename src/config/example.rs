@@ -13,7 +13,7 @@ use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::policy::Policy;
 
 use rules::{write_lane, write_policy};
-use samples::{CONTROL, KEYWORDS, SERVER};
+use samples::{CONTROL, KEYWORDS, QUIET, SERVER};
 
 use super::settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
 use super::{Config, message};
@@ -214,6 +214,7 @@ pub fn example() -> String {
     write_policy(&mut text, &Policy::default());
     write_lane(&mut text, &LaneLimits::default());
     text.push_str(KEYWORDS);
+    text.push_str(QUIET);
     text.push_str(CONTROL);
     text
 }

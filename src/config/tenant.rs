@@ -12,6 +12,7 @@ use raconteur_conversation::retry::Backoff;
 use serde::Deserialize;
 
 use super::checks::{Checks, days, millis, secs};
+use super::quiet::QuietKeys;
 use super::secret::Secret;
 use super::token::{Credential, TokenHash};
 
@@ -84,6 +85,7 @@ pub(super) struct TenantKeys {
     lane: LaneKeys,
     control: ControlConfig,
     keywords: KeywordKeys,
+    quiet_hours: Option<QuietKeys>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -197,6 +199,7 @@ impl Default for TenantKeys {
             outbox_max,
             poison_attempts,
             flood,
+            quiet_hours: _,
         } = Policy::default();
         let FloodLimit { turns: turns_max, within: turns_within } = flood.expect("users are limited by default");
         Self {
@@ -227,6 +230,7 @@ impl Default for TenantKeys {
             lane: LaneKeys::default(),
             control: ControlConfig::default(),
             keywords: KeywordKeys::default(),
+            quiet_hours: None,
         }
     }
 }
@@ -311,6 +315,9 @@ impl TenantKeys {
         self.lane.check(checks);
         self.control.check(checks);
         self.keywords.check(checks);
+        if let Some(quiet) = &self.quiet_hours {
+            quiet.check(checks);
+        }
     }
 
     /// The tenant, unless it lacks a number, a channel or an assistant.
@@ -339,6 +346,7 @@ impl TenantKeys {
             outbox_max: self.outbox_max,
             poison_attempts: self.poison_attempts,
             flood: (self.turns_max > 0).then_some(FloodLimit { turns: self.turns_max, within: self.turns_within }),
+            quiet_hours: self.quiet_hours.and_then(QuietKeys::into_policy),
         };
         let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
         Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })

@@ -20,17 +20,17 @@ pub(super) fn same(left: &Config, right: &Config) {
 }
 
 /// What is wrong, as the user sees it.
-fn wrong<const N: usize>(text: &str, env: [(&str, &str); N]) -> Vec<String> {
+pub(super) fn wrong<const N: usize>(text: &str, env: [(&str, &str); N]) -> Vec<String> {
     read_text("r.toml", text, env).problems.iter().map(ToString::to_string).collect()
 }
 
-fn good<const N: usize>(text: &str, env: [(&str, &str); N]) -> Config {
+pub(super) fn good<const N: usize>(text: &str, env: [(&str, &str); N]) -> Config {
     let reading = read_text("r.toml", text, env);
     assert_eq!(reading.problems, []);
     reading.config
 }
 
-const TRIO: &str = r#"
+pub(super) const TRIO: &str = r#"
 [channels.phone]
 kind = "phone"
 [assistants.demo]

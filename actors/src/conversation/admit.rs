@@ -131,7 +131,7 @@ impl Resident {
 
     /// A text of ours that waits for room in the outbox has done nothing yet.
     fn is_taken(&self, record: &WorkRecord) -> bool {
-        if let Work::Send(_) = record.work { self.conversation.may_ask(&self.tenant.policy) } else { true }
+        if let Work::Send(_) = record.work { self.conversation.may_request(&self.tenant.policy) } else { true }
     }
 
     fn judge(&self, head: &WorkRecord, reason: Reason) -> Verdict {

@@ -37,6 +37,7 @@ impl Step<'_> {
                     };
                 }
                 Need::Log => return self.read_log(),
+                Need::Rest(until) => return self.rest_head(until),
                 Need::Expire => self.fail_head("expired", "it could not be sent while it was worth sending"),
                 Need::Verdict => self.judge_head(NO_WORD),
             }
@@ -50,9 +51,10 @@ impl Step<'_> {
             return;
         };
         entry.phase = Phase::Idle;
-        if now >= entry.row.expires_at {
+        if now >= entry.row.expires_at || self.conversation.outbox.rests_until(now, self.policy).is_some() {
             return;
         }
+        let Some(entry) = self.conversation.outbox.head() else { return };
         (entry.phase, entry.tried) = (Phase::Calling, true);
         entry.row.state = RowState::Sending { since: now };
         let message = self.message(now);

@@ -181,7 +181,8 @@ fn shown_question(question: &Question) -> String {
 fn shown_consumed(consumed: &Consumed) -> String {
     let row = |row: &OutboundRow| {
         let media = if row.media.is_empty() { String::new() } else { format!(" +{} media", row.media.len()) };
-        format!("{} {:?}{media}", row.id, row.body)
+        let held = if row.held_until().is_some() { " held" } else { "" };
+        format!("{} {:?}{media}{held}", row.id, row.body)
     };
     let rows: Vec<String> = consumed.rows.iter().map(row).collect();
     let error = if consumed.error.is_some() { " error" } else { "" };
@@ -191,6 +192,7 @@ fn shown_consumed(consumed: &Consumed) -> String {
 fn shown_state(state: &RowState) -> String {
     match state {
         RowState::Queued => "queued".into(),
+        RowState::Held { tries, .. } => format!("held {tries}"),
         RowState::Sending { .. } => "sending".into(),
         RowState::Retry { tries, .. } => format!("retry {tries}"),
         RowState::Unknown { .. } => "unknown".into(),

@@ -31,6 +31,7 @@ pub(super) fn write_policy(text: &mut String, policy: &Policy) {
         outbox_max,
         poison_attempts,
         flood,
+        quiet_hours: _,
     } = policy;
     let FloodLimit { turns, within } = flood.expect("users are limited by default");
     key(text, "session_timeout", span(*session_timeout), "How long the user may be silent before the session ends.");
