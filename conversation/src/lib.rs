@@ -82,6 +82,9 @@ struct Durable {
     /// A session that was over before the record that opened it was answered: that record opens another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Uuid>,
+    /// When everything before was deleted: the provider's log may still have texts that we no longer know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erased_at: Option<UnixMillis>,
 }
 
 /// What a snapshot tells somebody who only looks.
@@ -126,9 +129,15 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe, stopped_at, ended: _ }) => Ok(View { session, pipe, stopped_at }),
+            Ok(Durable { session, pipe, stopped_at, ended: _, erased_at: _ }) => Ok(View { session, pipe, stopped_at }),
             Err(error) => Err(SnapshotError(error.to_string())),
         }
+    }
+
+    /// Whether a snapshot says nothing any more: no session, no pipe, nothing that the user wants. One that cannot be read may.
+    #[must_use]
+    pub fn is_spent(snapshot: &[u8]) -> bool {
+        Self::view(snapshot).is_ok_and(|view| view == View::default())
     }
 
     /// Lets one thing happen, at `now`, under the tenant's rules.
@@ -160,8 +169,9 @@ impl Conversation {
                 // A text that has failed since is no part of the turn.
                 let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
                 let session = Some(Session { error, ..before.clone() });
-                let Durable { session: _, pipe, stopped_at, ended } = &self.durable;
-                serde_json::to_vec(&Durable { session, pipe: pipe.clone(), stopped_at: *stopped_at, ended: *ended })
+                let Durable { session: _, pipe, stopped_at, ended, erased_at } = &self.durable;
+                let (stopped_at, ended, erased_at) = (*stopped_at, *ended, *erased_at);
+                serde_json::to_vec(&Durable { session, pipe: pipe.clone(), stopped_at, ended, erased_at })
             }
             None => serde_json::to_vec(&self.durable),
         };

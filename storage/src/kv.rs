@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::committer::{self, Health, Load, Reply, Request, Shore, Writer};
 use crate::engine::Engine;
+use crate::erasure::Veil;
 use crate::{
     Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
     Usage, Version, WorkCursor, WorkPage,
@@ -212,6 +213,10 @@ impl<E: Engine> Store for KvStore<E> {
         self.ask(|reply| Request::ForgetDuplicates(before, limit, reply)).await
     }
 
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
+        self.ask(|reply| Request::RemoveErased(limit, reply)).await
+    }
+
     async fn transcript(
         &self,
         key: &ConversationKey,
@@ -223,8 +228,8 @@ impl<E: Engine> Store for KvStore<E> {
     }
 
     async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
-        let key = key.clone();
-        self.read(move |engine| read::snapshot(engine, &key)).await
+        let (key, veil) = (key.clone(), Veil::new(self.opening.salt));
+        self.read(move |engine| read::snapshot_or_remains(engine, veil, &key)).await
     }
 
     async fn conversations(
