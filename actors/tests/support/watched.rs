@@ -46,6 +46,7 @@ fn is_poisonous(step: &Step) -> bool {
         | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
+        | Work::Erase
         | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => false,
@@ -100,6 +101,9 @@ impl Store for Watched {
     }
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
         self.0.forget_duplicates(before, limit).await
+    }
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
+        self.0.remove_erased(limit).await
     }
     async fn transcript(
         &self,

@@ -104,6 +104,7 @@ fn turn_shown(turn: &TranscriptTurn) -> Value {
         Work::Send(_) => ("send", None, 0),
         Work::OpenPipe(_) => ("open_pipe", None, 0),
         Work::ClosePipe { .. } => ("close_pipe", None, 0),
+        Work::Erase => ("erase", None, 0),
         Work::Preference(_) => ("preference", None, 0),
         Work::NoInput { .. } => ("no_input", None, 0),
         Work::TimedOut { .. } => ("timeout", None, 0),
