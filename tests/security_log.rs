@@ -24,7 +24,7 @@ mod watson;
 
 use caller::{INBOUND, receipt_fields, text_fields};
 use log::Log;
-use operator::{post, told};
+use operator::{delete, get, post, told};
 use reqwest::Method;
 use scene::{ADA, BOB, CONTROL_TOKEN, Keys, PASSWORD, SORRY, Scene, TENANT};
 use serde_json::json;
@@ -91,6 +91,8 @@ async fn a_gateway_logs_what_goes_wrong_and_no_number_text_or_secret() {
     scene.text(CARA, "hidden words for the pipe").await;
     scene.until(CARA, |turns| turns.last().is_some_and(|turn| turn.error.is_some())).await;
     strangers_call(&scene).await;
+    assert_eq!(get(&scene.caller, &format!("/users/{ADA}/export")).await.status, 200);
+    assert_eq!(delete(&scene.caller, &format!("/users/{ADA}")).await.status, 200);
     let scene = scene.restart().await;
     drop(scene);
 
@@ -104,6 +106,9 @@ async fn a_gateway_logs_what_goes_wrong_and_no_number_text_or_secret() {
         "no tenant of channel twilio has the number",
         "a request makes no sense",
         "it shows no credentials, or wrong ones",
+        "everything that is kept of a user is exported",
+        "an erasure was requested",
+        "everything that was kept of the user was erased",
     ] {
         assert!(log.contains(expected), "{expected} is missing in {log}");
     }

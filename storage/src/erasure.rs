@@ -187,7 +187,8 @@ mod tests {
     fn remains_are_found_by_the_same_numbers_in_the_same_store_only() {
         let place = |user: &str| {
             let address = |text: &str| raconteur_conversation::address::Address::parse(text).unwrap();
-            let key = raconteur_conversation::address::ConversationKey { tenant: address("12345"), user: address(user) };
+            let key =
+                raconteur_conversation::address::ConversationKey { tenant: address("12345"), user: address(user) };
             Place::of(&key)
         };
         let veil = Veil::new(Uuid::from_u128(1));

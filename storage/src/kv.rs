@@ -23,8 +23,8 @@ use crate::committer::{self, Health, Load, Reply, Request, Shore, Writer};
 use crate::engine::Engine;
 use crate::erasure::Veil;
 use crate::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
-    Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
+    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 /// Requests that may wait for the committer; more make their callers wait.
@@ -225,6 +225,16 @@ impl<E: Engine> Store for KvStore<E> {
     ) -> Result<Vec<TranscriptTurn>, StoreError> {
         let key = key.clone();
         self.read(move |engine| read::transcript(engine, &key, before, limit)).await
+    }
+
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError> {
+        let key = key.clone();
+        self.read(move |engine| read::pending(engine, &key, after, limit)).await
     }
 
     async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {

@@ -188,6 +188,31 @@ pub struct Listed {
     pub snapshot: Vec<u8>,
 }
 
+/// Work that is not done with.
+#[derive(Clone, Debug)]
+pub enum Pending {
+    /// Nobody has answered it yet.
+    Unread(WorkRecord),
+    /// Its answer is on its way.
+    Unsettled {
+        /// What it answers.
+        sequence: Sequence,
+        /// The texts that are not settled.
+        rows: Vec<OutboundRow>,
+    },
+}
+
+impl Pending {
+    /// Its place in the order of acceptance.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        match self {
+            Self::Unread(record) => record.sequence,
+            Self::Unsettled { sequence, .. } => *sequence,
+        }
+    }
+}
+
 /// One page of what needs doing.
 #[derive(Clone, Debug, Default)]
 pub struct WorkPage {
@@ -364,7 +389,18 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<TranscriptTurn>, StoreError>;
 
-    /// The latest snapshot of a conversation, for those who only look; `None` where there is none.
+    /// Work of a conversation that is not done with, for those who only look: in order of acceptance, at most `limit`, from after `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError>;
+
+    /// The latest snapshot of a conversation, for those who only look, or what remains of it; `None` where there is none.
     ///
     /// # Errors
     /// [`StoreError::Unusable`].

@@ -10,8 +10,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
-    Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
+    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 /// What is watched, and what the store does besides.
@@ -112,6 +112,14 @@ impl Store for Watched {
         limit: usize,
     ) -> Result<Vec<TranscriptTurn>, StoreError> {
         self.0.transcript(key, before, limit).await
+    }
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError> {
+        self.0.pending(key, after, limit).await
     }
     async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
         self.0.snapshot(key).await

@@ -150,7 +150,8 @@ fn replaced_line(text: &str, number: usize, line: Option<&str>) -> String {
 async fn what_was_exported_comes_back_byte_for_byte_but_for_line_breaks_in_json() {
     let engine = furnished().await;
     let text = exported(&engine);
-    let kinds = ["conversation", "duplicate", "page", "claim", "deadline", "usage", "unread", "answered", "dead_letter"];
+    let kinds =
+        ["conversation", "duplicate", "page", "claim", "deadline", "usage", "unread", "answered", "dead_letter"];
     for kind in kinds.into_iter().chain(["erasure", "remains"]) {
         assert!(text.contains(&format!("\n{{\"{kind}\":{{")), "{kind} is missing in {text}");
     }

@@ -44,6 +44,12 @@ pub(crate) fn transcript_between(place: &Place, behind: Option<Sequence>, upto: 
     from..after_prefix(RecordKey::transcript(place, upto).0)
 }
 
+/// Work of one conversation behind a number.
+pub(crate) fn works_behind(place: &Place, after: Option<Sequence>) -> Range<Vec<u8>> {
+    let whole = super::works_of(place);
+    after.map_or(whole.start, |after| after_prefix(RecordKey::work(place, after).0))..whole.end
+}
+
 /// All pages of a tenant's conversations in one shard.
 pub(crate) fn pages_of(shard: Shard, tenant: &Address) -> Range<Vec<u8>> {
     of_tenant(TRANSCRIPT, shard, tenant)

@@ -15,7 +15,7 @@ use crate::erasure::{self, Veil};
 use crate::fetch::{self, FetchError};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
-use crate::{Day, Listed, StoreError, Usage, WorkCursor, WorkPage};
+use crate::{Day, Listed, Pending, StoreError, Usage, WorkCursor, WorkPage};
 
 /// A page of work looks at no more values than this, however few of them are due.
 const LOOKS_MAX: usize = 4_096;
@@ -163,6 +163,34 @@ fn unsettled<E: Engine>(engine: &E, place: &Place, turn: Sequence) -> Result<Vec
 
 fn snapshot<E: Engine>(engine: &E, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
     stable(|| Ok(fetch::snapshot(engine, &Place::of(key))?.map(|(_, snapshot)| snapshot)))
+}
+
+pub(super) fn pending<E: Engine>(
+    engine: &E,
+    key: &ConversationKey,
+    after: Option<Sequence>,
+    limit: usize,
+) -> Result<Vec<Pending>, StoreError> {
+    let (place, mut pending, mut after) = (Place::of(key), Vec::new(), after);
+    // A short page must mean that there are no more: what is damaged, or gone meanwhile, is passed over.
+    while pending.len() < limit {
+        let wanted = limit - pending.len();
+        let found = sequences(engine, &keys::works_behind(&place, after), Order::Ascending, wanted)?;
+        for sequence in &found {
+            let read = |whole: &[u8]| match WorkHead::read(whole)?.kind {
+                WorkKind::Unread { .. } => record::read_unread(*sequence, whole).map(Pending::Unread),
+                WorkKind::Answered { .. } => {
+                    record::read_answered(whole).map(|rows| Pending::Unsettled { sequence: *sequence, rows })
+                }
+            };
+            pending.extend(fetched(engine, &RecordKey::work(&place, *sequence), read)?);
+        }
+        if found.len() < wanted {
+            break;
+        }
+        after = found.last().copied();
+    }
+    Ok(pending)
 }
 
 /// What a conversation says, or what remains of it.
