@@ -21,7 +21,7 @@ mod watson;
 
 use caller::{INBOUND, receipt_fields, text_fields};
 use log::Log;
-use operator::{post, told};
+use operator::{delete, get, post, told};
 use raconteur_storage::TranscriptTurn;
 use reqwest::Method;
 use scene::{ADA, BOB, CONTROL_TOKEN, Keys, PASSWORD, SORRY, Scene, TENANT};
@@ -98,6 +98,8 @@ async fn a_gateway_logs_what_goes_wrong_and_no_number_text_or_secret() {
     neighbours_fail(&scene).await;
     pipes_lead_nowhere(&scene).await;
     strangers_call(&scene).await;
+    assert_eq!(get(&scene.caller, &format!("/users/{ADA}/export")).await.status, 200);
+    assert_eq!(delete(&scene.caller, &format!("/users/{ADA}")).await.status, 200);
     let scene = scene.restart().await;
     drop(scene);
 
@@ -112,6 +114,9 @@ async fn a_gateway_logs_what_goes_wrong_and_no_number_text_or_secret() {
         "no tenant of channel twilio has the number",
         "a request makes no sense",
         "it shows no credentials, or wrong ones",
+        "everything that is kept of a user is exported",
+        "an erasure was requested",
+        "everything that was kept of the user was erased",
     ] {
         assert!(log.contains(expected), "{expected} is missing in {log}");
     }

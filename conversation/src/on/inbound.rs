@@ -49,7 +49,8 @@ impl Step<'_> {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
-            | Work::Preference(_) => self.emit_failed(record, reason),
+            | Work::Preference(_)
+            | Work::Erase => self.emit_failed(record, reason),
         }
     }
 
@@ -134,7 +135,8 @@ impl Step<'_> {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
-            | Work::Preference(_) => self.take_control(record),
+            | Work::Preference(_)
+            | Work::Erase => self.take_control(record),
         }
     }
 
