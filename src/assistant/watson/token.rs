@@ -198,7 +198,7 @@ impl Tokens {
 }
 
 /// Reads a token and its life.
-fn read(body: &[u8]) -> Result<(HeaderValue, Duration), AskError> {
+pub(super) fn read(body: &[u8]) -> Result<(HeaderValue, Duration), AskError> {
     let body = json::body(body)?;
     let token = body.need("access_token")?.string()?;
     let malformed = |reason: &str| AskError::Malformed { reason: reason.to_owned() };
