@@ -161,7 +161,11 @@ pub(crate) fn settled(state: &RowState) -> Option<&'static str> {
         RowState::Sent { .. } => Some("sent"),
         RowState::Failed { .. } => Some("failed"),
         RowState::GivenUp => Some("given_up"),
-        RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => None,
+        RowState::Queued
+        | RowState::Held { .. }
+        | RowState::Sending { .. }
+        | RowState::Retry { .. }
+        | RowState::Unknown { .. } => None,
     }
 }
 
@@ -228,6 +232,7 @@ mod tests {
             body: "sorry".into(),
             media: Vec::new(),
             expires_at: UnixMillis(9),
+            unasked: false,
             state: RowState::Queued,
         };
         let too_old = Consumed { rows: vec![row], ..consumed(text(), 0, Some("too old")) };

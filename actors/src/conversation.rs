@@ -272,7 +272,7 @@ impl Resident {
     /// that has the same words.
     async fn other_texts(&self, since: UnixMillis) -> Result<Others, StoreError> {
         // A text may be sent as long after its turn as it is worth sending.
-        let oldest = since.minus(self.tenant.policy.send.valid_for);
+        let oldest = since.minus(self.tenant.policy.sent_within());
         let (mut others, mut before) = (Others::default(), None);
         loop {
             let turns = self.runtime.store.transcript(self.conversation.key(), before, step::TRANSCRIPT_PAGE).await?;

@@ -62,6 +62,7 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
         RowState::Sent { provider_id } => others.known.push(provider_id.clone()),
         RowState::GivenUp => others.given_up.push(row.row.body.clone()),
         RowState::Queued
+        | RowState::Held { .. }
         | RowState::Sending { .. }
         | RowState::Retry { .. }
         | RowState::Unknown { .. }
@@ -120,6 +121,7 @@ mod tests {
             body: "hi".into(),
             media: Vec::new(),
             expires_at: UnixMillis(9),
+            unasked: false,
             state: RowState::Queued,
         };
         let work = Work::Message(InboundMessage::default());

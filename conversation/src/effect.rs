@@ -156,6 +156,11 @@ pub enum Notice {
         /// Which.
         sequence: Sequence,
     },
+    /// The user texts faster than one user may: this text waits for its turn.
+    SlowedDown {
+        /// Which.
+        sequence: Sequence,
+    },
     /// The user wants none of our texts from now on.
     OptedOut {
         /// Who says so.
@@ -225,7 +230,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every kind of notice.
-    pub const KINDS: [&str; 21] = [
+    pub const KINDS: [&str; 22] = [
         "unknown_command",
         "malformed_command",
         "bad_response_timeout",
@@ -238,6 +243,7 @@ impl Notice {
         "nothing_to_act_in",
         "timeout_turn_skipped",
         "switched",
+        "slowed_down",
         "opted_out",
         "opted_in",
         "has_stopped",
@@ -265,6 +271,7 @@ impl Notice {
             Self::NothingToActIn { .. } => "nothing_to_act_in",
             Self::TimeoutTurnSkipped => "timeout_turn_skipped",
             Self::Switched => "switched",
+            Self::SlowedDown { .. } => "slowed_down",
             Self::OptedOut { .. } => "opted_out",
             Self::OptedIn => "opted_in",
             Self::HasStopped { .. } => "has_stopped",

@@ -8,6 +8,7 @@ mod deadline;
 mod delivery;
 mod inbound;
 mod keyword;
+mod quiet;
 
 use crate::Step;
 use crate::effect::Effect;

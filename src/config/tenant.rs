@@ -5,12 +5,14 @@ use std::time::Duration;
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::address::Address;
 use raconteur_conversation::policy::{
-    AskPolicy, DoubtPolicy, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy, SendPolicy, TimeoutTurn,
+    AskPolicy, DoubtPolicy, FloodLimit, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy, SendPolicy,
+    TimeoutTurn,
 };
 use raconteur_conversation::retry::Backoff;
 use serde::Deserialize;
 
 use super::checks::{Checks, days, millis, secs};
+use super::quiet::QuietKeys;
 use super::secret::Secret;
 use super::token::{Credential, TokenHash};
 
@@ -75,11 +77,15 @@ pub(super) struct TenantKeys {
     max_context_bytes: usize,
     outbox_max: usize,
     poison_attempts: u8,
+    turns_max: u32,
+    #[serde(with = "humantime_serde")]
+    turns_within: Duration,
     ask: AskKeys,
     send: SendKeys,
     lane: LaneKeys,
     control: ControlConfig,
     keywords: KeywordKeys,
+    quiet_hours: Option<QuietKeys>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -192,7 +198,10 @@ impl Default for TenantKeys {
             max_context,
             outbox_max,
             poison_attempts,
+            flood,
+            quiet_hours: _,
         } = Policy::default();
+        let FloodLimit { turns: turns_max, within: turns_within } = flood.expect("users are limited by default");
         Self {
             number: None,
             channel: None,
@@ -214,11 +223,14 @@ impl Default for TenantKeys {
             max_context_bytes: max_context,
             outbox_max,
             poison_attempts,
+            turns_max,
+            turns_within,
             ask: AskKeys::default(),
             send: SendKeys::default(),
             lane: LaneKeys::default(),
             control: ControlConfig::default(),
             keywords: KeywordKeys::default(),
+            quiet_hours: None,
         }
     }
 }
@@ -245,6 +257,7 @@ impl Default for SendKeys {
             media_max: _,
             repeat: _,
             media_check: _,
+            loop_guard: _,
         } = Policy::default().send;
         let doubt = match doubt {
             DoubtPolicy::GiveUp => DoubtKey::GiveUp,
@@ -295,11 +308,16 @@ impl TenantKeys {
         checks.number("max_context_bytes", self.max_context_bytes, 1_024..=64 * 1_024 * 1_024);
         checks.number("outbox_max", self.outbox_max, 1..=10_000);
         checks.number("poison_attempts", self.poison_attempts, 1..=100);
+        checks.number("turns_max", self.turns_max, 0..=1_000_000);
+        checks.duration("turns_within", self.turns_within, secs(1)..=days(1));
         self.ask.check(checks);
         self.send.check(checks);
         self.lane.check(checks);
         self.control.check(checks);
         self.keywords.check(checks);
+        if let Some(quiet) = &self.quiet_hours {
+            quiet.check(checks);
+        }
     }
 
     /// The tenant, unless it lacks a number, a channel or an assistant.
@@ -327,6 +345,8 @@ impl TenantKeys {
             max_context: self.max_context_bytes,
             outbox_max: self.outbox_max,
             poison_attempts: self.poison_attempts,
+            flood: (self.turns_max > 0).then_some(FloodLimit { turns: self.turns_max, within: self.turns_within }),
+            quiet_hours: self.quiet_hours.and_then(QuietKeys::into_policy),
         };
         let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
         Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })

@@ -20,17 +20,17 @@ pub(super) fn same(left: &Config, right: &Config) {
 }
 
 /// What is wrong, as the user sees it.
-fn wrong<const N: usize>(text: &str, env: [(&str, &str); N]) -> Vec<String> {
+pub(super) fn wrong<const N: usize>(text: &str, env: [(&str, &str); N]) -> Vec<String> {
     read_text("r.toml", text, env).problems.iter().map(ToString::to_string).collect()
 }
 
-fn good<const N: usize>(text: &str, env: [(&str, &str); N]) -> Config {
+pub(super) fn good<const N: usize>(text: &str, env: [(&str, &str); N]) -> Config {
     let reading = read_text("r.toml", text, env);
     assert_eq!(reading.problems, []);
     reading.config
 }
 
-const TRIO: &str = r#"
+pub(super) const TRIO: &str = r#"
 [channels.phone]
 kind = "phone"
 [assistants.demo]
@@ -84,6 +84,8 @@ fn every_rule_of_a_tenant_is_read() {
         max_context_bytes = 2048
         outbox_max = 7
         poison_attempts = 5
+        turns_max = 9
+        turns_within = "3m"
         ask = { timeout = "9s", retries = 0, interval = "1s" }
         control = { username = "gate", password = { env = "PW" }, token = { env = "PW" } }
         send = { valid_for = "1h", retries = 4, backoff_first = "1s", backoff_longest = "1m", reconcile_after = "5s", reconcile_for = "1m", doubt = "resend" }
@@ -99,7 +101,7 @@ fn every_rule_of_a_tenant_is_read() {
         "timeout_turn_grace: 60s, max_chained_turns: 2",
         "SendPolicy { timeout: 30s, valid_for: 3600s, retries: Some(4), backoff: Backoff { first: 1s, longest: 60s }, pause: 60s, reconcile_after: 5s",
         "reconcile_for: 60s, doubt: Resend",
-        "answer_within: 3600s, max_context: 2048, outbox_max: 7, poison_attempts: 5",
+        "answer_within: 3600s, max_context: 2048, outbox_max: 7, poison_attempts: 5, flood: Some(FloodLimit { turns: 9, within: 180s })",
     ] {
         assert!(policy.contains(part), "{part}\n{policy}");
     }

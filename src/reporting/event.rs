@@ -167,6 +167,7 @@ pub(super) fn delivery(user: &Address, id: OutboundId, state: &RowState) -> Opti
         RowState::Failed { code, .. } => (Some(code.clone()), None),
         RowState::GivenUp
         | RowState::Queued
+        | RowState::Held { .. }
         | RowState::Sending { .. }
         | RowState::Retry { .. }
         | RowState::Unknown { .. } => (None, None),
@@ -239,6 +240,7 @@ mod tests {
             body: "ok".into(),
             media: vec!["https://m.example/2".into()],
             expires_at: UnixMillis(9_000),
+            unasked: false,
             state: RowState::Queued,
         }
     }

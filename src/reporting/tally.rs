@@ -96,6 +96,7 @@ mod tests {
             body: "hi".into(),
             media: Vec::new(),
             expires_at: UnixMillis(9),
+            unasked: false,
             state: RowState::Queued,
         };
         let rows = (0..rows).map(row).collect();

@@ -96,7 +96,14 @@ fn states(loaded: &Loaded) -> Vec<RowState> {
 
 fn row(turn: Sequence, part: u16, state: RowState) -> OutboundRow {
     let id = OutboundId { turn, part };
-    OutboundRow { id, body: format!("part {part}"), media: Vec::new(), expires_at: UnixMillis(9_000_000), state }
+    OutboundRow {
+        id,
+        body: format!("part {part}"),
+        media: Vec::new(),
+        expires_at: UnixMillis(9_000_000),
+        unasked: false,
+        state,
+    }
 }
 
 fn sending() -> RowState {

@@ -246,6 +246,7 @@ pub(crate) fn turn(reporting: &Reporting, (tenant, turn): (&str, u64), (said, an
         body: answered.into(),
         media: Vec::new(),
         expires_at: UnixMillis(99_000),
+        unasked: false,
         state: RowState::Queued,
     };
     let consumed = Consumed {

@@ -4,7 +4,7 @@
 //! itself, `poison_attempts` failures convict. After the death of the process nobody knows which message is to blame: one with
 //! that many attempts runs alone, after the others, and is convicted only when the process has died as often while it did. Fewer
 //! would convict the innocent: a process that is killed again and again always has somebody's message under way.
-//! A message that cannot run, because the outbox is full, is not attempted: it is neither counted nor given the room to run alone.
+//! A message that cannot run, because the outbox is full or the user's turn has not come, is not attempted: it is neither counted nor given the room to run alone.
 
 use std::sync::Arc;
 
@@ -124,14 +124,14 @@ impl Resident {
             Reason::Failed(_) => unread.iter().position(|record| !is_question(record) && self.is_taken(record)),
             Reason::Woken => None,
         };
-        let question =
-            || unread.iter().position(is_question).filter(|_| self.conversation.may_ask(&self.tenant.policy));
+        let may_begin = |at: &usize| self.conversation.may_begin(self.runtime.now(), &self.tenant.policy, &unread[*at]);
+        let question = || unread.iter().position(is_question).filter(may_begin);
         control.or_else(question)
     }
 
     /// A text of ours that waits for room in the outbox has done nothing yet.
     fn is_taken(&self, record: &WorkRecord) -> bool {
-        if let Work::Send(_) = record.work { self.conversation.may_ask(&self.tenant.policy) } else { true }
+        if let Work::Send(_) = record.work { self.conversation.may_request(&self.tenant.policy) } else { true }
     }
 
     fn judge(&self, head: &WorkRecord, reason: Reason) -> Verdict {

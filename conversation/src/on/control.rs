@@ -12,7 +12,7 @@ impl Step<'_> {
     /// so that there is a limit to what may be requested.
     pub(crate) fn take_controls(&mut self) {
         loop {
-            let has_room = self.conversation.may_ask(self.policy);
+            let has_room = self.conversation.may_request(self.policy);
             let is_next = |record: &WorkRecord| {
                 let is_send = matches!(record.work, Work::Send(_));
                 self.precedence(record) == Precedence::Control && (has_room || !is_send)

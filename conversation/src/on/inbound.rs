@@ -74,17 +74,40 @@ impl Step<'_> {
 
     /// Takes what is next, if no turn is open and the outbox has room: what the conversation tells itself before what came in.
     pub(crate) fn take_next_text(&mut self) {
+        let was_held = self.conversation.held.take();
         while self.conversation.turn.is_none() && self.conversation.may_ask(self.policy) {
-            let own = self.conversation.inbox.iter().position(|record| record.work.precedence() == Precedence::Own);
-            let Some(record) = self.conversation.inbox.remove(own.unwrap_or(0)) else { return };
-            let too_old = self.now.since(record.accepted_at) > self.policy.answer_within;
-            let stopped = self.conversation.standing() == Standing::HasStopped;
-            match self.precedence(&record) {
-                Precedence::InTurn if stopped => self.withhold(record),
-                Precedence::InTurn if too_old => self.fail(record, 0, TOO_OLD),
-                Precedence::InTurn | Precedence::Own => self.open_turn(record),
-                Precedence::Control => self.take_control(record),
+            let Some(next) = self.next_in_turn() else { return };
+            let Some(record) = self.conversation.inbox.get(next) else { return };
+            let is_own = record.work.precedence() == Precedence::Own;
+            let too_old = !is_own && self.now.since(record.accepted_at) > self.policy.answer_within;
+            let stopped = !is_own && self.conversation.standing() == Standing::HasStopped;
+            let held = self.conversation.held_until(self.now, self.policy, record).filter(|_| !stopped && !too_old);
+            if let Some(until) = held {
+                return self.hold(record.sequence, until, was_held);
             }
+            let Some(record) = self.conversation.inbox.remove(next) else { return };
+            if stopped {
+                self.withhold(record);
+            } else if too_old {
+                self.fail(record, 0, TOO_OLD);
+            } else {
+                self.open_turn(record);
+            }
+        }
+    }
+
+    /// Where in the inbox the record is whose turn it is. A text of ours that waits for room in the outbox is passed over.
+    fn next_in_turn(&self) -> Option<usize> {
+        let inbox = &self.conversation.inbox;
+        let own = inbox.iter().position(|record| record.work.precedence() == Precedence::Own);
+        own.or_else(|| inbox.iter().position(|record| self.precedence(record) != Precedence::Control))
+    }
+
+    /// The text stays where it is until its turn comes.
+    fn hold(&mut self, sequence: Sequence, until: UnixMillis, was_held: Option<(Sequence, UnixMillis)>) {
+        self.conversation.held = Some((sequence, until));
+        if was_held.is_none_or(|(held, _)| held != sequence) {
+            self.emit(Effect::Report(Notice::SlowedDown { sequence }));
         }
     }
 
@@ -116,6 +139,9 @@ impl Step<'_> {
     }
 
     fn open_message(&mut self, record: WorkRecord, message: InboundMessage) {
+        if let Some(limit) = &self.policy.flood {
+            self.conversation.durable.ahead = limit.take(self.conversation.durable.ahead, self.now);
+        }
         if let Some(pipe) = self.conversation.durable.pipe.clone().filter(|pipe| pipe.is_open(record.accepted_at)) {
             return self.forward(record, message, pipe);
         }
@@ -290,8 +316,10 @@ impl Step<'_> {
     /// The record is answered with these rows.
     pub(crate) fn consume(&mut self, record: WorkRecord, asks: u32, error: Option<String>, rows: Vec<OutboundRow>) {
         self.conversation.durable.ended = None;
+        // Whoever is to be texted in the morning has from then on to answer.
+        let from = rows.first().map_or(self.now, |row| row.held_until().unwrap_or(self.now));
         let session = self.conversation.durable.session.as_mut().map(|session| {
-            session.clock_from = record.accepted_at.max(self.now);
+            session.clock_from = record.accepted_at.max(from);
             session.last = record.sequence;
             session.id
         });
@@ -310,13 +338,17 @@ impl Step<'_> {
     /// Outbound rows for a text and media, as many as the transport needs, whether or not the user wants them.
     pub(crate) fn rows_in_any_case(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
         let pieces = crate::render::pieces(text, media, &self.policy.send);
-        let expires_at = self.now.plus(self.policy.send.valid_for);
+        let quiet = self.policy.quiet_hours.as_ref().filter(|_| self.is_unasked(&record.work));
+        let valid_for = self.policy.send.valid_for;
+        let expires_at = quiet.map_or_else(|| self.now.plus(valid_for), |quiet| quiet.after(self.now, valid_for));
+        let until = quiet.and_then(|quiet| quiet.until(self.now));
         let row = |(part, piece): (u16, crate::render::Piece)| OutboundRow {
             id: OutboundId { turn: record.sequence, part },
             body: piece.body,
             media: piece.media,
             expires_at,
-            state: RowState::Queued,
+            unasked: quiet.is_some(),
+            state: until.map_or(RowState::Queued, |until| RowState::Held { until, tries: 0 }),
         };
         (0..u16::MAX).zip(pieces).map(row).collect()
     }

@@ -252,9 +252,11 @@ fn settled(before: &RowState, row: &OutboundRow) -> Usage {
             Usage { outbound: 1, outbound_segments, ..Usage::default() }
         }
         RowState::Failed { .. } | RowState::GivenUp => FAILED,
-        RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {
-            Usage::default()
-        }
+        RowState::Queued
+        | RowState::Held { .. }
+        | RowState::Sending { .. }
+        | RowState::Retry { .. }
+        | RowState::Unknown { .. } => Usage::default(),
     }
 }
 

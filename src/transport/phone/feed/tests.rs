@@ -65,6 +65,7 @@ pub(in crate::transport::phone) fn turn(sequence: u64, parts: u16) -> Transcript
             body: format!("answer {sequence}-{part}"),
             media: Vec::new(),
             expires_at: UnixMillis(u64::MAX),
+            unasked: false,
             state: sent.clone(),
         },
         delivery: None,
