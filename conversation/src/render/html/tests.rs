@@ -121,6 +121,13 @@ fn hostile_input_is_read_without_much_stack() {
 }
 
 #[test]
+fn a_small_text_does_not_become_a_huge_one() {
+    // Each line of a layout repeats the marks of all quotations around it.
+    let html = "<blockquote>".repeat(60) + &"<br>x".repeat(5_000);
+    assert!(readable(&html).len() < html.len(), "{}", readable(&html).len());
+}
+
+#[test]
 fn the_largest_layout_needs_little_stack() {
     let html = "<blockquote><ul><li>".repeat(21) + "deep";
     let reader = std::thread::Builder::new().stack_size(512 * 1024).spawn(move || readable(&html).into_owned());
