@@ -8,7 +8,10 @@ mod deadline;
 mod delivery;
 mod inbound;
 mod keyword;
+mod next;
 mod quiet;
+
+pub(crate) use next::Held;
 
 use crate::Step;
 use crate::effect::Effect;

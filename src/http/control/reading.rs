@@ -124,11 +124,15 @@ fn turn_shown(turn: &TranscriptTurn) -> Value {
             shown
         })
         .collect();
-    json!({
+    let mut shown = json!({
         "id": turn.sequence.to_string(), "kind": kind, "text": text, "media": media, "session_id": turn.session,
         "accepted_at_ms": turn.accepted_at.0, "answered_at_ms": turn.answered_at.0, "asks": turn.asks,
         "error": turn.error, "texts": texts,
-    })
+    });
+    if let Some(turn) = turn.answered_with {
+        shown["answered_with"] = turn.to_string().into();
+    }
+    shown
 }
 
 pub(super) async fn usage(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
