@@ -201,7 +201,15 @@ mod tests {
         let (sequence, accepted_at) = (Sequence(8), UnixMillis(1_000));
         let record = WorkRecord { sequence, accepted_at, seed: 0, attempts: 0, alone: false, work };
         let error = error.map(str::to_owned);
-        Consumed { record, session: None, answered_at: UnixMillis(1_700), asks, error, rows: Vec::new() }
+        Consumed {
+            record,
+            session: None,
+            answered_at: UnixMillis(1_700),
+            asks,
+            error,
+            answered_with: None,
+            rows: Vec::new(),
+        }
     }
 
     fn text() -> Work {

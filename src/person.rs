@@ -133,11 +133,15 @@ pub(crate) fn shown_turn(turn: &TranscriptTurn) -> Value {
             shown
         })
         .collect();
-    json!({
+    let mut shown = json!({
         "id": turn.sequence.to_string(), "kind": kind, "text": text, "media": media, "session_id": turn.session,
         "accepted_at_ms": turn.accepted_at.0, "answered_at_ms": turn.answered_at.0, "asks": turn.asks,
         "error": turn.error, "texts": texts,
-    })
+    });
+    if let Some(turn) = turn.answered_with {
+        shown["answered_with"] = turn.to_string().into();
+    }
+    shown
 }
 
 fn shown_row(row: &OutboundRow) -> Value {

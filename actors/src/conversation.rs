@@ -295,7 +295,7 @@ impl Resident {
         if loaded.version != self.version {
             return Err(StoreError::Stale);
         }
-        Ok(admit::spared(loaded.unread).into_iter().map(Input::WorkAccepted).collect())
+        Ok(vec![Input::InboxRead(admit::spared(loaded.unread))])
     }
 
     /// Lets the core handle these inputs as one step: its changes become durable together, then its acts are carried out.

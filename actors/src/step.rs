@@ -78,7 +78,7 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
 }
 
 fn answered(consumed: &Consumed) -> Answered {
-    let Consumed { record, session, answered_at, asks, error, rows } = consumed;
+    let Consumed { record, session, answered_at, asks, error, answered_with, rows } = consumed;
     let transcript = TranscriptTurn {
         sequence: record.sequence,
         session: *session,
@@ -87,6 +87,7 @@ fn answered(consumed: &Consumed) -> Answered {
         answered_at: *answered_at,
         asks: *asks,
         error: error.clone(),
+        answered_with: *answered_with,
         rows: Vec::new(),
     };
     Answered { sequence: record.sequence, rows: rows.clone(), transcript: Some(transcript) }
@@ -142,6 +143,7 @@ mod tests {
             answered_at: UnixMillis(2),
             asks: 1,
             error: None,
+            answered_with: None,
             rows,
         }))
     }

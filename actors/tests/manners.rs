@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use raconteur_actors::inbox::Refused;
 use raconteur_actors::lane::LaneLimits;
-use raconteur_conversation::policy::{FloodLimit, LoopGuard};
+use raconteur_conversation::policy::{FloodLimit, Gather, LoopGuard};
 use raconteur_conversation::quiet::QuietHours;
 use raconteur_conversation::words::{SendError, SendText, Within, Work};
 use support::watched::{Watch, Watched};
@@ -280,4 +280,120 @@ async fn who_texts_at_night_is_answered_at_once_behind_what_waited_for_him_also_
     world.expects(ADA, &["news 1", "1: hi"]).await;
     world.expects(BOB, &["news 2"]).await;
     world.expects(ADA, &["news 1", "1: hi", "news 3"]).await;
+}
+
+fn gathering(world: &mut World) {
+    world.policy.gather = Some(Gather { pause: seconds(2), at_most: seconds(10) });
+}
+
+fn bodies_asked(world: &World) -> Vec<String> {
+    world.bot.asked().into_iter().map(|(_, _, body)| body).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn texts_that_come_one_upon_the_other_get_one_answer_and_the_sweep_does_not_shorten_the_wait() {
+    let (mut world, watch) = watched();
+    gathering(&mut world);
+    world.settings.idle_after = seconds(1);
+    world.settings.sweep_every = Duration::from_millis(100);
+    world.start().await;
+    let began = Instant::now();
+    world.inbound(ADA, "one").await;
+    world.advance(Duration::from_millis(1_500)).await;
+    world.inbound(ADA, "two").await;
+    world.advance(Duration::from_millis(1_500)).await;
+    let (loads, commits) = (watch.loads(), watch.commits());
+    assert!(loads < 6, "{loads} loads");
+    assert_eq!(commits, 0);
+    world.expects(ADA, &["1: one\ntwo"]).await;
+    assert_eq!(world.provider.times(ADA, began), [3]);
+    assert_eq!(watch.commits(), 1);
+    let page = world.transcript(ADA).await;
+    let texts: Vec<_> = page.iter().map(|turn| (turn.rows.len(), turn.answered_with, turn.error.is_none())).collect();
+    assert_eq!(texts, [(1, None, true), (0, Some(page[0].sequence), true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_while_texts_are_gathered_loses_neither_them_nor_the_wait() {
+    let mut world = World::new();
+    gathering(&mut world);
+    world.start().await;
+    let began = Instant::now();
+    world.inbound(ADA, "one").await;
+    world.advance(Duration::from_millis(1_500)).await;
+    world.inbound(ADA, "two").await;
+    world.advance(Duration::from_millis(700)).await;
+    world.crash().await;
+    world.start().await;
+    world.advance(Duration::from_millis(300)).await;
+    world.inbound(ADA, "three").await;
+    world.expects(ADA, &["1: one\ntwo\nthree"]).await;
+    let went = began.elapsed();
+    assert!(went >= Duration::from_millis(4_500) && went < seconds(6), "{went:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_in_a_gathered_turn_answers_every_text_once_however_they_are_taken_then() {
+    let mut world = World::new();
+    gathering(&mut world);
+    world.start().await;
+    world.bot.does(|_| Does::NeverAnswers);
+    for body in ["one", "two", "three"] {
+        world.inbound(ADA, body).await;
+    }
+    world.bot.was_asked(1).await;
+    world.crash().await;
+    world.bot.does(|question| Does::Says(format!("{{n}}: {}", question.input.text())));
+    world.start().await;
+    world.expects(ADA, &["1: one", "2: two\nthree"]).await;
+    assert_eq!(bodies_asked(&world), ["one\ntwo\nthree", "one", "two\nthree"]);
+    world.inbound(ADA, "four").await;
+    world.expects(ADA, &["1: one", "2: two\nthree", "3: four"]).await;
+}
+
+/// The innocent are taken apart from it, whichever of them it is.
+#[tokio::test(start_paused = true)]
+async fn a_poisonous_text_is_convicted_alone_whatever_it_was_gathered_with() {
+    for (position, expected) in [
+        (0, vec!["sorry", "1: text 1\ntext 2"]),
+        (1, vec!["1: text 0", "sorry", "2: text 2"]),
+        (2, vec!["1: text 0", "2: text 1", "sorry"]),
+    ] {
+        for attempts in [1, 2, 3] {
+            let (mut world, watch) = watched();
+            watch.poison_panics.store(true, Ordering::Relaxed);
+            gathering(&mut world);
+            world.policy.poison_attempts = attempts;
+            world.start().await;
+            for number in 0..3 {
+                let body = if number == position { "poison".to_owned() } else { format!("text {number}") };
+                world.inbound(ADA, &body).await;
+            }
+            world.expects(ADA, &expected).await;
+        }
+    }
+}
+
+/// A text that kills the process whenever it is asked about, alone or with others.
+#[tokio::test(start_paused = true)]
+async fn a_text_that_kills_the_process_is_convicted_alone_whatever_it_was_gathered_with() {
+    let mut world = World::new();
+    gathering(&mut world);
+    world.bot.does(|question| match question.input.text() {
+        text if text.contains("poison") => Does::NeverAnswers,
+        text => Does::Says(format!("{{n}}: {text}")),
+    });
+    world.start().await;
+    for body in ["text 0", "poison", "text 2"] {
+        world.inbound(ADA, body).await;
+    }
+    for _ in 0..20 {
+        world.advance(seconds(20)).await;
+        let deadly = bodies_asked(&world).last().is_some_and(|body| body.contains("poison"));
+        if deadly {
+            world.crash().await;
+            world.start().await;
+        }
+    }
+    world.expects(ADA, &["1: text 0", "sorry", "2: text 2"]).await;
 }

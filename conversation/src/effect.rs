@@ -115,6 +115,8 @@ pub struct Consumed {
     pub asks: u32,
     /// Why it failed; `None` when it did not.
     pub error: Option<String>,
+    /// The turn that it was gathered into and is answered with; `None` where it is a turn of its own.
+    pub answered_with: Option<Sequence>,
     /// What is to be sent for it, in order.
     pub rows: Vec<OutboundRow>,
 }

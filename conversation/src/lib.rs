@@ -47,13 +47,14 @@ use uuid::Uuid;
 
 use crate::address::ConversationKey;
 use crate::keyword::Standing;
+use crate::on::Held;
 use crate::outbox::Outbox;
 use crate::policy::Policy;
 use crate::session::Session;
 use crate::streak::Streak;
 use crate::time::UnixMillis;
 use crate::turn::Turn;
-use crate::words::{OutboundRow, Pipe, Sequence, Work, WorkRecord};
+use crate::words::{OutboundRow, Pipe, Sequence, WorkRecord};
 
 pub use crate::effect::Effect;
 pub use crate::input::Input;
@@ -70,8 +71,8 @@ pub struct Conversation {
     seen: Option<Sequence>,
     /// The same for what it tells itself: such records have numbers behind their causes, not behind what was seen.
     seen_own: Option<Sequence>,
-    /// The text whose turn has not come yet, and when it comes.
-    held: Option<(Sequence, UnixMillis)>,
+    /// The text whose turn has not come yet.
+    held: Option<Held>,
     outbox: Outbox,
 }
 
@@ -165,6 +166,7 @@ impl Conversation {
         let mut step = Step { conversation: self, now, policy, effects: Vec::new() };
         match input {
             Input::WorkAccepted(record) => step.on_work_accepted(record),
+            Input::InboxRead(records) => step.on_inbox_read(records),
             Input::MessageConvicted { record, reason } => step.on_message_convicted(record, &reason),
             Input::AssistantReplied { token, answer } => step.on_assistant_replied(token, *answer),
             Input::AssistantFailed { token, error } => step.on_assistant_failed(token, &error),
@@ -217,7 +219,7 @@ impl Conversation {
     /// When it wants [`Input::DeadlinePassed`]: a text of ours is to be tried or looked up once more, or one of the user's has its turn.
     #[must_use]
     pub fn next_attempt(&self, policy: &Policy) -> Option<UnixMillis> {
-        let turn = self.held.map(|(_, at)| at);
+        let turn = self.held.as_ref().map(|held| held.until);
         self.outbox.next_wake(policy).into_iter().chain(turn).min()
     }
 
@@ -244,29 +246,6 @@ impl Conversation {
     #[must_use]
     pub fn may_request(&self, policy: &Policy) -> bool {
         self.outbox.len() < policy.outbox_max
-    }
-
-    /// Whether the first of these texts could be asked about now. Otherwise nothing has been begun with it.
-    #[must_use]
-    pub fn may_begin(&self, now: UnixMillis, policy: &Policy, text: &WorkRecord) -> bool {
-        self.may_ask(policy) && self.held_until(now, policy, text).is_none()
-    }
-
-    /// Until when a text of the user's has to wait for its turn, though no other turn is open.
-    fn held_until(&self, now: UnixMillis, policy: &Policy, text: &WorkRecord) -> Option<UnixMillis> {
-        match text.work {
-            Work::Message(_) => policy.flood.as_ref()?.closed_until(self.durable.ahead, now),
-            Work::Start(_)
-            | Work::End
-            | Work::DeliveryFailed(_)
-            | Work::Send(_)
-            | Work::OpenPipe(_)
-            | Work::ClosePipe { .. }
-            | Work::Preference(_)
-            | Work::Erase
-            | Work::NoInput { .. }
-            | Work::TimedOut { .. } => None,
-        }
     }
 
     /// Forgets what waits, so that no further turn opens, and takes up nothing that the conversation tells itself. All that stays in the

@@ -76,6 +76,15 @@ pub struct FloodLimit {
     pub within: Duration,
 }
 
+/// How texts that a user sends one upon the other become one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// A turn waits until the user has sent nothing for so long.
+    pub pause: Duration,
+    /// It waits no longer than this from his first text on.
+    pub at_most: Duration,
+}
+
 /// Whether a transport is asked about media before they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaCheck {
@@ -200,6 +209,8 @@ pub struct Policy {
     pub poison_attempts: u8,
     /// How many turns one user may have; further texts of his wait. `None` for as many as he likes.
     pub flood: Option<FloodLimit>,
+    /// How texts that a user sends one upon the other become one turn; `None` where each is its own.
+    pub gather: Option<Gather>,
     /// When users are texted only if they have texted first; `None` for never.
     pub quiet_hours: Option<QuietHours>,
 }
@@ -250,6 +261,7 @@ impl Default for Policy {
             outbox_max: 100,
             poison_attempts: 3,
             flood: Some(FloodLimit { turns: 60, within: Duration::from_secs(600) }),
+            gather: None,
             quiet_hours: None,
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::address::Address;
 use raconteur_conversation::policy::{
-    AskPolicy, DoubtPolicy, FloodLimit, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy, SendPolicy,
-    TimeoutTurn,
+    AskPolicy, DoubtPolicy, FloodLimit, Gather, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy,
+    SendPolicy, TimeoutTurn,
 };
 use raconteur_conversation::retry::Backoff;
 use serde::Deserialize;
@@ -80,6 +80,10 @@ pub(super) struct TenantKeys {
     turns_max: u32,
     #[serde(with = "humantime_serde")]
     turns_within: Duration,
+    #[serde(with = "humantime_serde::option")]
+    gather: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    gather_max: Duration,
     ask: AskKeys,
     send: SendKeys,
     lane: LaneKeys,
@@ -199,6 +203,7 @@ impl Default for TenantKeys {
             outbox_max,
             poison_attempts,
             flood,
+            gather: _,
             quiet_hours: _,
         } = Policy::default();
         let FloodLimit { turns: turns_max, within: turns_within } = flood.expect("users are limited by default");
@@ -225,6 +230,8 @@ impl Default for TenantKeys {
             poison_attempts,
             turns_max,
             turns_within,
+            gather: None,
+            gather_max: secs(10),
             ask: AskKeys::default(),
             send: SendKeys::default(),
             lane: LaneKeys::default(),
@@ -310,6 +317,11 @@ impl TenantKeys {
         checks.number("poison_attempts", self.poison_attempts, 1..=100);
         checks.number("turns_max", self.turns_max, 0..=1_000_000);
         checks.duration("turns_within", self.turns_within, secs(1)..=days(1));
+        if let Some(gather) = self.gather {
+            checks.duration("gather", gather, millis(100)..=secs(60));
+            checks.ordered(("gather", gather), ("gather_max", self.gather_max));
+        }
+        checks.duration("gather_max", self.gather_max, millis(100)..=secs(600));
         self.ask.check(checks);
         self.send.check(checks);
         self.lane.check(checks);
@@ -346,6 +358,7 @@ impl TenantKeys {
             outbox_max: self.outbox_max,
             poison_attempts: self.poison_attempts,
             flood: (self.turns_max > 0).then_some(FloodLimit { turns: self.turns_max, within: self.turns_within }),
+            gather: self.gather.map(|pause| Gather { pause, at_most: self.gather_max }),
             quiet_hours: self.quiet_hours.and_then(QuietKeys::into_policy),
         };
         let (lane, control, report) = (self.lane.into_config(), self.control, self.report);

@@ -86,6 +86,8 @@ fn every_rule_of_a_tenant_is_read() {
         poison_attempts = 5
         turns_max = 9
         turns_within = "3m"
+        gather = "2s"
+        gather_max = "5s"
         ask = { timeout = "9s", retries = 0, interval = "1s" }
         control = { username = "gate", password = { env = "PW" }, token = { env = "PW" } }
         send = { valid_for = "1h", retries = 4, backoff_first = "1s", backoff_longest = "1m", reconcile_after = "5s", reconcile_for = "1m", doubt = "resend" }
@@ -102,6 +104,7 @@ fn every_rule_of_a_tenant_is_read() {
         "SendPolicy { timeout: 30s, valid_for: 3600s, retries: Some(4), backoff: Backoff { first: 1s, longest: 60s }, pause: 60s, reconcile_after: 5s",
         "reconcile_for: 60s, doubt: Resend",
         "answer_within: 3600s, max_context: 2048, outbox_max: 7, poison_attempts: 5, flood: Some(FloodLimit { turns: 9, within: 180s })",
+        "gather: Some(Gather { pause: 2s, at_most: 5s })",
     ] {
         assert!(policy.contains(part), "{part}\n{policy}");
     }

@@ -231,7 +231,15 @@ mod tests {
         };
         let session = Some(Uuid::from_u128(1));
         let error = error.map(str::to_owned);
-        Consumed { record, session, answered_at: UnixMillis(2_000), asks: 1, error, rows: Vec::new() }
+        Consumed {
+            record,
+            session,
+            answered_at: UnixMillis(2_000),
+            asks: 1,
+            error,
+            answered_with: None,
+            rows: Vec::new(),
+        }
     }
 
     fn row() -> OutboundRow {

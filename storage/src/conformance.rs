@@ -126,6 +126,7 @@ fn page(sequence: Sequence) -> TranscriptTurn {
         accepted_at: UnixMillis(1_000),
         answered_at: UnixMillis(2_000),
         asks: 1,
+        answered_with: None,
         error: None,
         rows: Vec::new(),
     }

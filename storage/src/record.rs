@@ -38,6 +38,9 @@ pub struct TranscriptTurn {
     /// Why the turn failed, in plain words; `None` when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The turn that the text was gathered into and is answered with; `None` where it is a turn of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_with: Option<Sequence>,
     /// What went out for it, each with its latest state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<TranscriptRow>,

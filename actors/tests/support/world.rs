@@ -20,7 +20,7 @@ use raconteur_conversation::words::{
     OutboundMessage, ProviderId, Question, Repeat, SendError, SessionEnd, Work,
 };
 use raconteur_storage::engine::memory::MemoryEngine;
-use raconteur_storage::{KvStore, Options, Store};
+use raconteur_storage::{KvStore, Options, Store, TranscriptTurn};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -333,6 +333,11 @@ impl World {
         self.ids += 1;
         let id = format!("id{}", self.ids);
         text(&self.inbox(), user, body, &id).await.unwrap()
+    }
+
+    /// What was said, newest first.
+    pub(crate) async fn transcript(&self, user: &str) -> Vec<TranscriptTurn> {
+        self.gateway().control().transcript(&key(user), None, 100).await.unwrap()
     }
 
     /// Something else arrives.

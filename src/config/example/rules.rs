@@ -8,6 +8,7 @@ use raconteur_conversation::policy::{
 };
 use raconteur_conversation::retry::Backoff;
 
+use super::samples::GATHER;
 use super::{key, quoted, span};
 
 pub(super) fn write_policy(text: &mut String, policy: &Policy) {
@@ -31,6 +32,7 @@ pub(super) fn write_policy(text: &mut String, policy: &Policy) {
         outbox_max,
         poison_attempts,
         flood,
+        gather: _,
         quiet_hours: _,
     } = policy;
     let FloodLimit { turns, within } = flood.expect("users are limited by default");
@@ -65,6 +67,7 @@ pub(super) fn write_policy(text: &mut String, policy: &Policy) {
     let explanation = "How many turns one user has at once; then one each time this part of turns_within has passed, and his texts wait. 0 for no limit.";
     key(text, "turns_max", turns, explanation);
     key(text, "turns_within", span(within), "How long that many turns are to last.");
+    text.push_str(GATHER);
     write_ask(text, ask);
     write_send(text, send);
 }

@@ -58,6 +58,7 @@ fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
         accepted_at: UnixMillis(1),
         answered_at: UnixMillis(2),
         asks: 1,
+        answered_with: None,
         error: None,
         rows: Vec::new(),
     }

@@ -25,7 +25,17 @@ fn text(id: &str) -> NewWork {
 fn page(sequence: Sequence) -> TranscriptTurn {
     let work = text("").work;
     let (accepted_at, answered_at) = (UnixMillis(1), UnixMillis(2));
-    TranscriptTurn { sequence, session: None, work, accepted_at, answered_at, asks: 1, error: None, rows: Vec::new() }
+    TranscriptTurn {
+        sequence,
+        session: None,
+        work,
+        accepted_at,
+        answered_at,
+        asks: 1,
+        error: None,
+        answered_with: None,
+        rows: Vec::new(),
+    }
 }
 
 async fn accept(store: &impl Store, id: &str) -> Sequence {
