@@ -137,7 +137,11 @@ fn row(state: &State, line: &Line, shown: &TranscriptRow, pages: &[TranscriptTur
                 return Err("it was given up, and the log could have told".into());
             }
         }
-        RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {
+        RowState::Queued
+        | RowState::Held { .. }
+        | RowState::Sending { .. }
+        | RowState::Retry { .. }
+        | RowState::Unknown { .. } => {
             return Err(format!("it is not settled: {:?}", shown.row.state));
         }
     }
@@ -164,7 +168,11 @@ fn usage(pages: &[TranscriptTurn]) -> Usage {
                     usage.outbound_segments += u64::from(segment::count(&shown.row.body).max(1));
                 }
                 RowState::Failed { .. } | RowState::GivenUp => usage.failed += 1,
-                RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {}
+                RowState::Queued
+                | RowState::Held { .. }
+                | RowState::Sending { .. }
+                | RowState::Retry { .. }
+                | RowState::Unknown { .. } => {}
             }
         }
     }

@@ -12,8 +12,8 @@ use raconteur_conversation::words::{OutboundId, Receipt, RowState, Sequence};
 use raconteur_storage::engine::memory::MemoryEngine;
 use raconteur_storage::engine::{Batch, Engine, Order, Visit};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
-    Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
+    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 use serde_json::Value;
 
@@ -294,6 +294,19 @@ impl Store for BuggyStore {
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
         let before = if self.has(Bug::ForgottenDuplicates) { UnixMillis(u64::MAX) } else { before };
         self.inner.forget_duplicates(before, limit).await
+    }
+
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
+        self.inner.remove_erased(limit).await
+    }
+
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError> {
+        self.inner.pending(key, after, limit).await
     }
 
     async fn transcript(

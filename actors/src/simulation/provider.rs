@@ -54,7 +54,9 @@ impl Provider {
             Work::Preference(Keyword::Help) | Work::Start(_) | Work::End | Work::DeliveryFailed(_) | Work::Send(_) => {
                 None
             }
-            Work::OpenPipe(_) | Work::ClosePipe { .. } | Work::NoInput { .. } | Work::TimedOut { .. } => None,
+            Work::OpenPipe(_) | Work::ClosePipe { .. } | Work::NoInput { .. } | Work::TimedOut { .. } | Work::Erase => {
+                None
+            }
         };
         if !self.heeded.insert((key.clone(), id.clone())) {
             return;

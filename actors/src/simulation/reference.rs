@@ -96,6 +96,7 @@ impl Reference {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Preference(_)
+            | Work::Erase
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => {}
         }
@@ -186,6 +187,7 @@ pub(super) fn said(work: &Work) -> String {
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
         | Work::Preference(_)
+        | Work::Erase
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => {
             let shown = format!("{work:?}");

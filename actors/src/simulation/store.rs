@@ -9,8 +9,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
-    Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
+    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 use super::reference::{SeenStep, said};
@@ -166,6 +166,19 @@ impl Store for WatchedStore {
         self.inner.forget_duplicates(before, limit).await
     }
 
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
+        self.inner.remove_erased(limit).await
+    }
+
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError> {
+        self.inner.pending(key, after, limit).await
+    }
+
     async fn transcript(
         &self,
         key: &ConversationKey,
@@ -274,6 +287,7 @@ pub(super) fn is_from_outside(work: &Work) -> bool {
         | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
-        | Work::Preference(_) => true,
+        | Work::Preference(_)
+        | Work::Erase => true,
     }
 }

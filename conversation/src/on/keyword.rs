@@ -1,23 +1,23 @@
 //! STOP, START and HELP: taken at once, ahead of what waits and during a turn. Who has stopped our texts gets none: what is queued is dropped,
 //! a running turn commits without its texts, and nothing is asked for him until he wants them again.
 
-use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, OptedOutBy};
 use crate::keyword::{HAS_STOPPED, Keyword, Standing};
-use crate::policy::KeywordHandling;
+use crate::policy::{KeywordHandling, Policy};
 use crate::words::{OutboundRow, Precedence, Sequence, Work, WorkRecord};
+use crate::{Conversation, Step};
 
-impl Step<'_> {
-    /// In which order a record is taken.
-    pub(crate) fn precedence(&self, record: &WorkRecord) -> Precedence {
-        if self.keyword(record).is_some() { Precedence::Control } else { record.work.precedence() }
+impl Conversation {
+    /// In which order a record is taken under these rules.
+    pub(crate) fn precedence(&self, policy: &Policy, record: &WorkRecord) -> Precedence {
+        if self.keyword(policy, record).is_some() { Precedence::Control } else { record.work.precedence() }
     }
 
     /// The keyword that a text is, if it is to be obeyed. A yes that was said before our texts were stopped was an answer.
-    pub(crate) fn keyword(&self, record: &WorkRecord) -> Option<Keyword> {
+    pub(crate) fn keyword(&self, policy: &Policy, record: &WorkRecord) -> Option<Keyword> {
         let Work::Message(message) = &record.work else { return None };
-        let standing = self.conversation.standing_before(record.sequence);
-        let rules = &self.policy.keywords;
+        let standing = self.standing_before(record.sequence);
+        let rules = &policy.keywords;
         match rules.handling {
             KeywordHandling::Obeyed => Keyword::of(&message.body, standing).filter(|keyword| {
                 *keyword != Keyword::Help || rules.help_message.as_ref().is_some_and(|text| !text.is_empty())
@@ -28,6 +28,13 @@ impl Step<'_> {
                 keyword.flatten().filter(|keyword| *keyword == Keyword::Start)
             }
         }
+    }
+}
+
+impl Step<'_> {
+    /// In which order a record is taken.
+    pub(crate) fn precedence(&self, record: &WorkRecord) -> Precedence {
+        self.conversation.precedence(self.policy, record)
     }
 
     /// Obeys a keyword, and answers it once.

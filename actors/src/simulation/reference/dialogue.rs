@@ -136,7 +136,7 @@ impl Dialogue {
                 }
                 if how.is_dead { silent(rows) } else { self.send(page, rows, send) }
             }
-            Work::DeliveryFailed(_) => silent(rows),
+            Work::DeliveryFailed(_) | Work::Erase => silent(rows),
             Work::Preference(keyword) => {
                 if !how.is_dead {
                     self.standing.prefer(page, *keyword);
@@ -401,7 +401,8 @@ impl Dialogue {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
-            | Work::Preference(_) => return Err(format!("it has told itself {}", super::said(&own.work))),
+            | Work::Preference(_)
+            | Work::Erase => return Err(format!("it has told itself {}", super::said(&own.work))),
         };
         let is_open = self.session.as_ref().is_some_and(|open| open.id == session);
         expect(is_open, || "a session times out that is not open".into())?;

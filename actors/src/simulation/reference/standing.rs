@@ -112,7 +112,7 @@ impl Standing {
             Work::Message(message) => wish(&message.body) == Some(Wish::Stop),
             Work::Preference(keyword) => *keyword == Keyword::Stop,
             Work::Start(_) | Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) => false,
-            Work::ClosePipe { .. } | Work::NoInput { .. } | Work::TimedOut { .. } => false,
+            Work::ClosePipe { .. } | Work::NoInput { .. } | Work::TimedOut { .. } | Work::Erase => false,
         };
         let is_dropped = |mark: &Mark| {
             self.refused.contains(&mark.id)
