@@ -19,6 +19,7 @@ pub mod guard;
 pub mod http;
 pub mod import;
 pub mod metrics;
+pub mod person;
 mod pipe;
 pub mod reporting;
 pub mod server;

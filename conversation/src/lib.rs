@@ -95,6 +95,9 @@ struct Durable {
     /// How far the user's turns have run ahead of the pace that he is allowed.
     #[serde(default, skip_serializing_if = "is_the_beginning")]
     ahead: UnixMillis,
+    /// When everything before was deleted: the provider's log may still have texts that we no longer know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erased_at: Option<UnixMillis>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -145,11 +148,17 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe, stopped_at, ended: _, streak: _, ahead: _ }) => {
+            Ok(Durable { session, pipe, stopped_at, ended: _, streak: _, ahead: _, erased_at: _ }) => {
                 Ok(View { session, pipe, stopped_at })
             }
             Err(error) => Err(SnapshotError(error.to_string())),
         }
+    }
+
+    /// Whether a snapshot says nothing any more: no session, no pipe, nothing that the user wants. One that cannot be read may.
+    #[must_use]
+    pub fn is_spent(snapshot: &[u8]) -> bool {
+        Self::view(snapshot).is_ok_and(|view| view == View::default())
     }
 
     /// Lets one thing happen, at `now`, under the tenant's rules.
@@ -182,9 +191,10 @@ impl Conversation {
                 // A text that has failed since is no part of the turn.
                 let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
                 let session = Some(Session { error, ..before.clone() });
-                let Durable { session: _, pipe, stopped_at, ended, streak, ahead } = &self.durable;
+                let Durable { session: _, pipe, stopped_at, ended, streak, ahead, erased_at } = &self.durable;
                 let (pipe, stopped_at, ended, streak) = (pipe.clone(), *stopped_at, *ended, *streak);
-                serde_json::to_vec(&Durable { session, pipe, stopped_at, ended, streak, ahead: *ahead })
+                let (ahead, erased_at) = (*ahead, *erased_at);
+                serde_json::to_vec(&Durable { session, pipe, stopped_at, ended, streak, ahead, erased_at })
             }
             None => serde_json::to_vec(&self.durable),
         };

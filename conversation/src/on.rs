@@ -6,6 +6,7 @@ mod assistant;
 mod control;
 mod deadline;
 mod delivery;
+mod erasure;
 mod inbound;
 mod keyword;
 mod next;

@@ -307,6 +307,7 @@ fn a_whole_list_of_tenants_may_come_from_a_variable() {
 
 #[test]
 fn a_wrong_variable_is_named_as_the_place() {
+    let deep = format!("RACONTEUR_{}Z", "Z__".repeat(20));
     let found = wrong(
         TRIO,
         [
@@ -320,6 +321,7 @@ fn a_wrong_variable_is_named_as_the_place() {
             ("RACONTEUR_TENANTS__0", "x"),
             ("RACONTEUR_TENANTS__0__NUMBER__X", "x"),
             ("RACONTEUR_", "x"),
+            (deep.as_str(), "x"),
         ],
     );
     let expected = r#"RACONTEUR_: a name is missing: write RACONTEUR_SECTION__KEY
@@ -331,7 +333,9 @@ RACONTEUR_STORE__: a name is missing: write RACONTEUR_SECTION__KEY
 RACONTEUR_STORE__INBOX_MAX: `inbox_max` is 0: make it at least 1 and at most 100000
 RACONTEUR_TENANTS__0: name a key: write RACONTEUR_TENANTS__0__KEY
 RACONTEUR_TENANTS__0__NUMBER__X: `number` is no section, so nothing in it can be set: take the variable out
-RACONTEUR_TENANTS__1__NUMBER: there is no number `1` in `tenants`: they count from 0 to 0"#;
+RACONTEUR_TENANTS__1__NUMBER: there is no number `1` in `tenants`: they count from 0 to 0
+"#;
+    let expected = format!("{expected}{deep}: this leads too deep: no key is that far down");
     assert_eq!(found.join("\n"), expected, "\n{}\n", found.join("\n"));
 }
 

@@ -19,7 +19,10 @@ pub(super) fn details(notice: &Notice, texts: Texts) -> Map<String, Value> {
         Notice::AgentWanted { note } => details.free("note", note),
         Notice::MediaAsLink { reason } => details.free("reason", reason),
         Notice::OptedOut { by } => details.word("by", opted_out_by(*by)),
-        Notice::NoSession { sequence } | Notice::HasStopped { sequence } | Notice::SlowedDown { sequence } => {
+        Notice::NoSession { sequence }
+        | Notice::HasStopped { sequence }
+        | Notice::SlowedDown { sequence }
+        | Notice::Erased { sequence } => {
             details.number("turn", sequence.0);
         }
         Notice::NothingToActIn { sequence, reason } => {
@@ -125,6 +128,7 @@ mod tests {
                 json!({"turn": 8, "reason": "no session is open"}),
             ),
             (Notice::TimeoutTurnSkipped, json!({})),
+            (Notice::Erased { sequence: Sequence(8) }, json!({"turn": 8})),
             (Notice::Switched, json!({})),
             (Notice::SlowedDown { sequence: Sequence(8) }, json!({"turn": 8})),
             (Notice::OptedOut { by: OptedOutBy::User }, json!({"by": "user"})),

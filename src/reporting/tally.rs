@@ -39,6 +39,7 @@ impl Tally {
                     | Work::Send(_)
                     | Work::OpenPipe(_)
                     | Work::ClosePipe { .. }
+                    | Work::Erase
                     | Work::Preference(_)
                     | Work::NoInput { .. }
                     | Work::TimedOut { .. } => {}

@@ -5,6 +5,7 @@
 
 mod accepting;
 mod committing;
+mod erasing;
 mod opening;
 mod reading;
 mod sending;
@@ -24,6 +25,7 @@ use crate::{
 
 pub use accepting::*;
 pub use committing::*;
+pub use erasing::*;
 pub use opening::*;
 pub use reading::*;
 pub use sending::*;
@@ -43,6 +45,7 @@ pub async fn suite<S: Site>(fresh: impl Fn() -> S) {
     accepting::all(&fresh).await;
     committing::all(&fresh).await;
     sending::all(&fresh).await;
+    erasing::all(&fresh).await;
     reading::all(&fresh).await;
     opening::all(&fresh).await;
 }

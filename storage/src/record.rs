@@ -320,6 +320,7 @@ mod tests {
             }),
             Work::OpenPipe(Pipe { id: Uuid::nil(), webhook: "https://v".into(), expires_at: Some(UnixMillis(5)) }),
             Work::ClosePipe { id: Uuid::nil() },
+            Work::Erase,
             Work::NoInput { session: Uuid::nil() },
             Work::TimedOut { session: Uuid::nil() },
             text(&"x".repeat(20_000)),

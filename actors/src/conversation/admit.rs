@@ -32,7 +32,7 @@ impl Resident {
     pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
         let Some((loaded, reason, index, _looked_at)) = self.pending.take() else { return Ok(()) };
         self.set_snapshot_aside().await?;
-        let unread = loaded.unread;
+        let unread = spared(loaded.unread);
         let Some(head) = self.suspect(&unread, &reason) else { return self.take(myself, unread, index).await };
         match self.judge(&unread[head], reason) {
             Verdict::Run => self.take(myself, unread, index).await,
@@ -85,6 +85,7 @@ impl Resident {
         let snapshot = Some(self.conversation.snapshot());
         let step = Step { version: self.version, snapshot, dead_letters: vec![letter], ..Step::default() };
         self.version = self.runtime.store.commit(self.claim, self.conversation.key(), step).await?;
+        self.is_recorded = true;
         Ok(())
     }
 
@@ -97,7 +98,7 @@ impl Resident {
         self.waiting_alone = false;
         let most = self.runtime.settings.unread_max;
         let loaded = self.runtime.store.load(self.claim, self.conversation.key(), most).await?;
-        let unread = loaded.unread;
+        let unread = spared(loaded.unread);
         let Some(position) = unread.iter().position(is_question) else {
             return self.take(myself, unread, DeadlineIndex::Lazy).await;
         };
@@ -113,6 +114,9 @@ impl Resident {
     pub(super) fn end_trial(&mut self, effects: &[Effect]) {
         let Some((suspect, _)) = &self.trial else { return };
         let is_answer = |effect: &Effect| {
+            if let Effect::Erase(erasure) = effect {
+                return *suspect <= erasure.upto;
+            }
             if let Effect::Consume(consumed) = effect { consumed.record.sequence == *suspect } else { false }
         };
         if effects.iter().any(is_answer) {
@@ -189,6 +193,12 @@ impl Resident {
             let _ = myself.cast(ConversationMsg::Admitted(Admission(alone)));
         });
     }
+}
+
+/// What is unread, from the latest request to erase on: what stands before it goes with it, and nobody is asked it.
+pub(super) fn spared(mut unread: Vec<WorkRecord>) -> Vec<WorkRecord> {
+    let erasure = unread.iter().rposition(|record| matches!(record.work, Work::Erase));
+    unread.split_off(erasure.unwrap_or(0))
 }
 
 /// It asks the assistant.

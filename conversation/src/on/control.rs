@@ -51,6 +51,7 @@ impl Step<'_> {
                 self.conversation.durable.pipe.take_if(|pipe| pipe.id == *id);
                 self.emit(Effect::Consume(Box::new(self.silent(record))));
             }
+            Work::Erase => self.erase_requested(&record),
             Work::Preference(keyword) => {
                 let keyword = *keyword;
                 self.on_preference(record, keyword);

@@ -20,6 +20,14 @@ const LOG_AGAIN: Duration = Duration::from_secs(5);
 /// Why a text stays in doubt.
 const NO_WORD: &str = "there is no log that could be asked, or it is no longer worth sending again";
 
+/// Why a text stays in doubt that may be one of those that were erased.
+const ERASED: &str =
+    "what was sent before everything was erased is no longer known, and the log has a text with the same words";
+
+/// A text that is in doubt so soon after an erasure could be taken for one that was sent before it: the log is read back to some minutes
+/// before the call, and a call that was under way then may have reached the provider later.
+const ERASED_REACH: Duration = Duration::from_secs(3_600);
+
 /// Why a text stays in doubt that the log may or may not have.
 const NO_TELLING: &str =
     "another text with the same words was given up, and the log does not tell which of them was taken";
@@ -108,13 +116,15 @@ impl Step<'_> {
     }
 
     pub(crate) fn on_log_read(&mut self, id: OutboundId, lookup: Lookup, others: &Others) {
-        let now = self.now;
+        let (now, erased_at) = (self.now, self.conversation.durable.erased_at);
         let Some(entry) = self.conversation.outbox.head_is(id).filter(|entry| entry.phase == Phase::ReadingLog) else {
             return;
         };
         entry.phase = Phase::Idle;
+        let is_strange = erased_at.is_some_and(|at| entry.began(now) < at.plus(ERASED_REACH));
         match lookup {
             Lookup::Readable(logged) => match matching(&entry.row.body, logged, others) {
+                Match::This(_) if is_strange => self.judge_head(ERASED),
                 Match::This(provider_id) => self.on_text_sent(id, provider_id),
                 Match::Nothing => self.queue_again(),
                 Match::Perhaps => self.judge_head(NO_TELLING),

@@ -54,7 +54,8 @@ impl Step<'_> {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
-            | Work::Preference(_) => self.emit_failed(record, reason),
+            | Work::Preference(_)
+            | Work::Erase => self.emit_failed(record, reason),
         }
     }
 
@@ -98,7 +99,8 @@ impl Step<'_> {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
-            | Work::Preference(_) => self.take_control(record),
+            | Work::Preference(_)
+            | Work::Erase => self.take_control(record),
         }
     }
 

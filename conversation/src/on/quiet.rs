@@ -26,7 +26,8 @@ impl Step<'_> {
             | Work::DeliveryFailed(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
-            | Work::Preference(_) => false,
+            | Work::Preference(_)
+            | Work::Erase => false,
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::address::{Address, ConversationKey};
-use crate::effect::{Consumed, Effect, Notice};
+use crate::effect::{Consumed, Effect, Erasure, Notice};
 use crate::outbox::Phase;
 use crate::policy::Policy;
 use crate::time::UnixMillis;
@@ -145,6 +145,10 @@ fn shown(effect: &Effect) -> String {
         Effect::Consume(consumed) => shown_consumed(consumed),
         Effect::Mark { id, state } => format!("mark {id} {}", shown_state(state)),
         Effect::Save => "save".into(),
+        Effect::Erase(Erasure { upto, remains }) => {
+            let snapshot = String::from_utf8_lossy(&remains.snapshot);
+            format!("erase up to {upto}, leave {snapshot} {:?}", remains.kept)
+        }
         Effect::SetAside { record, reason } => format!("set aside {}: {reason}", record.sequence),
         Effect::Send(message) => format!("send {} {:?}", message.id, message.body),
         Effect::EndSession(end) => format!("end session {:?}", end.reason),
@@ -163,7 +167,8 @@ fn shown_work(work: &Work) -> &'static str {
         | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
-        | Work::Preference(_) => "something else",
+        | Work::Preference(_)
+        | Work::Erase => "something else",
     }
 }
 
@@ -218,6 +223,7 @@ fn shown_notice(notice: &Notice) -> String {
         Notice::HasStopped { sequence } => format!("has stopped {sequence}"),
         Notice::NothingToActIn { sequence, reason } => format!("nothing for {sequence} to act in: {reason}"),
         Notice::TimeoutTurnSkipped => "timeout turn skipped".into(),
+        Notice::Erased { sequence } => format!("erased by {sequence}"),
         Notice::Switched => "switched".into(),
         Notice::SlowedDown { sequence } => format!("slowed down {sequence}"),
         Notice::LateAnswer { token } => format!("late answer {token}"),

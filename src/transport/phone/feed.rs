@@ -237,6 +237,7 @@ fn said(turn: &TranscriptTurn) -> Option<PhoneEvent> {
         | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
+        | Work::Erase
         | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => None,
