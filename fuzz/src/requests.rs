@@ -120,7 +120,7 @@ fn judge(new: &NewWork) {
             assert!(media.len() <= 10 && media.iter().all(|url| is_address(url)), "{media:?}");
         }
         Work::OpenPipe(Pipe { webhook, .. }) => assert!(is_address(webhook), "{webhook:?}"),
-        Work::End | Work::ClosePipe { .. } => {}
+        Work::End | Work::ClosePipe { .. } | Work::Erase => {}
         Work::DeliveryFailed(_) | Work::Preference(_) | Work::NoInput { .. } | Work::TimedOut { .. } => {
             panic!("nobody may ask for {:?}", new.work)
         }

@@ -16,8 +16,8 @@ use raconteur::conversation::words::{Answer, AskError, Question, Receipt, Sequen
 use raconteur::http::{Door, Limits, Mount, Refusals, Surface, app};
 use raconteur::storage::engine::memory::MemoryEngine;
 use raconteur::storage::{
-    Accepted, Claim, Day, DeadLetter, KvStore, Limit, Listed, Loaded, Mark, NewWork, Opening, Options, Step, Store,
-    StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, KvStore, Limit, Listed, Loaded, Mark, NewWork, Opening, Options, Pending, Step,
+    Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 use raconteur::transport::phone;
 use raconteur::{Assistant, Gateway, Settings, TenantSpec, Transport};
@@ -131,6 +131,19 @@ impl Store for Shelf {
 
     async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {
         self.store.settle(claim, key, marks).await;
+    }
+
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
+        self.store.remove_erased(limit).await
+    }
+
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError> {
+        self.store.pending(key, after, limit).await
     }
 
     async fn receipt(&self, key: &ConversationKey, receipt: &Receipt, at: UnixMillis) -> Result<bool, StoreError> {

@@ -39,6 +39,8 @@ static WEBHOOK: LazyLock<Arc<dyn Webhook>> = LazyLock::new(|| {
         base_url: "https://api.twilio.com".into(),
         connect_timeout: Duration::from_secs(1),
         media_check: false,
+        loop_guard_texts: 15,
+        loop_guard_within: Duration::from_secs(30),
         outbound: Default::default(),
     };
     let channel = open("main", &settings).expect("the settings are good");
