@@ -57,6 +57,23 @@ fn default_media_check() -> bool {
 }
 
 impl Settings {
+    /// An account that is reached at `public_url`, with everything else at its default.
+    #[must_use]
+    pub fn new(account_sid: &str, auth_token: Secret, public_url: &str) -> Self {
+        Self {
+            account_sid: account_sid.to_owned(),
+            auth_token,
+            previous_auth_token: None,
+            api_key_sid: None,
+            api_key_secret: None,
+            public_url: public_url.to_owned(),
+            base_url: default_base_url(),
+            connect_timeout: client::default_connect_timeout(),
+            media_check: default_media_check(),
+            outbound: Exceptions::default(),
+        }
+    }
+
     /// Everything that is wrong, one line each, beginning with the setting's name.
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
