@@ -67,7 +67,8 @@ async fn people_with_phones_are_answered_at_a_fixed_rate() {
 #[tokio::test]
 async fn faults_of_others_break_no_promise() {
     let line = "--texters 20 --duration 2s --think 50ms --repeated 30 --assistant-errors 10 --provider-errors 20 \
-        --assistant-latency 5ms..50ms --provider-latency 5ms --patience 60s --json";
+        --assistant-latency 5ms..50ms --provider-latency 5ms --patience 60s --json \
+        --set tenants.0.send.reconcile_after=1s --set tenants.0.ask.interval=100ms";
     let told = figures(&load(line).await);
     assert_eq!((count(&told, "unanswered"), count(&told, "broken_promises")), (0, 0));
     assert!(count(&told, "answered") > 0);
