@@ -122,6 +122,7 @@ fn step(version: Version, sequence: Sequence) -> Step {
         body: "Your order A-1043 is packed and leaves tomorrow.".into(),
         media: Vec::new(),
         expires_at: UnixMillis(9_000_000),
+        unasked: false,
         state: RowState::Sending { since: UnixMillis(2) },
     };
     let page = TranscriptTurn {
@@ -132,6 +133,7 @@ fn step(version: Version, sequence: Sequence) -> Step {
         answered_at: UnixMillis(2),
         asks: 1,
         error: None,
+        answered_with: None,
         rows: Vec::new(),
     };
     Step {

@@ -21,6 +21,7 @@ pub mod import;
 #[cfg(all(feature = "cli", unix))]
 pub mod load;
 pub mod metrics;
+pub mod person;
 mod pipe;
 pub mod reporting;
 pub mod server;

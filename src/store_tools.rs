@@ -211,7 +211,7 @@ fn report(path: &Path, findings: &Findings, disk_bytes: u64) -> String {
     if findings.is_healthy() { text } else { text + DAMAGED }
 }
 
-const COUNTED: [(Kind, &str); 8] = [
+const COUNTED: [(Kind, &str); 10] = [
     (Kind::Conversation, "conversations"),
     (Kind::Work, "work records"),
     (Kind::Page, "pages of transcripts"),
@@ -220,6 +220,8 @@ const COUNTED: [(Kind, &str); 8] = [
     (Kind::DeadLetter, "dead letters"),
     (Kind::Usage, "days of usage"),
     (Kind::Claim, "claims"),
+    (Kind::Erasure, "erasures under way"),
+    (Kind::Remains, "remains of erased conversations"),
 ];
 
 fn name(kind: Kind) -> &'static str {
@@ -230,6 +232,8 @@ fn name(kind: Kind) -> &'static str {
         Kind::Claim => "claim",
         Kind::Deadline => "deadline",
         Kind::Usage => "usage",
+        Kind::Erasure => "erasure",
+        Kind::Remains => "remains",
         Kind::Work => "work",
         Kind::DeadLetter => "dead_letter",
         Kind::Unknown => "unknown",

@@ -23,6 +23,8 @@ mod nonsense;
 mod operator;
 #[path = "system/order.rs"]
 mod order;
+#[path = "system/people.rs"]
+mod people;
 #[path = "system/phone.rs"]
 mod phone;
 #[path = "system/pipes.rs"]

@@ -66,6 +66,7 @@ async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) 
         answered_at: accepted_at,
         asks: 1,
         error: None,
+        answered_with: None,
         rows: Vec::new(),
     };
     let answered = vec![Answered { sequence, rows: Vec::new(), transcript: Some(page) }];

@@ -126,7 +126,7 @@ fn configuration(options: &LoadOptions, (store, home): (&OwnStore, &Path), assis
     let channel_keys = match wire {
         Wire::Phone => format!("kind = \"phone\"\nphones_max = {}", crowd.texters.clamp(1, 100_000)),
         Wire::Twilio { account_sid, .. } => format!(
-            "kind = \"twilio\"\naccount_sid = {}\nauth_token = {{ env = \"{TOKEN}\" }}\npublic_url = \"{PUBLIC_URL}\"\nbase_url = {}",
+            "kind = \"twilio\"\naccount_sid = {}\nauth_token = {{ env = \"{TOKEN}\" }}\npublic_url = \"{PUBLIC_URL}\"\nbase_url = {}\nloop_guard_texts = 0",
             quoted(account_sid),
             quoted(provider)
         ),
@@ -160,6 +160,7 @@ password = {{ env = "LOAD_PASSWORD" }}
 number = {tenant}
 channel = "{channel}"
 assistant = "load"
+turns_max = 0
 
 [tenants.lane]
 asks_max = {lane}

@@ -16,6 +16,8 @@
 //! * [`Store::settle`] returns when the settlement is in line, not when it is on disk: losing one costs a look-up, never a text.
 //! * Sequences are drawn from one counter that never goes back, also across restarts; drawn numbers are multiples of
 //!   [`Sequence::STRIDE`].
+//! * What a step erases is out of sight with it, whole or not at all, and surely deleted once [`Store::remove_erased`] says so, however often
+//!   the process dies in between. Ids that were accepted stay known, and what remains is found by the same numbers only.
 //! * After a failed write nothing more is accepted or committed: [`Store::failed`] resolves, and the process must end.
 //!
 //! [`KvStore`] keeps all this over an ordered map of bytes, the [`engine::Engine`]; the `conformance` suite (a feature) asserts it of any store.
@@ -26,6 +28,7 @@ mod committer;
 pub mod conformance;
 pub mod dump;
 pub mod engine;
+mod erasure;
 mod fetch;
 mod keys;
 mod kv;
@@ -41,6 +44,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 use uuid::Uuid;
 
+pub use erasure::Erase;
 pub use kv::{KvStore, Options};
 pub use record::{DeadLetter, Delivery, TranscriptRow, TranscriptTurn};
 pub use usage::{Day, Usage};
@@ -122,6 +126,8 @@ pub struct Step {
     pub enqueued: Vec<WorkRecord>,
     /// What is added to the dead letters.
     pub dead_letters: Vec<DeadLetter>,
+    /// Everything that is kept of the conversation goes, and what the rest of the step adds to it before `upto` goes along.
+    pub erase: Option<Erase>,
 }
 
 /// How exactly [`Store::deadlines`] follows the deadline of a step. Most deadlines only move later, and an entry that is too
@@ -163,6 +169,8 @@ pub struct Loaded {
     pub version: Version,
     /// What the last commit wrote; `None` for a conversation that has none, or whose record could not be read.
     pub snapshot: Option<Vec<u8>>,
+    /// `snapshot` is what remains of an erased conversation: there is no record of it.
+    pub is_remains: bool,
     /// Unread records, in order of acceptance, at most the number asked for.
     pub unread: Vec<WorkRecord>,
     /// Outbound rows that are not settled, in order, each with the random seed of the work record it answers.
@@ -178,6 +186,31 @@ pub struct Listed {
     pub key: ConversationKey,
     /// Its latest snapshot.
     pub snapshot: Vec<u8>,
+}
+
+/// Work that is not done with.
+#[derive(Clone, Debug)]
+pub enum Pending {
+    /// Nobody has answered it yet.
+    Unread(WorkRecord),
+    /// Its answer is on its way.
+    Unsettled {
+        /// What it answers.
+        sequence: Sequence,
+        /// The texts that are not settled.
+        rows: Vec<OutboundRow>,
+    },
+}
+
+impl Pending {
+    /// Its place in the order of acceptance.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        match self {
+            Self::Unread(record) => record.sequence,
+            Self::Unsettled { sequence, .. } => *sequence,
+        }
+    }
 }
 
 /// One page of what needs doing.
@@ -339,6 +372,12 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unusable`].
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError>;
 
+    /// Deletes what was erased and is only hidden yet, at most `limit` values. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError>;
+
     /// Pages of a conversation's transcript, newest first, at most `limit`, from before `before` on.
     ///
     /// # Errors
@@ -350,7 +389,18 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<TranscriptTurn>, StoreError>;
 
-    /// The latest snapshot of a conversation, for those who only look; `None` where there is none.
+    /// Work of a conversation that is not done with, for those who only look: in order of acceptance, at most `limit`, from after `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError>;
+
+    /// The latest snapshot of a conversation, for those who only look, or what remains of it; `None` where there is none.
     ///
     /// # Errors
     /// [`StoreError::Unusable`].

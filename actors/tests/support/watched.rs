@@ -10,8 +10,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError, TranscriptTurn,
-    Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
+    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 /// What is watched, and what the store does besides.
@@ -46,6 +46,7 @@ fn is_poisonous(step: &Step) -> bool {
         | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
+        | Work::Erase
         | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => false,
@@ -101,6 +102,9 @@ impl Store for Watched {
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
         self.0.forget_duplicates(before, limit).await
     }
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
+        self.0.remove_erased(limit).await
+    }
     async fn transcript(
         &self,
         key: &ConversationKey,
@@ -108,6 +112,14 @@ impl Store for Watched {
         limit: usize,
     ) -> Result<Vec<TranscriptTurn>, StoreError> {
         self.0.transcript(key, before, limit).await
+    }
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError> {
+        self.0.pending(key, after, limit).await
     }
     async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
         self.0.snapshot(key).await
