@@ -90,9 +90,9 @@ async fn a_gateway_logs_what_goes_wrong_and_no_number_text_or_secret() {
     assert_eq!(pipe.status, 201);
     scene.text(CARA, "hidden words for the pipe").await;
     scene.until(CARA, |turns| turns.last().is_some_and(|turn| turn.error.is_some())).await;
-    strangers_call(&scene).await;
     assert_eq!(get(&scene.caller, &format!("/users/{ADA}/export")).await.status, 200);
     assert_eq!(delete(&scene.caller, &format!("/users/{ADA}")).await.status, 200);
+    strangers_call(&scene).await;
     let scene = scene.restart().await;
     drop(scene);
 
