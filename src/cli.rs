@@ -160,6 +160,15 @@ pub enum StoreCommand {
     },
     /// Go on with a store that has lost acknowledged writes, as it is
     AcceptLoss,
+    /// Delete turns and dead letters that are older than the configuration keeps them
+    Expire {
+        /// Only those of this number of ours [default: of any]
+        #[arg(long, value_name = "NUMBER")]
+        tenant: Option<Address>,
+        /// Delete what is older than this, whatever the configuration says
+        #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+        older_than: Option<Duration>,
+    },
     /// Write down or delete everything that is kept of one person
     Person {
         /// Which of the two

@@ -1,8 +1,10 @@
-//! What `raconteur store` does: check, export, import, compact, accept-loss; and persons in `person.rs`. Finds the store, calls the tools of the storage
+//! What `raconteur store` does: check, export, import, compact, accept-loss; persons in `person.rs`, retention in
+//! `expire.rs`. Finds the store, calls the tools of the storage
 //! package, and puts what came of it in words.
 //!
 //! Prints nothing itself but an export. A store that a gateway is using is locked, and none of this touches it.
 
+mod expire;
 mod person;
 
 use std::fmt::Write as _;
@@ -46,6 +48,11 @@ pub enum ToolError {
     /// The configuration has no directory.
     #[error("the configuration keeps conversations in memory: name a directory with --store")]
     Memory,
+    /// Nothing says what is old.
+    #[error(
+        "nothing says how long turns are kept: give --older-than 90d, or set transcripts_kept for the number in the configuration"
+    )]
+    NoRule,
 }
 
 impl ToolError {
@@ -56,7 +63,8 @@ impl ToolError {
             Self::Dump(DumpError::Store(_) | DumpError::Empty { .. }) => 2,
             Self::Dump(DumpError::Output(_) | DumpError::Input(_) | DumpError::Line { .. })
             | Self::File { .. }
-            | Self::Memory => 1,
+            | Self::Memory
+            | Self::NoRule => 1,
         }
     }
 }
@@ -80,6 +88,7 @@ pub async fn run(args: &StoreArgs, config: &Config, out: &mut dyn Write) -> Resu
         StoreCommand::Import { file } => store.import(file),
         StoreCommand::Compact { discard_old } => store.compact(*discard_old),
         StoreCommand::AcceptLoss => store.accept_loss(),
+        StoreCommand::Expire { tenant, older_than } => store.expire(config, tenant.as_ref(), *older_than).await,
         StoreCommand::Person { command: PersonCommand::Export { person, output: None } } => {
             store.export_person(person, out).await
         }

@@ -171,6 +171,26 @@ async fn a_person_is_erased_from_one_conversation_only_where_one_is_named() {
 }
 
 #[tokio::test]
+async fn old_turns_and_letters_go_by_the_configuration_or_the_command_line_and_unsent_texts_stay() {
+    let site = furnished().await;
+    let refused = site.run(&["store", "expire", "--store", "data"]);
+    assert!(refused.code == Some(1) && refused.log.contains("--older-than 90d"), "{}", refused.log);
+    let kept = site.run(&["store", "expire", "--store", "data", "--older-than", "100y"]);
+    assert!(kept.code == Some(0) && kept.log.contains("Removed 0 record(s)"), "{}", kept.log);
+    let one = site.run(&["store", "expire", "--store", "data", "--older-than", "90d", "--tenant", TWO]);
+    assert!(one.log.contains("Removed 29 record(s)"), "{}", one.log);
+    let lines = exported(&site, &["--user", ADA, "--tenant", TWO]);
+    assert_eq!(["turn", "unread", "unsent", "dead_letter"].map(|kind| count(&lines, kind)), [1, 1, 1, 0]);
+    assert_eq!(count(&exported(&site, &["--user", BOB]), "turn"), 29);
+    let configured = "[channels.phone]\nkind = \"phone\"\n[assistants.demo]\nkind = \"script\"\n[[tenants]]\nnumber = \"+15550100\"\n\
+                      channel = \"phone\"\nassistant = \"demo\"\ntranscripts_kept = \"90d\"\n";
+    fs::write(site.path("raconteur.toml"), configured).unwrap();
+    let rest = site.run(&["store", "expire", "--store", "data"]);
+    assert!(rest.code == Some(0) && rest.log.contains("Removed 58 record(s)"), "{}", rest.log);
+    assert_eq!(count(&exported(&site, &["--user", BOB]), "turn"), 1);
+}
+
+#[tokio::test]
 async fn a_store_that_is_in_use_or_is_none_is_left_alone() {
     let site = furnished().await;
     let engine = SledEngine::open(&site.store(), 16 << 20).unwrap();

@@ -176,6 +176,8 @@ pub struct Policy {
     pub outbox_max: usize,
     /// At this many failed attempts a message is set aside.
     pub poison_attempts: u8,
+    /// How long answered turns and dead letters are kept; `None` for ever.
+    pub transcripts_kept: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -213,6 +215,7 @@ impl Default for Policy {
             max_context: 256 * 1_024,
             outbox_max: 100,
             poison_attempts: 3,
+            transcripts_kept: None,
         }
     }
 }

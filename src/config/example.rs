@@ -356,6 +356,7 @@ fn write_policy(text: &mut String, policy: &Policy) {
         max_context,
         outbox_max,
         poison_attempts,
+        transcripts_kept: _,
     } = policy;
     key(text, "session_timeout", span(*session_timeout), "How long the user may be silent before the session ends.");
     let explanation = "Whether a text may open a session; where not, one without a session is dropped and counted.";
@@ -385,6 +386,10 @@ fn write_policy(text: &mut String, policy: &Policy) {
     let explanation = "At this many unsent texts a conversation asks no more questions until some have gone.";
     key(text, "outbox_max", outbox_max, explanation);
     key(text, "poison_attempts", poison_attempts, "At this many failed attempts a message is set aside.");
+    text.push_str(
+        "# How long answered turns and dead letters are kept; as it stands, for ever. See docs/privacy.md.\n",
+    );
+    text.push_str("# transcripts_kept = \"90d\"\n");
     write_ask(text, ask);
     write_send(text, send);
 }

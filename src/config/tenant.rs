@@ -75,6 +75,8 @@ pub(super) struct TenantKeys {
     max_context_bytes: usize,
     outbox_max: usize,
     poison_attempts: u8,
+    #[serde(with = "humantime_serde::option")]
+    transcripts_kept: Option<Duration>,
     ask: AskKeys,
     send: SendKeys,
     lane: LaneKeys,
@@ -192,6 +194,7 @@ impl Default for TenantKeys {
             max_context,
             outbox_max,
             poison_attempts,
+            transcripts_kept,
         } = Policy::default();
         Self {
             number: None,
@@ -214,6 +217,7 @@ impl Default for TenantKeys {
             max_context_bytes: max_context,
             outbox_max,
             poison_attempts,
+            transcripts_kept,
             ask: AskKeys::default(),
             send: SendKeys::default(),
             lane: LaneKeys::default(),
@@ -295,6 +299,11 @@ impl TenantKeys {
         checks.number("max_context_bytes", self.max_context_bytes, 1_024..=64 * 1_024 * 1_024);
         checks.number("outbox_max", self.outbox_max, 1..=10_000);
         checks.number("poison_attempts", self.poison_attempts, 1..=100);
+        if let Some(kept) = self.transcripts_kept {
+            checks.duration("transcripts_kept", kept, days(1)..=days(36_500));
+            // Until then a text may be looked up among those that were sent.
+            checks.ordered(("send.valid_for", self.send.valid_for), ("transcripts_kept", kept));
+        }
         self.ask.check(checks);
         self.send.check(checks);
         self.lane.check(checks);
@@ -327,6 +336,7 @@ impl TenantKeys {
             max_context: self.max_context_bytes,
             outbox_max: self.outbox_max,
             poison_attempts: self.poison_attempts,
+            transcripts_kept: self.transcripts_kept,
         };
         let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
         Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })
