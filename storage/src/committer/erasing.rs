@@ -52,6 +52,8 @@ impl<E: Engine> Writer<E> {
     pub(super) fn reach(&mut self, erase: &Erase) -> Reach {
         let letters = self.draw();
         self.erasing.is_under_way = true;
+        // It reaches further than one that is under way: letters that were passed over may go now.
+        self.erasing.letters = None;
         self.batch.insert(keys::META_FORMAT.to_vec(), Some(FORMAT.to_be_bytes().to_vec()));
         Reach { upto: erase.erasure.upto.min(Sequence(letters.0 - 1)), letters }
     }
