@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             Command::Check => checked(&cli),
             Command::Import(args) => import(&args),
             Command::Token => token(),
-            Command::Store(args) => look_after(&cli, &args),
+            Command::Store(args) => look_after(&cli, &args).await,
             #[cfg(unix)]
             Command::Load(args) => load(&args).await,
             Command::Chat(args) => {
@@ -213,7 +213,7 @@ async fn load(args: &LoadArgs) -> ExitCode {
 }
 
 #[cfg(feature = "sled")]
-fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
+async fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
     let config::Reading { config, problems, file: _ } = config::read(cli.config.as_deref(), config::environment());
     // Whoever names the directory needs no good configuration: a secret that is not at hand must not be in the way.
     if args.store.is_none() && !problems.is_empty() {
@@ -224,7 +224,7 @@ fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
     if let Err(error) = telemetry::init(&config.log) {
         return fail(error);
     }
-    let Done { text, code } = match store_tools::run(args, &config, &mut io::stdout().lock()) {
+    let Done { text, code } = match store_tools::run(args, &config, &mut io::stdout().lock()).await {
         Ok(done) => done,
         Err(error) => {
             fail(&error);
@@ -237,7 +237,8 @@ fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
 }
 
 #[cfg(not(feature = "sled"))]
-fn look_after(_: &Cli, _: &StoreArgs) -> ExitCode {
+#[expect(clippy::unused_async, reason = "the other one is")]
+async fn look_after(_: &Cli, _: &StoreArgs) -> ExitCode {
     fail(ServerError::NoSled)
 }
 

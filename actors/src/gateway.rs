@@ -19,6 +19,7 @@ use crate::runtime::{Runtime, Settings, Stage};
 use crate::shard::{ShardActor, ShardMsg};
 
 mod builder;
+mod retention;
 mod upkeep;
 
 pub use builder::Builder;
