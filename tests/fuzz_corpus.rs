@@ -126,7 +126,8 @@ fn the_corpus_stays_small() {
     for kind in ["seeds", "corpus"] {
         for target in names(&place(&[kind])) {
             let directory = place(&[kind, &target]);
-            let sizes = names(&directory).into_iter().map(|name| std::fs::metadata(directory.join(name)).unwrap().len());
+            let sizes =
+                names(&directory).into_iter().map(|name| std::fs::metadata(directory.join(name)).unwrap().len());
             sizes.for_each(|size| {
                 bytes += size;
                 files += 1;

@@ -75,7 +75,10 @@ fn judge_pre(question: &Question, reply: &[u8]) {
     match found {
         Ok(None) => {}
         Ok(Some(changed)) => {
-            assert_eq!((changed.token, changed.turn_id, &changed.key), (question.token, question.turn_id, &question.key));
+            assert_eq!(
+                (changed.token, changed.turn_id, &changed.key),
+                (question.token, question.turn_id, &question.key)
+            );
             assert_eq!((&changed.state, changed.timeout), (&question.state, question.timeout));
             assert_eq!(changed.variables.to_json(), question.variables.to_json());
             assert!(OWN.iter().all(|name| !changed.extra.contains_key(*name)), "what is ours was changed");

@@ -24,11 +24,8 @@ pub(super) fn run(data: &[u8]) {
     let links: Vec<String> = sources(&items).into_iter().step_by(2).collect();
     let rendered = render(items, prefixes, &links);
     every_entry_can_be_chosen(&rendered);
-    let limits = SendPolicy {
-        text_max: usize::from(text_max),
-        media_max: usize::from(media_max),
-        ..Policy::default().send
-    };
+    let limits =
+        SendPolicy { text_max: usize::from(text_max), media_max: usize::from(media_max), ..Policy::default().send };
     is_cut_within(&rendered, &limits);
 }
 
@@ -65,7 +62,10 @@ fn choice(label: String) -> Choice {
 }
 
 fn sources(items: &[Item]) -> Vec<String> {
-    items.iter().filter_map(|item| if let Item::Media(media) = item { Some(media.source.clone()) } else { None }).collect()
+    items
+        .iter()
+        .filter_map(|item| if let Item::Media(media) = item { Some(media.source.clone()) } else { None })
+        .collect()
 }
 
 /// A number means its entry, in each of its shapes; a label means an entry that has it, unless it is itself a number.
