@@ -26,6 +26,26 @@ struct State {
     waiting: VecDeque<ConversationKey>,
 }
 
+/// Tells how many conversations are in memory. Holds nothing of the gateway, so it may be kept.
+#[derive(Clone)]
+pub struct Headcount {
+    state: Arc<Mutex<State>>,
+}
+
+impl Headcount {
+    /// How many are in memory.
+    #[must_use]
+    pub fn inside(&self) -> usize {
+        lock(&self.state).inside
+    }
+
+    /// How many wait for room, as far as is known: the rest is found by the sweep.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
+}
+
 /// One conversation's place, given back when dropped.
 pub(crate) struct Room {
     tenant: Address,
@@ -35,6 +55,11 @@ pub(crate) struct Room {
 impl Residents {
     pub(crate) fn new(most: usize) -> Self {
         Self { most: most.max(1), state: Arc::default() }
+    }
+
+    /// Tells how many are in it.
+    pub(crate) fn headcount(&self) -> Headcount {
+        Headcount { state: Arc::clone(&self.state) }
     }
 
     /// How many tenants share the room.
@@ -114,6 +139,8 @@ mod tests {
         let mut rooms: Vec<Option<Room>> = (0..4).map(|user| residents.enter(&key("+15550100", user))).collect();
         assert_eq!(rooms.iter().filter(|room| room.is_some()).count(), 3);
         assert!(residents.is_crowded() && residents.next().is_none());
+        let headcount = residents.headcount();
+        assert_eq!((headcount.inside(), headcount.waiting()), (3, 1));
         rooms.remove(0);
         assert_eq!(residents.next(), Some(key("+15550100", 3)));
     }
