@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use raconteur_conversation::address::Address;
 
 use crate::config::{Config, StoreKind};
+#[cfg(unix)]
+use crate::load::LoadArgs;
 
 /// Raconteur: an SMS conversation engine between providers and an assistant.
 #[derive(Clone, Debug, Parser)]
@@ -30,7 +32,7 @@ impl Cli {
 }
 
 /// What the binary can do.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
     /// Run the gateway
     Serve(ServeArgs),
@@ -44,6 +46,9 @@ pub enum Command {
     Token,
     /// Look after a store that no gateway is using
     Store(StoreArgs),
+    /// Put a gateway under load, check every answer, and tell how fast it was
+    #[cfg(unix)]
+    Load(Box<LoadArgs>),
 }
 
 /// What `serve` takes.
@@ -160,6 +165,52 @@ pub enum StoreCommand {
     },
     /// Go on with a store that has lost acknowledged writes, as it is
     AcceptLoss,
+    /// Delete turns and dead letters that are older than the configuration keeps them
+    Expire {
+        /// Only those of this number of ours [default: of any]
+        #[arg(long, value_name = "NUMBER")]
+        tenant: Option<Address>,
+        /// Delete what is older than this, whatever the configuration says
+        #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+        older_than: Option<Duration>,
+    },
+    /// Write down or delete everything that is kept of one person
+    Person {
+        /// Which of the two
+        #[command(subcommand)]
+        command: PersonCommand,
+    },
+}
+
+/// What can be done with what is kept of one person.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum PersonCommand {
+    /// Write it as JSON lines
+    Export {
+        /// Whose, and with which number of ours
+        #[command(flatten)]
+        person: PersonArgs,
+        /// Into this file, which must not exist yet [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Delete it; that the user has stopped our texts stays known
+    Erase {
+        /// Whose, and with which number of ours
+        #[command(flatten)]
+        person: PersonArgs,
+    },
+}
+
+/// Whose data are meant.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct PersonArgs {
+    /// The person's number, as it was texted from
+    #[arg(long, value_name = "NUMBER")]
+    pub user: Address,
+    /// Only in conversations with this number of ours [default: with any]
+    #[arg(long, value_name = "NUMBER")]
+    pub tenant: Option<Address>,
 }
 
 #[cfg(test)]
@@ -232,6 +283,18 @@ mod tests {
             assert_eq!(args, StoreArgs { store: Some("d".into()), command });
         }
         assert!(parse("raconteur store import").is_err(), "it takes a file");
+    }
+
+    #[test]
+    fn a_person_is_named_by_his_number_and_perhaps_ours() {
+        let line = "raconteur store person erase --store d --user +15550199 --tenant +15550100";
+        let Command::Store(args) = parse(line).unwrap().command_or_serve() else { panic!() };
+        let address = |text: &str| Address::parse(text).unwrap();
+        let person = PersonArgs { user: address("+15550199"), tenant: Some(address("+15550100")) };
+        let command = StoreCommand::Person { command: PersonCommand::Erase { person } };
+        assert_eq!(args, StoreArgs { store: Some("d".into()), command });
+        assert!(parse("raconteur store person export").is_err(), "of whom?");
+        assert!(parse("raconteur store person export --user +15550199 --output f").is_ok());
     }
 
     #[test]

@@ -4,12 +4,18 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::OnceLock;
 
 use clap::Parser;
+#[cfg(unix)]
+use indicatif::{ProgressBar, ProgressStyle};
 use raconteur::chat::{self, ChatOptions};
 use raconteur::check::{self, Kind, Kinds};
 use raconteur::cli::{Cli, Command, ImportArgs, ImportFrom, ServeArgs, StoreArgs};
 use raconteur::config::{self, Config, Problem, StoreKind};
+#[cfg(unix)]
+use raconteur::load::{LoadArgs, Second};
 #[cfg(feature = "sled")]
 use raconteur::store_tools::{self, Done};
 use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport};
@@ -31,7 +37,9 @@ fn main() -> ExitCode {
             Command::Check => checked(&cli),
             Command::Import(args) => import(&args),
             Command::Token => token(),
-            Command::Store(args) => look_after(&cli, &args),
+            Command::Store(args) => look_after(&cli, &args).await,
+            #[cfg(unix)]
+            Command::Load(args) => load(&args).await,
             Command::Chat(args) => {
                 let options = ChatOptions {
                     url: args.url,
@@ -166,8 +174,46 @@ fn import(args: &ImportArgs) -> ExitCode {
     }
 }
 
+/// Puts a gateway under load. With a terminal, a bar shows how far it is.
+#[cfg(unix)]
+async fn load(args: &LoadArgs) -> ExitCode {
+    static BAR: OnceLock<ProgressBar> = OnceLock::new();
+    let bar = BAR.get_or_init(|| {
+        let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}").expect("the template is a good one");
+        ProgressBar::new(1_000).with_style(style)
+    });
+    let on_second = |second: &Second| {
+        let Some(bar) = BAR.get() else { return };
+        bar.set_position((second.progress * 1_000.0) as u64);
+        let Second { said, answered, waiting, turn_p99_ms, faults, .. } = second;
+        bar.set_message(format!(
+            "{said}/s sent, {answered}/s answered, {waiting} waiting, p99 {turn_p99_ms:.1} ms, {faults} faults"
+        ));
+    };
+    let options = match args.options(on_second) {
+        Ok(options) => options,
+        Err(error) => return fail(error),
+    };
+    let report = match raconteur::load::run(options).await {
+        Ok(report) => report,
+        Err(error) => return fail(error),
+    };
+    bar.finish_and_clear();
+    say(&if args.json { report.json() + "\n" } else { report.table() });
+    if let Some(file) = &args.report
+        && let Err(error) = std::fs::write(file, report.page())
+    {
+        return fail(format_args!("{}: {error}", file.display()));
+    }
+    let failures = report.failures(&args.limits());
+    failures.iter().for_each(|failure| {
+        fail(failure);
+    });
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 #[cfg(feature = "sled")]
-fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
+async fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
     let config::Reading { config, problems, file: _ } = config::read(cli.config.as_deref(), config::environment());
     // Whoever names the directory needs no good configuration: a secret that is not at hand must not be in the way.
     if args.store.is_none() && !problems.is_empty() {
@@ -178,7 +224,7 @@ fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
     if let Err(error) = telemetry::init(&config.log) {
         return fail(error);
     }
-    let Done { text, code } = match store_tools::run(args, &config, &mut io::stdout().lock()) {
+    let Done { text, code } = match store_tools::run(args, &config, &mut io::stdout().lock()).await {
         Ok(done) => done,
         Err(error) => {
             fail(&error);
@@ -191,7 +237,8 @@ fn look_after(cli: &Cli, args: &StoreArgs) -> ExitCode {
 }
 
 #[cfg(not(feature = "sled"))]
-fn look_after(_: &Cli, _: &StoreArgs) -> ExitCode {
+#[expect(clippy::unused_async, reason = "the other one is")]
+async fn look_after(_: &Cli, _: &StoreArgs) -> ExitCode {
     fail(ServerError::NoSled)
 }
 

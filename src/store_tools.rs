@@ -1,7 +1,11 @@
-//! What `raconteur store` does: check, export, import, compact, accept-loss. Finds the store, calls the tools of the storage
+//! What `raconteur store` does: check, export, import, compact, accept-loss; persons in `person.rs`, retention in
+//! `expire.rs`. Finds the store, calls the tools of the storage
 //! package, and puts what came of it in words.
 //!
 //! Prints nothing itself but an export. A store that a gateway is using is locked, and none of this touches it.
+
+mod expire;
+mod person;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -13,7 +17,7 @@ use raconteur_storage::dump::{self, DumpError, Findings, Kind, Tally};
 use raconteur_storage::engine::sled::{Compacted, Old, SledEngine, compact};
 use raconteur_storage::{StoreError, private};
 
-use crate::cli::{StoreArgs, StoreCommand};
+use crate::cli::{PersonCommand, StoreArgs, StoreCommand};
 use crate::config::{Config, StoreKind};
 
 /// What was done.
@@ -44,6 +48,11 @@ pub enum ToolError {
     /// The configuration has no directory.
     #[error("the configuration keeps conversations in memory: name a directory with --store")]
     Memory,
+    /// Nothing says what is old.
+    #[error(
+        "nothing says how long turns are kept: give --older-than 90d, or set transcripts_kept for the number in the configuration"
+    )]
+    NoRule,
 }
 
 impl ToolError {
@@ -54,7 +63,8 @@ impl ToolError {
             Self::Dump(DumpError::Store(_) | DumpError::Empty { .. }) => 2,
             Self::Dump(DumpError::Output(_) | DumpError::Input(_) | DumpError::Line { .. })
             | Self::File { .. }
-            | Self::Memory => 1,
+            | Self::Memory
+            | Self::NoRule => 1,
         }
     }
 }
@@ -69,7 +79,7 @@ impl From<StoreError> for ToolError {
 ///
 /// # Errors
 /// When it could not be done.
-pub fn run(args: &StoreArgs, config: &Config, out: &mut dyn Write) -> Result<Done, ToolError> {
+pub async fn run(args: &StoreArgs, config: &Config, out: &mut dyn Write) -> Result<Done, ToolError> {
     let store = Place { path: directory(args, config)?, cache_bytes: config.store.cache_bytes };
     match &args.command {
         StoreCommand::Check => store.check(),
@@ -78,6 +88,14 @@ pub fn run(args: &StoreArgs, config: &Config, out: &mut dyn Write) -> Result<Don
         StoreCommand::Import { file } => store.import(file),
         StoreCommand::Compact { discard_old } => store.compact(*discard_old),
         StoreCommand::AcceptLoss => store.accept_loss(),
+        StoreCommand::Expire { tenant, older_than } => store.expire(config, tenant.as_ref(), *older_than).await,
+        StoreCommand::Person { command: PersonCommand::Export { person, output: None } } => {
+            store.export_person(person, out).await
+        }
+        StoreCommand::Person { command: PersonCommand::Export { person, output: Some(file) } } => {
+            store.export_person_to(person, file).await
+        }
+        StoreCommand::Person { command: PersonCommand::Erase { person } } => store.erase_person(person).await,
     }
 }
 

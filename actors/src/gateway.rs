@@ -15,10 +15,12 @@ use crate::control::Control;
 use crate::inbox::Inbox;
 use crate::lane::LaneLimits;
 use crate::port::{Assistant, Clock, Transport};
+use crate::residents::Headcount;
 use crate::runtime::{Runtime, Settings, Stage};
 use crate::shard::{ShardActor, ShardMsg};
 
 mod builder;
+mod retention;
 mod upkeep;
 
 pub use builder::Builder;
@@ -122,13 +124,6 @@ impl Gateway {
         &self.runtime.store
     }
 
-    /// How many conversations are in memory.
-    #[cfg(feature = "simulation")]
-    #[must_use]
-    pub fn residents(&self) -> usize {
-        self.runtime.residents.count()
-    }
-
     /// It takes texts and answers them.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -139,6 +134,12 @@ impl Gateway {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         Readiness { stage: self.runtime.stage.subscribe() }
+    }
+
+    /// Something that tells how many conversations are in memory, and can be kept as well.
+    #[must_use]
+    pub fn headcount(&self) -> Headcount {
+        self.runtime.residents.headcount()
     }
 
     /// Resolves when the gateway was drained, or can no longer go on.

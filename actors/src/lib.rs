@@ -35,4 +35,5 @@ mod wheel;
 
 pub use gateway::{Fatal, Gateway, StartError, TenantSpec};
 pub use ractor;
+pub use residents::Headcount;
 pub use runtime::Settings;

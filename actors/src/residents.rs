@@ -27,6 +27,26 @@ struct State {
     waiting: VecDeque<ConversationKey>,
 }
 
+/// Tells how many conversations are in memory. Holds nothing of the gateway, so it may be kept.
+#[derive(Clone)]
+pub struct Headcount {
+    state: Arc<Mutex<State>>,
+}
+
+impl Headcount {
+    /// How many are in memory.
+    #[must_use]
+    pub fn inside(&self) -> usize {
+        lock(&self.state).inside
+    }
+
+    /// How many wait for room, as far as is known: the rest is found by the sweep.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
+}
+
 /// One conversation's place, given back when dropped.
 pub(crate) struct Room {
     tenant: Address,
@@ -37,6 +57,11 @@ pub(crate) struct Room {
 impl Residents {
     pub(crate) fn new(most: usize) -> Self {
         Self { most: most.max(1), state: Arc::default() }
+    }
+
+    /// Tells how many are in it.
+    pub(crate) fn headcount(&self) -> Headcount {
+        Headcount { state: Arc::clone(&self.state) }
     }
 
     /// How many tenants share the room.
@@ -70,12 +95,6 @@ impl Residents {
     /// The shards that have somebody in memory, in order.
     pub(crate) fn shards(&self) -> Vec<Shard> {
         lock(&self.state).by_shard.keys().copied().collect()
-    }
-
-    /// How many are in memory.
-    #[cfg(feature = "simulation")]
-    pub(crate) fn count(&self) -> usize {
-        lock(&self.state).inside
     }
 
     /// Somebody waits.
@@ -135,6 +154,8 @@ mod tests {
         assert!(residents.is_crowded() && residents.next().is_none());
         let shards: std::collections::BTreeSet<Shard> = (0..3).map(|user| key("+15550100", user).shard()).collect();
         assert_eq!(residents.shards(), Vec::from_iter(shards));
+        let headcount = residents.headcount();
+        assert_eq!((headcount.inside(), headcount.waiting()), (3, 1));
         rooms.remove(0);
         assert_eq!(residents.next(), Some(key("+15550100", 3)));
     }

@@ -34,6 +34,8 @@ pub struct Settings {
     pub restart_longest: Duration,
     /// How long the marks that recognise a repeated text are kept.
     pub remember_duplicates: Duration,
+    /// How often each conversation is looked at for turns that are older than its tenant keeps them.
+    pub expire_every: Duration,
 }
 
 impl Default for Settings {
@@ -46,6 +48,7 @@ impl Default for Settings {
             restart_first: Duration::from_millis(100),
             restart_longest: Duration::from_secs(30),
             remember_duplicates: Duration::from_secs(72 * 3_600),
+            expire_every: Duration::from_secs(24 * 3_600),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use raconteur_conversation::address::Address;
 use raconteur_conversation::policy::Policy;
+use raconteur_conversation::time::UnixMillis;
 
 use crate::lane::Lane;
 use crate::port::{Assistant, Transport};
@@ -43,6 +44,13 @@ impl Directory {
 
     pub(crate) fn find(&self, number: &Address) -> Option<Arc<Tenant>> {
         self.tenants.load().get(number).cloned()
+    }
+
+    /// Since when turns are kept, of each number that does not keep them for ever.
+    pub(crate) fn kept_since(&self, now: UnixMillis) -> Vec<(Address, UnixMillis)> {
+        let tenants = self.tenants.load();
+        let since = |tenant: &Arc<Tenant>| Some((tenant.number.clone(), now.minus(tenant.policy.transcripts_kept?)));
+        tenants.values().filter_map(since).collect()
     }
 
     /// The last digits of every number of one channel, for a log line that helps without giving numbers away.

@@ -17,7 +17,7 @@ use raconteur_actors::inbox::Refused;
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::policy::{FloodLimit, Gather, LoopGuard};
 use raconteur_conversation::quiet::QuietHours;
-use raconteur_conversation::words::{SendError, SendText, Within, Work};
+use raconteur_conversation::words::{Question, SendError, SendText, Within, Work};
 use support::watched::{Watch, Watched};
 use support::world::{Does, Takes, World, text};
 use tokio::time::Instant;
@@ -374,26 +374,56 @@ async fn a_poisonous_text_is_convicted_alone_whatever_it_was_gathered_with() {
     }
 }
 
-/// A text that kills the process whenever it is asked about, alone or with others.
-#[tokio::test(start_paused = true)]
-async fn a_text_that_kills_the_process_is_convicted_alone_whatever_it_was_gathered_with() {
-    let mut world = World::new();
-    gathering(&mut world);
-    world.bot.does(|question| match question.input.text() {
+/// Answers, unless the text that kills is among those that are asked about.
+fn deadly(question: &Question) -> Does {
+    match question.input.text() {
         text if text.contains("poison") => Does::NeverAnswers,
         text => Does::Says(format!("{{n}}: {text}")),
-    });
-    world.start().await;
-    for body in ["text 0", "poison", "text 2"] {
-        world.inbound(ADA, body).await;
     }
-    for _ in 0..20 {
+}
+
+/// Dies whenever the text that kills is asked about.
+async fn live_and_die(world: &mut World, lives: usize) {
+    for _ in 0..lives {
         world.advance(seconds(20)).await;
-        let deadly = bodies_asked(&world).last().is_some_and(|body| body.contains("poison"));
-        if deadly {
+        if bodies_asked(world).last().is_some_and(|body| body.contains("poison")) {
             world.crash().await;
             world.start().await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_kills_the_process_is_convicted_alone_whatever_it_was_gathered_with() {
+    let mut world = World::new();
+    gathering(&mut world);
+    world.bot.does(deadly);
+    world.start().await;
+    for body in ["text 0", "poison", "text 2"] {
+        world.inbound(ADA, body).await;
+    }
+    live_and_die(&mut world, 20).await;
+    world.expects(ADA, &["1: text 0", "sorry", "2: text 2"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspect_that_runs_alone_runs_without_what_it_could_be_gathered_with() {
+    let mut world = World::new();
+    gathering(&mut world);
+    world.bot.does(|_| Does::NeverAnswers);
+    world.start().await;
+    for body in ["text 0", "poison", "text 2"] {
+        world.inbound(ADA, body).await;
+    }
+    // The process is killed for reasons of its own, until the first text is suspected.
+    for _ in 0..3 {
+        world.advance(seconds(20)).await;
+        world.crash().await;
+        world.start().await;
+    }
+    world.crash().await;
+    world.bot.does(deadly);
+    world.start().await;
+    live_and_die(&mut world, 20).await;
     world.expects(ADA, &["1: text 0", "sorry", "2: text 2"]).await;
 }

@@ -46,6 +46,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::address::ConversationKey;
+use crate::effect::Remains;
 use crate::keyword::Standing;
 use crate::on::Held;
 use crate::outbox::Outbox;
@@ -154,6 +155,14 @@ impl Conversation {
             Ok(Durable { session, pipe, stopped_at, .. }) => Ok(View { session, pipe, stopped_at }),
             Err(error) => Err(SnapshotError(error.to_string())),
         }
+    }
+
+    /// What stays of a conversation when everything that is kept of it is deleted at `now`, by whoever has the store to himself. A
+    /// snapshot that cannot be read goes whole.
+    #[must_use]
+    pub fn remains(snapshot: Option<&[u8]>, now: UnixMillis) -> Remains {
+        let view = snapshot.and_then(|snapshot| Self::view(snapshot).ok());
+        Durable::erased(view.and_then(|view| view.stopped_at), now).1
     }
 
     /// Whether a snapshot says nothing any more: no session, no pipe, nothing that the user wants. One that cannot be read may.

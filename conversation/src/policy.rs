@@ -213,6 +213,8 @@ pub struct Policy {
     pub gather: Option<Gather>,
     /// When users are texted only if they have texted first; `None` for never.
     pub quiet_hours: Option<QuietHours>,
+    /// How long answered turns and dead letters are kept; `None` for ever.
+    pub transcripts_kept: Option<Duration>,
 }
 
 impl Policy {
@@ -263,6 +265,7 @@ impl Default for Policy {
             flood: Some(FloodLimit { turns: 60, within: Duration::from_secs(600) }),
             gather: None,
             quiet_hours: None,
+            transcripts_kept: None,
         }
     }
 }

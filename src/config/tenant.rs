@@ -84,6 +84,8 @@ pub(super) struct TenantKeys {
     gather: Option<Duration>,
     #[serde(with = "humantime_serde")]
     gather_max: Duration,
+    #[serde(with = "humantime_serde::option")]
+    transcripts_kept: Option<Duration>,
     ask: AskKeys,
     send: SendKeys,
     lane: LaneKeys,
@@ -205,6 +207,7 @@ impl Default for TenantKeys {
             flood,
             gather: _,
             quiet_hours: _,
+            transcripts_kept,
         } = Policy::default();
         let FloodLimit { turns: turns_max, within: turns_within } = flood.expect("users are limited by default");
         Self {
@@ -232,6 +235,7 @@ impl Default for TenantKeys {
             turns_within,
             gather: None,
             gather_max: secs(10),
+            transcripts_kept,
             ask: AskKeys::default(),
             send: SendKeys::default(),
             lane: LaneKeys::default(),
@@ -322,6 +326,11 @@ impl TenantKeys {
             checks.ordered(("gather", gather), ("gather_max", self.gather_max));
         }
         checks.duration("gather_max", self.gather_max, millis(100)..=secs(600));
+        if let Some(kept) = self.transcripts_kept {
+            checks.duration("transcripts_kept", kept, days(1)..=days(36_500));
+            // Until then a text may be looked up among those that were sent.
+            checks.ordered(("send.valid_for", self.send.valid_for), ("transcripts_kept", kept));
+        }
         self.ask.check(checks);
         self.send.check(checks);
         self.lane.check(checks);
@@ -360,6 +369,7 @@ impl TenantKeys {
             flood: (self.turns_max > 0).then_some(FloodLimit { turns: self.turns_max, within: self.turns_within }),
             gather: self.gather.map(|pause| Gather { pause, at_most: self.gather_max }),
             quiet_hours: self.quiet_hours.and_then(QuietKeys::into_policy),
+            transcripts_kept: self.transcripts_kept,
         };
         let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
         Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })

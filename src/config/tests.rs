@@ -222,6 +222,20 @@ r.toml:17:10: +15550100 is the number of the tenant at r.toml:6:1 too: give each
 }
 
 #[test]
+fn turns_are_kept_for_ever_or_longer_than_a_text_may_be_looked_up() {
+    assert_eq!(good(TRIO, []).tenants[0].policy.transcripts_kept, None);
+    let kept = good(&format!("{TRIO}transcripts_kept = \"90d\"\n"), []).tenants[0].policy.transcripts_kept;
+    assert_eq!(kept, Some(std::time::Duration::from_secs(90 * 86_400)));
+    let short = wrong(&format!("{TRIO}transcripts_kept = \"1h\"\n"), []);
+    assert_eq!(short[0], "r.toml:10:20: `transcripts_kept` is 1h: make it at least 1d and at most 36500d");
+    let longer = wrong(&format!("{TRIO}transcripts_kept = \"2d\"\nsend.valid_for = \"3d\"\n"), []);
+    assert_eq!(
+        longer,
+        ["r.toml:11:18: `send.valid_for` (3d) is more than `transcripts_kept` (2d): make it at most that"]
+    );
+}
+
+#[test]
 fn what_is_not_toml_is_one_problem_with_its_place() {
     for (text, place) in
         [("[server\nlisten = 1", "r.toml:1:8: "), ("a = 1\nb = = 2", "r.toml:2:5: "), ("é = 1", "r.toml:1:1: ")]

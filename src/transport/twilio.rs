@@ -24,6 +24,8 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Lookup, MediaVerdict, OutboundMessage, ProviderId, Repeat, SendError};
 
 pub use settings::Settings;
+#[cfg(all(feature = "cli", unix))]
+pub(crate) use signature::sign_fields as sign;
 
 use crate::check::Verdict;
 use crate::client::{Outbound, client};

@@ -8,6 +8,7 @@
 mod commit;
 mod draft;
 mod erasing;
+mod expiring;
 mod inboxes;
 mod load;
 mod opening;
@@ -16,13 +17,13 @@ mod writer;
 
 use std::collections::VecDeque;
 
-use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::Receipt;
+use raconteur_conversation::words::{Receipt, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::Engine;
-use crate::{Accepted, Claim, Loaded, Mark, NewWork, Step, StoreError, Version};
+use crate::{Accepted, Claim, Expired, Expiry, ExpiryCursor, Loaded, Mark, NewWork, Step, StoreError, Version};
 
 pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
 pub(crate) use tide::{Shore, tide};
@@ -51,6 +52,8 @@ pub(crate) enum Request {
     Receipt(ConversationKey, Receipt, UnixMillis, Reply<bool>),
     ForgetDuplicates(UnixMillis, usize, Reply<()>),
     RemoveErased(usize, Reply<bool>),
+    Expire(Expiry, Option<ExpiryCursor>, usize, Reply<Expired<ExpiryCursor>>),
+    ExpireLetters(Vec<(Address, UnixMillis)>, Option<Sequence>, usize, Reply<Expired<Sequence>>),
     /// Entries of the deadline index that their conversations do not know.
     DropDeadlines(Vec<(UnixMillis, ConversationKey)>),
     Close(Reply<()>),
@@ -161,6 +164,10 @@ fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round)
             round.answer(reply, writer.forget_duplicates(before, limit));
         }
         Request::RemoveErased(limit, reply) => round.answer(reply, writer.remove_erased(limit)),
+        Request::Expire(expiry, from, limit, reply) => round.answer(reply, writer.expire(&expiry, from, limit)),
+        Request::ExpireLetters(rules, after, limit, reply) => {
+            round.answer(reply, writer.expire_dead_letters(&rules, after, limit));
+        }
         Request::DropDeadlines(entries) => {
             if let Err(error) = writer.drop_deadlines(&entries) {
                 tracing::warn!(%error, "deadlines that nobody knows were not removed");

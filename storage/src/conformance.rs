@@ -6,6 +6,7 @@
 mod accepting;
 mod committing;
 mod erasing;
+mod expiring;
 mod opening;
 mod reading;
 mod sending;
@@ -26,6 +27,7 @@ use crate::{
 pub use accepting::*;
 pub use committing::*;
 pub use erasing::*;
+pub use expiring::*;
 pub use opening::*;
 pub use reading::*;
 pub use sending::*;
@@ -46,6 +48,7 @@ pub async fn suite<S: Site>(fresh: impl Fn() -> S) {
     committing::all(&fresh).await;
     sending::all(&fresh).await;
     erasing::all(&fresh).await;
+    expiring::all(&fresh).await;
     reading::all(&fresh).await;
     opening::all(&fresh).await;
 }

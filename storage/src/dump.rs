@@ -19,6 +19,7 @@ mod copy;
 mod export;
 mod import;
 mod line;
+mod places;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -32,6 +33,7 @@ pub use copy::{Copied, copy, same};
 pub use export::export;
 pub use import::{import, validate};
 pub use line::Kind;
+pub use places::{Places, places};
 
 #[cfg(doc)]
 use crate::engine::Engine;

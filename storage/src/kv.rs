@@ -23,8 +23,8 @@ use crate::committer::{self, Health, Load, Reply, Request, Shore, Writer};
 use crate::engine::Engine;
 use crate::erasure::Veil;
 use crate::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
-    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
+    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 /// Requests that may wait for the committer; more make their callers wait.
@@ -215,6 +215,24 @@ impl<E: Engine> Store for KvStore<E> {
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
         self.ask(|reply| Request::RemoveErased(limit, reply)).await
+    }
+
+    async fn expire(
+        &self,
+        expiry: Expiry,
+        from: Option<ExpiryCursor>,
+        limit: usize,
+    ) -> Result<Expired<ExpiryCursor>, StoreError> {
+        self.ask(|reply| Request::Expire(expiry, from, limit, reply)).await
+    }
+
+    async fn expire_dead_letters(
+        &self,
+        rules: &[(Address, UnixMillis)],
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Expired<Sequence>, StoreError> {
+        self.ask(|reply| Request::ExpireLetters(rules.to_vec(), after, limit, reply)).await
     }
 
     async fn transcript(

@@ -29,6 +29,7 @@ pub mod conformance;
 pub mod dump;
 pub mod engine;
 mod erasure;
+mod expiry;
 mod fetch;
 mod keys;
 mod kv;
@@ -45,6 +46,7 @@ use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, 
 use uuid::Uuid;
 
 pub use erasure::Erase;
+pub use expiry::{Expired, Expiry, ExpiryCursor};
 pub use kv::{KvStore, Options};
 pub use record::{DeadLetter, Delivery, TranscriptRow, TranscriptTurn};
 pub use usage::{Day, Usage};
@@ -377,6 +379,28 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unusable`].
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError>;
+
+    /// Deletes what is old of one tenant's conversations in one shard, from `from` on; looks at no more than `limit` records.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn expire(
+        &self,
+        expiry: Expiry,
+        from: Option<ExpiryCursor>,
+        limit: usize,
+    ) -> Result<Expired<ExpiryCursor>, StoreError>;
+
+    /// Deletes dead letters that are older than their tenant's rule says, from after `after` on; looks at no more than `limit` of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn expire_dead_letters(
+        &self,
+        rules: &[(Address, UnixMillis)],
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Expired<Sequence>, StoreError>;
 
     /// Pages of a conversation's transcript, newest first, at most `limit`, from before `before` on.
     ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Actor, Address, Assistant, Clock, Gateway, GatewayActor, Inbox, SHARDS, Settings, Shard, Stage, StartError, Store,
-    TenantSpec, Transport, upkeep,
+    TenantSpec, Transport, retention, upkeep,
 };
 use crate::clock::SystemClock;
 use crate::lane::Lane;
@@ -141,6 +141,7 @@ impl Builder {
         let upkeep = vec![
             upkeep::spawn(&runtime, "the wheel", wheel::run(Arc::clone(&runtime), arming)),
             upkeep::spawn(&runtime, "the sweep", upkeep::sweep(Arc::clone(&runtime))),
+            upkeep::spawn(&runtime, "the retention", retention::run(Arc::clone(&runtime))),
             upkeep::spawn(&runtime, "the passivation", upkeep::passivate(Arc::clone(&runtime))),
             upkeep::spawn(&runtime, "the store's watch", upkeep::watch_store(Arc::clone(&runtime))),
         ];

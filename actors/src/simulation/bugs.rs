@@ -12,8 +12,8 @@ use raconteur_conversation::words::{OutboundId, Receipt, RowState, Sequence};
 use raconteur_storage::engine::memory::MemoryEngine;
 use raconteur_storage::engine::{Batch, Engine, Order, Visit};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
-    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
+    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 use serde_json::Value;
 
@@ -298,6 +298,24 @@ impl Store for BuggyStore {
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
         self.inner.remove_erased(limit).await
+    }
+
+    async fn expire(
+        &self,
+        expiry: Expiry,
+        from: Option<ExpiryCursor>,
+        limit: usize,
+    ) -> Result<Expired<ExpiryCursor>, StoreError> {
+        self.inner.expire(expiry, from, limit).await
+    }
+
+    async fn expire_dead_letters(
+        &self,
+        rules: &[(Address, UnixMillis)],
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Expired<Sequence>, StoreError> {
+        self.inner.expire_dead_letters(rules, after, limit).await
     }
 
     async fn pending(

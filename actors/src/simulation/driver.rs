@@ -142,7 +142,7 @@ impl Life {
 
     /// What can be seen from outside at any time.
     fn look(&self) {
-        let (residents, mut state) = (self.gateway.residents(), self.world.state());
+        let (residents, mut state) = (self.gateway.headcount().inside(), self.world.state());
         let most = state.scenario.settings.max_resident;
         if residents > most {
             state.violate(|| format!("{residents} conversations are in memory, and {most} are allowed"));

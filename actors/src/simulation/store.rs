@@ -9,8 +9,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
-    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
+    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 use super::reference::{SeenStep, said};
@@ -168,6 +168,24 @@ impl Store for WatchedStore {
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
         self.inner.remove_erased(limit).await
+    }
+
+    async fn expire(
+        &self,
+        expiry: Expiry,
+        from: Option<ExpiryCursor>,
+        limit: usize,
+    ) -> Result<Expired<ExpiryCursor>, StoreError> {
+        self.inner.expire(expiry, from, limit).await
+    }
+
+    async fn expire_dead_letters(
+        &self,
+        rules: &[(Address, UnixMillis)],
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Expired<Sequence>, StoreError> {
+        self.inner.expire_dead_letters(rules, after, limit).await
     }
 
     async fn pending(

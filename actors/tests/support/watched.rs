@@ -10,8 +10,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
-    TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
+    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 /// What is watched, and what the store does besides.
@@ -104,6 +104,22 @@ impl Store for Watched {
     }
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
         self.0.remove_erased(limit).await
+    }
+    async fn expire(
+        &self,
+        expiry: Expiry,
+        from: Option<ExpiryCursor>,
+        limit: usize,
+    ) -> Result<Expired<ExpiryCursor>, StoreError> {
+        self.0.expire(expiry, from, limit).await
+    }
+    async fn expire_dead_letters(
+        &self,
+        rules: &[(Address, UnixMillis)],
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Expired<Sequence>, StoreError> {
+        self.0.expire_dead_letters(rules, after, limit).await
     }
     async fn transcript(
         &self,

@@ -6,6 +6,7 @@
 
 use crate::effect::{Effect, Erasure, Kept, Notice, Remains};
 use crate::outbox::Outbox;
+use crate::time::UnixMillis;
 use crate::words::{EndReason, WorkRecord};
 use crate::{Durable, Step};
 
@@ -18,12 +19,20 @@ impl Step<'_> {
         self.conversation.outbox = Outbox::default();
         // The assistant forgets its part of it.
         self.end_session(EndReason::Requested);
-        let stopped_at = self.conversation.durable.stopped_at;
-        self.conversation.durable = Durable { stopped_at, erased_at: Some(self.now), ..Durable::default() };
-        let kept = if stopped_at.is_some() { Kept::Lastingly } else { Kept::ForAWhile };
-        let remains = Remains { snapshot: self.conversation.snapshot(), kept };
+        let (durable, remains) = Durable::erased(self.conversation.durable.stopped_at, self.now);
+        self.conversation.durable = durable;
         self.emit(Effect::Erase(Erasure { upto, remains }));
         self.emit(Effect::Report(Notice::Erased { sequence: upto }));
+    }
+}
+
+impl Durable {
+    /// What a conversation knows after an erasure, and how that is kept.
+    pub(crate) fn erased(stopped_at: Option<UnixMillis>, now: UnixMillis) -> (Self, Remains) {
+        let durable = Self { stopped_at, erased_at: Some(now), ..Self::default() };
+        let kept = if stopped_at.is_some() { Kept::Lastingly } else { Kept::ForAWhile };
+        let snapshot = serde_json::to_vec(&durable).expect("a snapshot has only string keys and finite numbers");
+        (durable, Remains { snapshot, kept })
     }
 }
 
@@ -101,6 +110,21 @@ mod tests {
         assert_eq!(again.accept(24, text("hm"))[0], "has stopped 24");
         assert_eq!(again.accept(32, text("START"))[0], "opted in");
         assert!(again.accept(40, text("hi")).contains(&"ask 40/1 \"hi\" timeout 30s".to_owned()));
+    }
+
+    #[test]
+    fn whoever_erases_from_outside_leaves_the_same() {
+        let now = crate::time::UnixMillis(1_700_000_000_000);
+        let mut script = Script::new();
+        script.accept(8, text("STOP"));
+        let remains = crate::Conversation::remains(Some(&script.conversation.snapshot()), now);
+        let effects = script.accept(16, Work::Erase);
+        let left = String::from_utf8(remains.snapshot).unwrap();
+        assert_eq!(effects[0], format!("erase up to 16, leave {left} {:?}", remains.kept));
+        for nothing in [None, Some(&b"garbage"[..])] {
+            let remains = crate::Conversation::remains(nothing, now);
+            assert_eq!(remains.snapshot, b"{\"erased_at\":1700000000000}");
+        }
     }
 
     #[test]

@@ -217,9 +217,9 @@ fn each_text_says_with_which_turn_it_was_answered() {
     let token = crate::words::Token { turn: Sequence(16), attempt: 1 };
     let input = Input::AssistantReplied { token, answer: Box::new(answer("ok")) };
     let effects = script.conversation.handle(script.now, &script.policy, input);
-    let answered = effects.iter().filter_map(|effect| match effect {
-        Effect::Consume(consumed) => Some((consumed.record.sequence.0, consumed.answered_with)),
-        _ => None,
+    let answered = effects.iter().filter_map(|effect| {
+        let Effect::Consume(consumed) = effect else { return None };
+        Some((consumed.record.sequence.0, consumed.answered_with))
     });
     assert_eq!(answered.collect::<Vec<_>>(), [(8, Some(Sequence(16))), (16, None)]);
 }

@@ -8,7 +8,7 @@ use raconteur_conversation::policy::{
 };
 use raconteur_conversation::retry::Backoff;
 
-use super::samples::GATHER;
+use super::samples::{GATHER, RETENTION};
 use super::{key, quoted, span};
 
 pub(super) fn write_policy(text: &mut String, policy: &Policy) {
@@ -34,6 +34,7 @@ pub(super) fn write_policy(text: &mut String, policy: &Policy) {
         flood,
         gather: _,
         quiet_hours: _,
+        transcripts_kept: _,
     } = policy;
     let FloodLimit { turns, within } = flood.expect("users are limited by default");
     key(text, "session_timeout", span(*session_timeout), "How long the user may be silent before the session ends.");
@@ -68,6 +69,7 @@ pub(super) fn write_policy(text: &mut String, policy: &Policy) {
     key(text, "turns_max", turns, explanation);
     key(text, "turns_within", span(within), "How long that many turns are to last.");
     text.push_str(GATHER);
+    text.push_str(RETENTION);
     write_ask(text, ask);
     write_send(text, send);
 }

@@ -32,6 +32,11 @@ pub(super) const GATHER: &str = "\
 # gather_max = \"10s\"
 ";
 
+pub(super) const RETENTION: &str = "\
+# How long answered turns and dead letters are kept; as it stands, for ever. See docs/privacy.md.
+# transcripts_kept = \"90d\"
+";
+
 pub(super) const QUIET: &str = "
 # When users are texted only if they have texted first: what a request sends or starts, and words to who was silent, wait until it is
 # over. Times of day by the clock of a time zone of the IANA database. Never, where the section is left out.

@@ -77,6 +77,25 @@ fn default_loop_guard_within() -> Duration {
 }
 
 impl Settings {
+    /// An account that is reached at `public_url`, with everything else at its default.
+    #[must_use]
+    pub fn new(account_sid: &str, auth_token: Secret, public_url: &str) -> Self {
+        Self {
+            account_sid: account_sid.to_owned(),
+            auth_token,
+            previous_auth_token: None,
+            api_key_sid: None,
+            api_key_secret: None,
+            public_url: public_url.to_owned(),
+            base_url: default_base_url(),
+            connect_timeout: client::default_connect_timeout(),
+            media_check: default_media_check(),
+            loop_guard_texts: default_loop_guard_texts(),
+            loop_guard_within: default_loop_guard_within(),
+            outbound: Exceptions::default(),
+        }
+    }
+
     /// What Twilio takes for a loop, if it looks.
     pub(super) fn loop_guard(&self) -> Option<LoopGuard> {
         let (texts, within) = (self.loop_guard_texts, self.loop_guard_within);

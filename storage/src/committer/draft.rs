@@ -159,6 +159,18 @@ impl<'a, E: Engine> Draft<'a, E> {
         Ok(keys)
     }
 
+    /// Whether a key of a range has a value.
+    pub(super) fn has_any(&self, range: &Range<Vec<u8>>) -> Result<bool, StoreError> {
+        let written = |key: &[u8]| self.changes.get(key).or_else(|| self.batch.get(key));
+        let new = self.batch.range(range.clone()).chain(self.changes.range(range.clone()));
+        let mut any = new.into_iter().any(|(key, _)| written(key).is_some_and(Option::is_some));
+        self.engine.scan(range, Order::Ascending, &mut |key, _| {
+            any |= written(key).is_none_or(Option::is_some);
+            if any { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(any)
+    }
+
     /// A turn's page; `None` when none was kept, or it was erased.
     pub(super) fn page(&self, place: &Place, turn: Sequence) -> Result<Option<Page>, StoreError> {
         if self.erasing.is_under_way && erasure::under_way(self, place)?.is_some_and(|reach| turn <= reach.upto) {

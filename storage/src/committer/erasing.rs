@@ -52,6 +52,8 @@ impl<E: Engine> Writer<E> {
     pub(super) fn reach(&mut self, erase: &Erase) -> Reach {
         let letters = self.draw();
         self.erasing.is_under_way = true;
+        // It reaches further than one that is under way: letters that were passed over may go now.
+        self.erasing.letters = None;
         self.batch.insert(keys::META_FORMAT.to_vec(), Some(FORMAT.to_be_bytes().to_vec()));
         Reach { upto: erase.erasure.upto.min(Sequence(letters.0 - 1)), letters }
     }
@@ -114,20 +116,21 @@ impl<E: Engine> Writer<E> {
         Ok(numbers)
     }
 
-    /// Removes a dead letter, if it is meant.
+    /// Removes a dead letter, if it is meant. Returns whether it was.
     pub(super) fn remove_letter(
         &mut self,
         sequence: Sequence,
         is_meant: impl Fn(&DeadLetter) -> bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let record = RecordKey::dead_letter(sequence);
         let fetched = fetch::record(&*self.engine, &record)
             .and_then(|found| Ok(found.map(|(whole, _)| record::read_json::<DeadLetter>(&whole, 0)).transpose()?));
-        if fetch::skip_garbage(fetched)?.is_some_and(|letter| is_meant(&letter)) {
+        let goes = fetch::skip_garbage(fetched)?.is_some_and(|letter| is_meant(&letter));
+        if goes {
             let keys = self.draft().keys_in(&record.range())?;
             self.take(keys.into_iter().map(|key| (key, None)).collect());
         }
-        Ok(())
+        Ok(goes)
     }
 
     /// Forgets what was to remain for a while, and has.

@@ -77,6 +77,9 @@ pub async fn what_is_erased_is_out_of_sight_at_once_and_survives_so(site: &dyn S
         furnish(&*store, others, &other).await;
         let version = furnish(&*store, claim, &key).await;
         let request = accept(&*store, &key, "erase").await;
+        // What was damaged may be set aside between the request and the erasure.
+        let dead_letters = vec![letter(DeadLetter::FRESH, &key)];
+        ok(store.commit(claim, &key, Step { version, dead_letters, ..Step::default() }).await);
         let version = ok(store.commit(claim, &key, erasing(version, request)).await);
         assert_gone(&*store, &key).await;
         let loaded = load(&*store, claim, &key).await;
@@ -119,8 +122,8 @@ pub async fn erasing_goes_on_in_batches_after_a_restart(site: &dyn Site) {
     let sent_turn = {
         let store = open(site).await;
         let claim = claim(&*store, &key).await;
-        let (turn, _) = answer(&*store, claim, &key, ("first", &[sent("SM")])).await;
-        let version = furnish(&*store, claim, &key).await;
+        furnish(&*store, claim, &key).await;
+        let (turn, version) = answer(&*store, claim, &key, ("last", &[sent("SM")])).await;
         let request = accept(&*store, &key, "erase").await;
         ok(store.commit(claim, &key, erasing(version, request)).await);
         assert!(ok(store.remove_erased(1).await));

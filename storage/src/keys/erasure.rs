@@ -7,7 +7,8 @@ use raconteur_conversation::address::{Address, Shard};
 use raconteur_conversation::words::Sequence;
 
 use super::{
-    CONVERSATION, ERASURE, Place, REMAINS, RecordKey, TRANSCRIPT, after_prefix, all, join, push_address, read_numbers,
+    CONVERSATION, ERASURE, Place, REMAINS, RecordKey, TRANSCRIPT, USAGE, WORK, after_prefix, all, join, push_address,
+    read_numbers, split_address,
 };
 
 /// The mark of an erasure that is not carried out to its end.
@@ -48,6 +49,39 @@ pub(crate) fn transcript_between(place: &Place, behind: Option<Sequence>, upto: 
 pub(crate) fn works_behind(place: &Place, after: Option<Sequence>) -> Range<Vec<u8>> {
     let whole = super::works_of(place);
     after.map_or(whole.start, |after| after_prefix(RecordKey::work(place, after).0))..whole.end
+}
+
+/// The kinds of keys that begin with a place.
+pub(crate) const PLACED: [u8; 4] = [CONVERSATION, ERASURE, TRANSCRIPT, WORK];
+
+/// All keys of one of these kinds.
+pub(crate) fn placed_by(prefix: u8) -> Range<Vec<u8>> {
+    all(prefix)
+}
+
+/// The place in such a key.
+pub(crate) fn read_place(key: &[u8]) -> Option<Place> {
+    Place::split(key.split_at_checked(1)?.1).map(|(place, _)| place)
+}
+
+/// Where the next conversation may begin.
+pub(crate) fn behind_place(prefix: u8, place: &Place) -> Vec<u8> {
+    after_prefix(join(prefix, &[&place.0], 0))
+}
+
+pub(crate) fn all_usages() -> Range<Vec<u8>> {
+    all(USAGE)
+}
+
+pub(crate) fn read_usage_tenant(key: &[u8]) -> Option<Address> {
+    split_address(key.strip_prefix(&[USAGE])?).map(|(tenant, _)| tenant)
+}
+
+/// Where the usage of the next tenant may begin.
+pub(crate) fn behind_usages(tenant: &Address) -> Vec<u8> {
+    let mut prefix = vec![USAGE];
+    push_address(&mut prefix, tenant);
+    after_prefix(prefix)
 }
 
 /// All pages of a tenant's conversations in one shard.

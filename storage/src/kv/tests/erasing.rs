@@ -183,3 +183,25 @@ async fn the_mark_of_an_erasure_that_is_damaged_is_removed_and_hides_nothing() {
     assert!(store.remove_erased(10).await.unwrap() && !store.remove_erased(10).await.unwrap());
     assert_eq!(store.transcript(&key(), None, 10).await.unwrap().len(), 2);
 }
+
+/// While the first is carried out to its end, in one write with the second.
+#[tokio::test]
+async fn a_second_erasure_reaches_as_far_as_it_should() {
+    let engine = MemoryEngine::new();
+    let store = open(&engine);
+    let held = claim(&store).await;
+    let first = furnish(&store, held).await;
+    let version = store.commit(held, &key(), first).await.unwrap();
+    let sequence = accept(&store, "4").await;
+    let answered = vec![Answered { sequence, rows: Vec::new(), transcript: Some(page(sequence)) }];
+    let step = Step { version, snapshot: Some(b"{}".to_vec()), answered, ..Step::default() };
+    let version = store.commit(held, &key(), step).await.unwrap();
+    let request = accept(&store, "erase again").await;
+    let key = key();
+    let (second, removed) =
+        tokio::join!(store.commit(held, &key, erasing(version, request)), store.remove_erased(1_000));
+    assert!(second.is_ok() && removed.unwrap());
+    assert!(store.transcript(&key, None, 10).await.unwrap().is_empty());
+    while store.remove_erased(1_000).await.unwrap() {}
+    assert_eq!(traces(&engine), Vec::<Vec<u8>>::new());
+}
