@@ -41,6 +41,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 use uuid::Uuid;
 
+pub use chunks::SNAPSHOT_MAX;
 pub use kv::{KvStore, Options};
 pub use record::{DeadLetter, Delivery, TranscriptRow, TranscriptTurn};
 pub use usage::{Day, Usage};
@@ -176,8 +177,8 @@ pub struct Loaded {
 pub struct Listed {
     /// Whose.
     pub key: ConversationKey,
-    /// Its latest snapshot.
-    pub snapshot: Vec<u8>,
+    /// Its latest snapshot; `None` where its record cannot be read, because it is damaged or a newer version wrote it.
+    pub snapshot: Option<Vec<u8>>,
 }
 
 /// One page of what needs doing.

@@ -172,16 +172,15 @@ pub(super) fn conversations<E: Engine>(
     let mut after = after.as_ref().map(Place::of);
     let mut listed = Vec::new();
     for shard in (first.0..SHARDS).map(Shard) {
-        // One that cannot be read is not listed: then the shard is read on.
-        while listed.len() < limit {
-            let wanted = limit - listed.len();
-            let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), wanted)?;
+        if listed.len() < limit {
+            let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), limit - listed.len())?;
             for key in found.iter().filter_map(Place::key) {
-                listed.extend(snapshot(engine, &key)?.map(|snapshot| Listed { key, snapshot }));
-            }
-            after = found.last().cloned();
-            if found.len() < wanted {
-                break;
+                // A record that a newer version wrote is one conversation's affair: it must not hide the others.
+                let snapshot = match snapshot(engine, &key) {
+                    Err(StoreError::Newer { .. }) => None,
+                    read => read?,
+                };
+                listed.push(Listed { key, snapshot });
             }
         }
         after = None;
