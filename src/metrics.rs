@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use raconteur_actors::port::{Event, Observer};
+use raconteur_actors::port::{CaughtUp, Event, Incident, Observer, Reading, TurnedAway};
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::effect::{Consumed, Notice};
 use raconteur_conversation::words::{EndReason, Precedence, RowState, Work};
@@ -33,6 +33,9 @@ pub struct Metrics {
     texts: Counters,
     sessions_ended: Counters,
     notices: Counters,
+    turned_away: Counters,
+    catch_ups: Counters,
+    caught_up: Counters,
     losses: Losses,
 }
 
@@ -69,13 +72,30 @@ impl Metrics {
         let sessions_ended = counters(&mut registry, "sessions_ended", help, ("reason", &END_REASONS));
         let help = "What an operator may want to know";
         let notices = counters(&mut registry, "notices", help, ("kind", &Notice::KINDS));
+        let help = "Requests of providers that were turned away with 503";
+        let turned_away = counters(&mut registry, "turned_away", help, ("reason", &TurnedAway::NAMES));
+        let help = "Readings of providers' logs for texts that are missing";
+        let catch_ups = counters(&mut registry, "catch_ups", help, ("outcome", &Reading::NAMES));
+        let help = "Texts that were found in providers' logs";
+        let caught_up = counters(&mut registry, "caught_up_texts", help, ("outcome", &["taken", "known", "left"]));
         let help = "Events of the reports that never reached their sink";
         let reasons = ["queue_full", "spool_full", "spool_failed", "refused"];
         let lost = counters(&mut registry, "report_events_dropped", help, ("reason", &reasons));
         let [queue_full, spool_full, spool_failed, refused] =
             reasons.map(|reason| lost.get_or_create_owned(&[("reason", reason)]));
         let losses = Losses { queue_full, spool_full, spool_failed, refused };
-        Self { registry, turns, turn_seconds, texts, sessions_ended, notices, losses }
+        Self {
+            registry,
+            turns,
+            turn_seconds,
+            texts,
+            sessions_ended,
+            notices,
+            turned_away,
+            catch_ups,
+            caught_up,
+            losses,
+        }
     }
 
     /// The counters of lost events, for whoever reports.
@@ -116,6 +136,20 @@ impl Observer for Metrics {
             }
             Event::Noted(noted) => {
                 self.notices.get_or_create(&[("kind", noted.kind())]).inc();
+            }
+        }
+    }
+
+    fn observe_incident(&self, incident: &Incident) {
+        match incident {
+            Incident::TurnedAway(why) => {
+                self.turned_away.get_or_create(&[("reason", why.name())]).inc();
+            }
+            Incident::CaughtUp(CaughtUp { taken, known, left, outcome }) => {
+                self.catch_ups.get_or_create(&[("outcome", outcome.name())]).inc();
+                for (outcome, texts) in [("taken", taken), ("known", known), ("left", left)] {
+                    self.caught_up.get_or_create(&[("outcome", outcome)]).inc_by(*texts);
+                }
             }
         }
     }
@@ -267,6 +301,21 @@ mod tests {
         has(&metrics, "raconteur_sessions_ended_total{reason=\"timeout\"} 1");
         has(&metrics, "raconteur_notices_total{kind=\"cannot_switch\"} 1");
         has(&metrics, "raconteur_report_events_dropped_total{reason=\"refused\"} 3");
+    }
+
+    #[test]
+    fn what_is_turned_away_and_what_is_found_in_a_log_is_counted() {
+        let metrics = Metrics::new();
+        has(&metrics, "raconteur_turned_away_total{reason=\"too_slow\"} 0");
+        metrics.observe_incident(&Incident::TurnedAway(TurnedAway::Backlog));
+        let found = CaughtUp { taken: 2, known: 5, left: 1, outcome: Reading::Partial };
+        metrics.observe_incident(&Incident::CaughtUp(found));
+        has(&metrics, "raconteur_turned_away_total{reason=\"backlog\"} 1");
+        has(&metrics, "raconteur_catch_ups_total{outcome=\"partial\"} 1");
+        has(&metrics, "raconteur_catch_ups_total{outcome=\"complete\"} 0");
+        for (outcome, texts) in [("taken", 2), ("known", 5), ("left", 1)] {
+            has(&metrics, &format!("raconteur_caught_up_texts_total{{outcome=\"{outcome}\"}} {texts}"));
+        }
     }
 
     #[test]

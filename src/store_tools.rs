@@ -211,7 +211,7 @@ fn report(path: &Path, findings: &Findings, disk_bytes: u64) -> String {
     if findings.is_healthy() { text } else { text + DAMAGED }
 }
 
-const COUNTED: [(Kind, &str); 8] = [
+const COUNTED: [(Kind, &str); 9] = [
     (Kind::Conversation, "conversations"),
     (Kind::Work, "work records"),
     (Kind::Page, "pages of transcripts"),
@@ -220,6 +220,7 @@ const COUNTED: [(Kind, &str); 8] = [
     (Kind::DeadLetter, "dead letters"),
     (Kind::Usage, "days of usage"),
     (Kind::Claim, "claims"),
+    (Kind::Heard, "numbers whose log is read"),
 ];
 
 fn name(kind: Kind) -> &'static str {
@@ -227,6 +228,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Conversation => "conversation",
         Kind::Duplicate => "duplicate",
         Kind::Page => "page",
+        Kind::Heard => "heard",
         Kind::Claim => "claim",
         Kind::Deadline => "deadline",
         Kind::Usage => "usage",

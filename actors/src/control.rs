@@ -91,7 +91,7 @@ impl Control {
         let content = request.id.is_some().then_some(request.content);
         let id = request.id.unwrap_or_else(|| Uuid::from_u128(self.runtime.clock.seed()).to_string());
         // Not to be mistaken for a provider's id.
-        let offer = Offer { key: request.key, id: format!("request:{id}"), content, work: request.work };
+        let offer = Offer { key: request.key, id: format!("request:{id}"), content, work: request.work, at: None };
         match inbox::accept(&self.runtime, offer).await? {
             Outcome::Duplicate(sequence) => Ok(Taken { sequence, repeated: true }),
             Outcome::Accepted(sequence) => Ok(Taken { sequence, repeated: false }),

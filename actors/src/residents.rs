@@ -63,6 +63,11 @@ impl Residents {
         state.waiting.remove(place)
     }
 
+    /// How many are in.
+    pub(crate) fn inside(&self) -> usize {
+        lock(&self.state).inside
+    }
+
     /// Somebody waits.
     pub(crate) fn is_crowded(&self) -> bool {
         !lock(&self.state).waiting.is_empty()

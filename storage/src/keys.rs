@@ -5,6 +5,7 @@
 //! c | place | chunk                 conversation record   chunk 0: version, indexed deadline, hashes of the other chunks
 //! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id)
 //! h | place | sequence | chunk      transcript page       JSON
+//! l | tenant                        heard                 at u64: until then nothing is missing of what was sent to the number
 //! m | name                          meta                  format, clean, salt, sequence; importing while an import is not complete
 //! s | shard u16                     claim                 epoch u64
 //! t | at u64 | place                deadline index        (empty); one per conversation, named by its record
@@ -46,6 +47,7 @@ pub(crate) const META_IMPORTING: &[u8] = b"mimporting";
 const CONVERSATION: u8 = b'c';
 const DUPLICATE: u8 = b'd';
 const TRANSCRIPT: u8 = b'h';
+const HEARD: u8 = b'l';
 const SHARD: u8 = b's';
 const DEADLINE: u8 = b't';
 const USAGE: u8 = b'u';
@@ -188,6 +190,22 @@ pub(crate) fn duplicates() -> Range<Vec<u8>> {
     all(DUPLICATE)
 }
 
+/// Until when nothing is missing of what was sent to a number.
+pub(crate) fn heard(tenant: &Address) -> Vec<u8> {
+    let mut key = vec![HEARD];
+    push_address(&mut key, tenant);
+    key
+}
+
+pub(crate) fn all_heard() -> Range<Vec<u8>> {
+    all(HEARD)
+}
+
+pub(crate) fn read_heard(key: &[u8]) -> Option<Address> {
+    let (tenant, rest) = split_address(key.strip_prefix(&[HEARD])?)?;
+    rest.is_empty().then_some(tenant)
+}
+
 /// What one tenant has used on one day.
 pub(crate) fn usage(tenant: &Address, day: Day) -> Vec<u8> {
     let mut key = vec![USAGE];
@@ -322,6 +340,7 @@ mod tests {
             duplicate(&key("12345", "1").tenant, "id"),
             RecordKey::transcript(&one, Sequence(255)).chunk(0),
             RecordKey::transcript(&one, Sequence(256)).chunk(0),
+            heard(&key("12345", "1").tenant),
             META_CLEAN.to_vec(),
             META_FORMAT.to_vec(),
             shard(Shard(1)),
@@ -368,6 +387,7 @@ mod tests {
         assert_eq!(read_deadline(&deadline(UnixMillis(9), &place)), Some((UnixMillis(9), place.clone())));
         assert_eq!(read_shard(&shard(Shard(1023))), Some(Shard(1023)));
         assert_eq!(read_usage(&usage(&key("12345", "1").tenant, Day(9))), Some(Day(9)));
+        assert_eq!(read_heard(&heard(&key("12345", "1").tenant)), Some(key("12345", "1").tenant));
         let record = RecordKey::conversation(&place);
         assert_eq!(read_conversation(&record.chunk(0)), Some(place.clone()));
         assert_eq!(read_conversation(&record.chunk(1)), None);

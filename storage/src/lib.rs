@@ -16,7 +16,9 @@
 //! * [`Store::settle`] returns when the settlement is in line, not when it is on disk: losing one costs a look-up, never a text.
 //! * Sequences are drawn from one counter that never goes back, also across restarts; drawn numbers are multiples of
 //!   [`Sequence::STRIDE`].
-//! * After a failed write nothing more is accepted or committed: [`Store::failed`] resolves, and the process must end.
+//! * What [`Store::note_heard`] is told is written with something else, and is never ahead of what was submitted before it.
+//! * After a failed write, or one that does not end in time, nothing more is accepted or committed: [`Store::failed`] resolves, and
+//!   the process must end.
 //!
 //! [`KvStore`] keeps all this over an ordered map of bytes, the [`engine::Engine`]; the `conformance` suite (a feature) asserts it of any store.
 
@@ -339,6 +341,29 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unusable`].
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError>;
+
+    /// Whether a tenant's id was accepted before, and is remembered.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError>;
+
+    /// Which limit of all conversations together is reached, or nearly: so that what was refused is not offered again too soon.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn crowded(&self) -> Result<Option<Limit>, StoreError>;
+
+    /// Until when nothing is missing of what was sent to a number, as it was noted last; a number of which nothing was noted is
+    /// not listed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn heard(&self) -> Result<Vec<(Address, UnixMillis)>, StoreError>;
+
+    /// Notes until when nothing is missing of what was sent to these numbers. Written with the next batch that is written for
+    /// something else: it costs no sync of its own, and may be lost.
+    async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>);
 
     /// Pages of a conversation's transcript, newest first, at most `limit`, from before `before` on.
     ///

@@ -43,6 +43,9 @@ pub struct Settings {
     /// Whether media are looked at before they are sent, so that what Twilio would refuse goes as a link.
     #[serde(default = "default_media_check")]
     pub media_check: bool,
+    /// Whether Twilio's log is read, after a start and after a refusal, for texts that no webhook has brought.
+    #[serde(default = "default_catch_up")]
+    pub catch_up: bool,
     /// What may be asked for the sake of an address that is not of the configuration, although it is not public.
     #[serde(skip)]
     pub outbound: Exceptions,
@@ -53,6 +56,10 @@ fn default_base_url() -> String {
 }
 
 fn default_media_check() -> bool {
+    true
+}
+
+fn default_catch_up() -> bool {
     true
 }
 
@@ -149,6 +156,7 @@ pub(super) mod tests {
             base_url: default_base_url(),
             connect_timeout: client::default_connect_timeout(),
             media_check: default_media_check(),
+            catch_up: default_catch_up(),
             outbound: Exceptions::default(),
         }
     }
@@ -179,6 +187,7 @@ pub(super) mod tests {
             base_url: "ftp://api.twilio.com".into(),
             connect_timeout: Duration::ZERO,
             media_check: false,
+            catch_up: false,
             outbound: Exceptions::default(),
         };
         let problems = bad.problems();
@@ -249,6 +258,8 @@ pub(super) mod tests {
         assert_eq!(slower.connect_timeout, Duration::from_millis(250));
         let unchecked: Settings = toml::from_str(&format!("{text}media_check = false\n")).unwrap();
         assert!(read.media_check && !unchecked.media_check);
+        let lax: Settings = toml::from_str(&format!("{text}catch_up = false\n")).unwrap();
+        assert!(read.catch_up && !lax.catch_up);
         assert!(toml::from_str::<Settings>(&format!("{text}colour = \"red\"\n")).is_err());
     }
 }

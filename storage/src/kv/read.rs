@@ -198,6 +198,17 @@ fn places<E: Engine>(engine: &E, range: &std::ops::Range<Vec<u8>>, most: usize) 
     Ok(found)
 }
 
+/// Until when nothing is missing of what was sent to each number. One that cannot be read counts as not noted.
+pub(super) fn heard<E: Engine>(engine: &E) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+    let mut heard = Vec::new();
+    engine.scan(&keys::all_heard(), Order::Ascending, &mut |key, value| {
+        let at = value.try_into().map(|bytes| UnixMillis(u64::from_be_bytes(bytes))).ok();
+        heard.extend(keys::read_heard(key).zip(at));
+        ControlFlow::Continue(())
+    })?;
+    Ok(heard)
+}
+
 pub(super) fn usage<E: Engine>(
     engine: &E,
     tenant: &Address,

@@ -3,6 +3,7 @@
 mod crashes;
 mod damage;
 mod grouping;
+mod overload;
 mod showing;
 
 use async_trait::async_trait;
