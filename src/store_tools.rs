@@ -211,7 +211,7 @@ fn report(path: &Path, findings: &Findings, disk_bytes: u64) -> String {
     if findings.is_healthy() { text } else { text + DAMAGED }
 }
 
-const COUNTED: [(Kind, &str); 9] = [
+const COUNTED: [(Kind, &str); 11] = [
     (Kind::Conversation, "conversations"),
     (Kind::Work, "work records"),
     (Kind::Page, "pages of transcripts"),
@@ -221,6 +221,8 @@ const COUNTED: [(Kind, &str); 9] = [
     (Kind::Usage, "days of usage"),
     (Kind::Claim, "claims"),
     (Kind::Heard, "numbers whose log is read"),
+    (Kind::Erasure, "erasures under way"),
+    (Kind::Remains, "remains of erased conversations"),
 ];
 
 fn name(kind: Kind) -> &'static str {
@@ -232,6 +234,8 @@ fn name(kind: Kind) -> &'static str {
         Kind::Claim => "claim",
         Kind::Deadline => "deadline",
         Kind::Usage => "usage",
+        Kind::Erasure => "erasure",
+        Kind::Remains => "remains",
         Kind::Work => "work",
         Kind::DeadLetter => "dead_letter",
         Kind::Unknown => "unknown",

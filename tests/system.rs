@@ -27,6 +27,8 @@ mod operator;
 mod order;
 #[path = "system/overload.rs"]
 mod overload;
+#[path = "system/people.rs"]
+mod people;
 #[path = "system/phone.rs"]
 mod phone;
 #[path = "system/pipes.rs"]

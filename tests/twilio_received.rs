@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use raconteur::config::secret::Secret;
-use raconteur::guard::Exceptions;
 use raconteur::transport::twilio::{Settings, open};
 use raconteur::transport::{Channel, Webhook};
 use raconteur_actors::port::{LogsReceived, Transport};
@@ -23,19 +22,8 @@ const TENANT: &str = "+15550100";
 const ADA: &str = "+15550111";
 
 fn settings(base_url: &str) -> Settings {
-    Settings {
-        account_sid: ACCOUNT.into(),
-        auth_token: Secret::new(TOKEN),
-        previous_auth_token: None,
-        api_key_sid: None,
-        api_key_secret: None,
-        public_url: "https://sms.example.com".into(),
-        base_url: base_url.into(),
-        connect_timeout: Duration::from_secs(5),
-        media_check: false,
-        catch_up: true,
-        outbound: Exceptions::default(),
-    }
+    let settings = Settings::new(ACCOUNT, Secret::new(TOKEN), "https://sms.example.com");
+    Settings { base_url: base_url.into(), media_check: false, ..settings }
 }
 
 fn channel(base_url: &str) -> Channel {

@@ -6,12 +6,12 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::address::{Address, ConversationId, ConversationKey};
 use raconteur_conversation::session::Session;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Answer, AskError, EndReason, Pipe, Question, Sequence, SessionEnd, Work};
 use raconteur_conversation::{Conversation, View};
-use raconteur_storage::{Day, TranscriptTurn, Usage};
+use raconteur_storage::{Day, Store, TranscriptTurn, Usage};
 use uuid::Uuid;
 
 use crate::call;
@@ -202,6 +202,29 @@ impl Control {
         let behind = Sequence(taken.sequence.0.saturating_add(1));
         let page = self.transcript(key, Some(behind), 1).await?.into_iter().next();
         Ok(page.filter(|page| page.sequence == taken.sequence))
+    }
+
+    /// Whether a request waits to be carried out.
+    ///
+    /// # Errors
+    /// As [`Control::transcript`].
+    pub async fn is_pending(&self, key: &ConversationKey, taken: Taken) -> Result<bool, Refused> {
+        self.tenant(&key.tenant)?;
+        let before = Sequence(taken.sequence.0.saturating_sub(1));
+        let next = self.runtime.store.pending(key, Some(before), 1).await?;
+        Ok(next.first().is_some_and(|next| next.sequence() == taken.sequence))
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.runtime.store
+    }
+
+    /// A conversation's name in the log.
+    #[must_use]
+    pub fn log_id(&self, key: &ConversationKey) -> ConversationId {
+        self.runtime.log_id(key)
     }
 
     /// What a tenant has used, by day.

@@ -96,6 +96,8 @@ pub(crate) struct Resident {
     /// A snapshot that could not be read, until it is set aside.
     unreadable: Option<(Vec<u8>, SnapshotError)>,
     version: Version,
+    /// The store has a record of it, and with that a deadline in its list.
+    is_recorded: bool,
     /// The question that is with the assistant.
     asking: Option<(Sequence, AbortHandle)>,
     /// The deadline that the wheel has; a later one waits until this one fires.
@@ -174,6 +176,7 @@ impl Resident {
         let Activation { runtime, claim, key, tenant, mut loaded, reason, index, looked_at, woken } = activation;
         let rows = std::mem::take(&mut loaded.unsettled);
         let id = runtime.log_id(&key);
+        let is_recorded = loaded.snapshot.is_some() && !loaded.is_remains;
         let (conversation, unreadable) = Conversation::restore(key, loaded.snapshot.as_deref(), rows);
         let unreadable = unreadable.map(|error| {
             tracing::error!(conversation = %id, %error, "the conversation starts empty");
@@ -188,6 +191,7 @@ impl Resident {
             conversation,
             unreadable,
             version: loaded.version,
+            is_recorded,
             asking: None,
             listed: None,
             slot: None,
@@ -272,7 +276,7 @@ impl Resident {
     /// that has the same words.
     async fn other_texts(&self, since: UnixMillis) -> Result<Others, StoreError> {
         // A text may be sent as long after its turn as it is worth sending.
-        let oldest = since.minus(self.tenant.policy.send.valid_for);
+        let oldest = since.minus(self.tenant.policy.sent_within());
         let (mut others, mut before) = (Others::default(), None);
         loop {
             let turns = self.runtime.store.transcript(self.conversation.key(), before, step::TRANSCRIPT_PAGE).await?;
@@ -291,7 +295,7 @@ impl Resident {
         if loaded.version != self.version {
             return Err(StoreError::Stale);
         }
-        Ok(loaded.unread.into_iter().map(Input::WorkAccepted).collect())
+        Ok(vec![Input::InboxRead(admit::spared(loaded.unread))])
     }
 
     /// Lets the core handle these inputs as one step: its changes become durable together, then its acts are carried out.
@@ -347,7 +351,8 @@ impl Resident {
         index: DeadlineIndex,
     ) -> Result<(), StoreError> {
         let mut changes = step::changes(self.conversation.key(), now, effects);
-        let must_rearm = index == DeadlineIndex::Exact;
+        // Of one that was erased, or never was, nothing is listed: its name is not written down for that.
+        let must_rearm = index == DeadlineIndex::Exact && self.is_recorded && changes.step.erase.is_none();
         if !changes.awaited && !must_rearm {
             if !changes.step.marks.is_empty() {
                 let marks = std::mem::take(&mut changes.step.marks);
@@ -366,7 +371,9 @@ impl Resident {
                 self.listed = Some(at);
             }
         }
+        let is_recorded = step.snapshot.is_some() || (self.is_recorded && step.erase.is_none());
         self.version = self.runtime.store.commit(self.claim, self.conversation.key(), step).await?;
+        self.is_recorded = is_recorded;
         Ok(())
     }
 
@@ -410,6 +417,11 @@ impl Resident {
                     report::answered(id, &consumed);
                 }
                 Effect::Mark { id, state } if state.is_settled() => self.tell_observers(&Event::Settled(id, &state)),
+                Effect::Erase(erasure) => {
+                    if let Some((_, ask)) = self.asking.take_if(|(turn, _)| *turn <= erasure.upto) {
+                        ask.abort();
+                    }
+                }
                 Effect::RequestSlot { .. } | Effect::Mark { .. } | Effect::Save | Effect::Enqueue(_) => {}
                 Effect::SetAside { record, reason } => {
                     let conversation = id;

@@ -6,7 +6,7 @@ use raconteur_conversation::effect::{Consumed, Kind};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Others, RowState};
 use raconteur_storage::record::TranscriptRow;
-use raconteur_storage::{Answered, DeadLetter, Mark, Step, TranscriptTurn};
+use raconteur_storage::{Answered, DeadLetter, Erase, Mark, Step, TranscriptTurn};
 
 /// How many turns of a transcript are read at once.
 pub(crate) const TRANSCRIPT_PAGE: usize = 200;
@@ -42,6 +42,13 @@ pub(crate) fn changes(key: &ConversationKey, now: UnixMillis, effects: &[Effect]
                 let letter = DeadLetter { sequence: record.sequence, key, at: now, reason, work, bytes: None };
                 changes.step.dead_letters.push(letter);
             }
+            Effect::Erase(erasure) => {
+                // What was answered before is still counted; nothing else of it is worth writing down.
+                let Step { answered, marks, attempts, .. } = std::mem::take(&mut changes.step);
+                let erase = Some(Erase { erasure: erasure.clone(), at: now });
+                changes.step = Step { answered, marks, attempts, erase, ..Step::default() };
+                (changes.snapshot, changes.awaited) = (false, true);
+            }
             Effect::Mark { id, state } => mark(&mut changes.step, Mark { id: *id, state: state.clone() }),
             Effect::AskAssistant(_)
             | Effect::CheckMedia { .. }
@@ -62,6 +69,7 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
         RowState::Sent { provider_id } => others.known.push(provider_id.clone()),
         RowState::GivenUp => others.given_up.push(row.row.body.clone()),
         RowState::Queued
+        | RowState::Held { .. }
         | RowState::Sending { .. }
         | RowState::Retry { .. }
         | RowState::Unknown { .. }
@@ -70,7 +78,7 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
 }
 
 fn answered(consumed: &Consumed) -> Answered {
-    let Consumed { record, session, answered_at, asks, error, rows } = consumed;
+    let Consumed { record, session, answered_at, asks, error, answered_with, rows } = consumed;
     let transcript = TranscriptTurn {
         sequence: record.sequence,
         session: *session,
@@ -79,6 +87,7 @@ fn answered(consumed: &Consumed) -> Answered {
         answered_at: *answered_at,
         asks: *asks,
         error: error.clone(),
+        answered_with: *answered_with,
         rows: Vec::new(),
     };
     Answered { sequence: record.sequence, rows: rows.clone(), transcript: Some(transcript) }
@@ -99,6 +108,7 @@ fn mark(step: &mut Step, mark: Mark) {
 #[cfg(test)]
 mod tests {
     use raconteur_conversation::address::Address;
+    use raconteur_conversation::effect::{Erasure, Kept, Remains};
     use raconteur_conversation::words::{
         InboundMessage, OutboundId, OutboundRow, ProviderId, Sequence, Work, WorkRecord,
     };
@@ -120,6 +130,7 @@ mod tests {
             body: "hi".into(),
             media: Vec::new(),
             expires_at: UnixMillis(9),
+            unasked: false,
             state: RowState::Queued,
         };
         let work = Work::Message(InboundMessage::default());
@@ -132,6 +143,7 @@ mod tests {
             answered_at: UnixMillis(2),
             asks: 1,
             error: None,
+            answered_with: None,
             rows,
         }))
     }
@@ -152,6 +164,25 @@ mod tests {
         let changes = changes(&key(), UnixMillis(2), &[Effect::Mark { id: id(0), state: sent.clone() }]);
         assert!(!changes.awaited && !changes.snapshot);
         assert_eq!(changes.step.marks, [Mark { id: id(0), state: sent }]);
+    }
+
+    #[test]
+    fn an_erasure_writes_nothing_that_came_before_it_and_everything_that_comes_behind() {
+        let remains = Remains { snapshot: b"{}".to_vec(), kept: Kept::ForAWhile };
+        let erasure = Erasure { upto: Sequence(1), remains };
+        let letter = || {
+            let work = Work::End;
+            let sequence = Sequence(1);
+            let record = WorkRecord { sequence, accepted_at: UnixMillis(1), seed: 0, attempts: 0, alone: false, work };
+            Effect::SetAside { record: Box::new(record), reason: "poison".into() }
+        };
+        let before = [letter(), Effect::Save, Effect::Erase(erasure.clone())];
+        let erased = changes(&key(), UnixMillis(2), &before);
+        assert_eq!(erased.step.erase, Some(Erase { erasure, at: UnixMillis(2) }));
+        assert!(erased.awaited && !erased.snapshot && erased.step.dead_letters.is_empty());
+        let [.., erase] = before;
+        let behind = changes(&key(), UnixMillis(2), &[erase, consumed(1), letter()]);
+        assert!(behind.snapshot && behind.step.answered.len() == 1 && behind.step.dead_letters.len() == 1);
     }
 
     #[test]

@@ -51,6 +51,10 @@ pub enum Effect {
         reason: String,
     },
 
+    /// Delete what is kept of this conversation. What was ordered before it in the same step goes with it; what follows belongs to a
+    /// new life.
+    Erase(Erasure),
+
     /// The conversation tells itself something: keep this record with the step, as if it had been accepted.
     Enqueue(Box<WorkRecord>),
 
@@ -86,9 +90,12 @@ impl Effect {
             | Self::Forward(_)
             | Self::RequestSlot { .. }
             | Self::ReadLog(_) => Kind::Question,
-            Self::Consume(_) | Self::Mark { .. } | Self::Save | Self::SetAside { .. } | Self::Enqueue(_) => {
-                Kind::Change
-            }
+            Self::Consume(_)
+            | Self::Mark { .. }
+            | Self::Save
+            | Self::SetAside { .. }
+            | Self::Erase(_)
+            | Self::Enqueue(_) => Kind::Change,
             Self::Send(_) | Self::EndSession(_) => Kind::Act,
             Self::Report(_) => Kind::Note,
         }
@@ -108,8 +115,38 @@ pub struct Consumed {
     pub asks: u32,
     /// Why it failed; `None` when it did not.
     pub error: Option<String>,
+    /// The turn that it was gathered into and is answered with; `None` where it is a turn of its own.
+    pub answered_with: Option<Sequence>,
     /// What is to be sent for it, in order.
     pub rows: Vec<OutboundRow>,
+}
+
+/// What is to be deleted, and what stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Everything that was accepted up to this number goes, and what came of it.
+    pub upto: Sequence,
+    /// What stays.
+    pub remains: Remains,
+}
+
+/// What stays of a conversation that was erased. It names nobody and quotes nothing, and is kept where only those find it who know the
+/// numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remains {
+    /// A snapshot for [`crate::Conversation::restore`].
+    pub snapshot: Vec<u8>,
+    /// How long it is kept.
+    pub kept: Kept,
+}
+
+/// How long remains are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// As long as the ids by which repeated texts are recognised.
+    ForAWhile,
+    /// Until the user comes back: he has stopped our texts.
+    Lastingly,
 }
 
 /// Something an operator may want to know. None of these spoils a turn.
@@ -156,6 +193,11 @@ pub enum Notice {
         /// Which.
         sequence: Sequence,
     },
+    /// The user texts faster than one user may: this text waits for its turn.
+    SlowedDown {
+        /// Which.
+        sequence: Sequence,
+    },
     /// The user wants none of our texts from now on.
     OptedOut {
         /// Who says so.
@@ -177,6 +219,11 @@ pub enum Notice {
     },
     /// A timeout turn would have come so late that it was left out, or had no number that is surely free.
     TimeoutTurnSkipped,
+    /// Everything that was kept of the user was deleted, as a request wanted.
+    Erased {
+        /// Which.
+        sequence: Sequence,
+    },
     /// The session has another assistant from now on.
     Switched,
     /// An answer came after it was no longer asked for.
@@ -225,7 +272,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every kind of notice.
-    pub const KINDS: [&str; 21] = [
+    pub const KINDS: [&str; 23] = [
         "unknown_command",
         "malformed_command",
         "bad_response_timeout",
@@ -237,7 +284,9 @@ impl Notice {
         "no_session",
         "nothing_to_act_in",
         "timeout_turn_skipped",
+        "erased",
         "switched",
+        "slowed_down",
         "opted_out",
         "opted_in",
         "has_stopped",
@@ -264,7 +313,9 @@ impl Notice {
             Self::NoSession { .. } => "no_session",
             Self::NothingToActIn { .. } => "nothing_to_act_in",
             Self::TimeoutTurnSkipped => "timeout_turn_skipped",
+            Self::Erased { .. } => "erased",
             Self::Switched => "switched",
+            Self::SlowedDown { .. } => "slowed_down",
             Self::OptedOut { .. } => "opted_out",
             Self::OptedIn => "opted_in",
             Self::HasStopped { .. } => "has_stopped",
@@ -312,6 +363,7 @@ impl From<&Work> for StartedBy {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Preference(_)
+            | Work::Erase
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => Self::Request,
         }

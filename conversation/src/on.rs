@@ -6,8 +6,13 @@ mod assistant;
 mod control;
 mod deadline;
 mod delivery;
+mod erasure;
 mod inbound;
 mod keyword;
+mod next;
+mod quiet;
+
+pub(crate) use next::Held;
 
 use crate::Step;
 use crate::effect::Effect;

@@ -11,6 +11,8 @@
 //! POST   /texts                      send a text, session or not
 //! POST   /pipes                      open a pipe: the user's texts go to a voice gateway
 //! GET    /pipes/{pipe}               look at it       DELETE: close it       POST .../texts: send a text through it
+//! GET    /users/{user}/export        everything that is kept of a person
+//! DELETE /users/{user}               erase it
 //! GET    /usage                      what was used, by day
 //! POST   /test/provider              send a test text and say what became of it       /test/assistant  ask the assistant
 //! ```
@@ -20,6 +22,7 @@
 
 mod access;
 mod body;
+mod people;
 mod pipes;
 mod problem;
 mod reading;
@@ -36,7 +39,7 @@ use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
@@ -92,6 +95,8 @@ pub(super) fn router(control: Control, tenants: BTreeMap<Address, ControlConfig>
         .route("/{tenant}/pipes", post(pipes::open))
         .route("/{tenant}/pipes/{pipe}", get(pipes::look).delete(pipes::close))
         .route("/{tenant}/pipes/{pipe}/texts", post(pipes::send))
+        .route("/{tenant}/users/{user}", delete(people::erase))
+        .route("/{tenant}/users/{user}/export", get(people::export))
         .route("/{tenant}/usage", get(reading::usage))
         .route("/{tenant}/test/provider", post(trying::provider))
         .route("/{tenant}/test/assistant", post(trying::assistant))

@@ -76,6 +76,7 @@ impl Desk {
             | Work::Send(_)
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
+            | Work::Erase
             | Work::Preference(_)
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => {}

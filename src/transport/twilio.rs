@@ -22,7 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use raconteur_actors::port::{LogsReceived, Transport};
 use raconteur_conversation::address::Address;
-use raconteur_conversation::policy::MediaCheck;
+use raconteur_conversation::policy::{LoopGuard, MediaCheck};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     LogPage, LogUnreadable, LoggedText, Lookup, Media, MediaVerdict, OutboundMessage, ProviderId, Received, Repeat,
@@ -30,6 +30,8 @@ use raconteur_conversation::words::{
 };
 
 pub use settings::Settings;
+#[cfg(all(feature = "cli", unix))]
+pub(crate) use signature::sign_fields as sign;
 
 use crate::check::Verdict;
 use crate::client::{Outbound, client};
@@ -62,7 +64,7 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
     let media = settings.media_check.then(guarded).transpose().map_err(|error| vec![error.to_string()])?;
     let logs_received = if settings.catch_up { LogsReceived::Yes } else { LogsReceived::No };
     let (rest, status_url) = (Rest::new(http, settings), format!("{address}/status"));
-    let transport = Twilio { rest, status_url, media, logs_received };
+    let transport = Twilio { rest, status_url, media, loop_guard: settings.loop_guard(), logs_received };
     let webhook = TwilioWebhook::new(address, settings);
     Ok(Channel { transport: Arc::new(transport), webhook: Some(Arc::new(webhook)), routes: None })
 }
@@ -99,6 +101,8 @@ struct Twilio {
     media: Option<Outbound>,
     /// Whether its log is read for texts that no webhook has brought.
     logs_received: LogsReceived,
+    /// What Twilio takes for a loop (error 14107).
+    loop_guard: Option<LoopGuard>,
 }
 
 #[async_trait]
@@ -139,6 +143,10 @@ impl Transport for Twilio {
 
     fn media_max(&self) -> usize {
         MEDIA_MAX
+    }
+
+    fn loop_guard(&self) -> Option<LoopGuard> {
+        self.loop_guard
     }
 
     fn media_check(&self) -> MediaCheck {

@@ -39,7 +39,7 @@ impl Damage {
     }
 }
 
-fn check_format(found: u8) -> Result<(), Damage> {
+pub(crate) fn check_format(found: u8) -> Result<(), Damage> {
     // Formats begin at 1 and grow by one: what is far away was never a format.
     match found {
         FORMAT => Ok(()),

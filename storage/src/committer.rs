@@ -11,6 +11,7 @@
 
 mod commit;
 mod draft;
+mod erasing;
 mod inboxes;
 mod load;
 mod opening;
@@ -69,6 +70,7 @@ pub(crate) enum Request {
     Settle(Claim, ConversationKey, Vec<Mark>),
     Receipt(ConversationKey, Receipt, UnixMillis, Reply<bool>),
     ForgetDuplicates(UnixMillis, usize, Reply<()>),
+    RemoveErased(usize, Reply<bool>),
     /// Entries of the deadline index that their conversations do not know.
     DropDeadlines(Vec<(UnixMillis, ConversationKey)>),
     /// Until when nothing is missing of what was sent to these numbers.
@@ -222,6 +224,7 @@ fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round)
         Request::ForgetDuplicates(before, limit, reply) => {
             round.answer(reply, writer.forget_duplicates(before, limit));
         }
+        Request::RemoveErased(limit, reply) => round.answer(reply, writer.remove_erased(limit)),
         Request::DropDeadlines(entries) => {
             if let Err(error) = writer.drop_deadlines(&entries) {
                 tracing::warn!(%error, "deadlines that nobody knows were not removed");

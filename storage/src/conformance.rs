@@ -5,6 +5,7 @@
 
 mod accepting;
 mod committing;
+mod erasing;
 mod opening;
 mod reading;
 mod sending;
@@ -24,6 +25,7 @@ use crate::{
 
 pub use accepting::*;
 pub use committing::*;
+pub use erasing::*;
 pub use opening::*;
 pub use reading::*;
 pub use sending::*;
@@ -43,6 +45,7 @@ pub async fn suite<S: Site>(fresh: impl Fn() -> S) {
     accepting::all(&fresh).await;
     committing::all(&fresh).await;
     sending::all(&fresh).await;
+    erasing::all(&fresh).await;
     reading::all(&fresh).await;
     opening::all(&fresh).await;
 }
@@ -96,7 +99,14 @@ fn states(loaded: &Loaded) -> Vec<RowState> {
 
 fn row(turn: Sequence, part: u16, state: RowState) -> OutboundRow {
     let id = OutboundId { turn, part };
-    OutboundRow { id, body: format!("part {part}"), media: Vec::new(), expires_at: UnixMillis(9_000_000), state }
+    OutboundRow {
+        id,
+        body: format!("part {part}"),
+        media: Vec::new(),
+        expires_at: UnixMillis(9_000_000),
+        unasked: false,
+        state,
+    }
 }
 
 fn sending() -> RowState {
@@ -116,6 +126,7 @@ fn page(sequence: Sequence) -> TranscriptTurn {
         accepted_at: UnixMillis(1_000),
         answered_at: UnixMillis(2_000),
         asks: 1,
+        answered_with: None,
         error: None,
         rows: Vec::new(),
     }

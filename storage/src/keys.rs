@@ -4,9 +4,11 @@
 //! ```text
 //! c | place | chunk                 conversation record   chunk 0: version, indexed deadline, hashes of the other chunks
 //! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id)
+//! e | place                         erasure               upto u64, letters u64; there until everything below is deleted
 //! h | place | sequence | chunk      transcript page       JSON
 //! l | tenant                        heard                 at u64: until then nothing is missing of what was sent to the number
 //! m | name                          meta                  format, clean, salt, sequence; importing while an import is not complete
+//! o | keyed hash of a place         remains               of an erased conversation, see `erasure.rs`
 //! s | shard u16                     claim                 epoch u64
 //! t | at u64 | place                deadline index        (empty); one per conversation, named by its record
 //! u | tenant | day u32              usage                 counters u64
@@ -19,6 +21,7 @@
 //! tenant   = length u8 | bytes        sequence = u64        chunk = u16
 //! ```
 
+mod erasure;
 mod name;
 
 use std::ops::{Range, RangeInclusive};
@@ -28,6 +31,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 use uuid::Uuid;
 
+pub(crate) use erasure::*;
 pub(crate) use name::Name;
 
 use crate::usage::Day;
@@ -46,8 +50,10 @@ pub(crate) const META_IMPORTING: &[u8] = b"mimporting";
 
 const CONVERSATION: u8 = b'c';
 const DUPLICATE: u8 = b'd';
+const ERASURE: u8 = b'e';
 const TRANSCRIPT: u8 = b'h';
 const HEARD: u8 = b'l';
+const REMAINS: u8 = b'o';
 const SHARD: u8 = b's';
 const DEADLINE: u8 = b't';
 const USAGE: u8 = b'u';
@@ -75,6 +81,11 @@ impl Place {
         let (tenant, rest) = split_address(rest)?;
         let (user, rest) = split_address(rest)?;
         rest.is_empty().then_some(ConversationKey { tenant, user })
+    }
+
+    /// As it stands inside keys.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Takes a place off the front of a key's tail.
@@ -338,11 +349,14 @@ mod tests {
             RecordKey::conversation(&one).chunk(256),
             RecordKey::conversation(&two).chunk(0),
             duplicate(&key("12345", "1").tenant, "id"),
+            erasure(&one),
+            erasure(&two),
             RecordKey::transcript(&one, Sequence(255)).chunk(0),
             RecordKey::transcript(&one, Sequence(256)).chunk(0),
             heard(&key("12345", "1").tenant),
             META_CLEAN.to_vec(),
             META_FORMAT.to_vec(),
+            remains(&[7; 32]),
             shard(Shard(1)),
             shard(Shard(256)),
             deadline(UnixMillis(255), &two),

@@ -23,9 +23,10 @@ use uuid::Uuid;
 
 use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Shore, Writer};
 use crate::engine::Engine;
+use crate::erasure::Veil;
 use crate::keys;
 use crate::{
-    Accepted, Claim, Day, DeadLetter, Limit, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError,
+    Accepted, Claim, Day, DeadLetter, Limit, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
     TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
@@ -314,6 +315,10 @@ impl<E: Engine> Store for KvStore<E> {
         drop(self.queue(Request::NoteHeard(heard)).await);
     }
 
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
+        self.ask(|reply| Request::RemoveErased(limit, reply)).await
+    }
+
     async fn transcript(
         &self,
         key: &ConversationKey,
@@ -324,9 +329,19 @@ impl<E: Engine> Store for KvStore<E> {
         self.read(move |engine| read::transcript(engine, &key, before, limit)).await
     }
 
-    async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError> {
         let key = key.clone();
-        self.read(move |engine| read::snapshot(engine, &key)).await
+        self.read(move |engine| read::pending(engine, &key, after, limit)).await
+    }
+
+    async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let (key, veil) = (key.clone(), Veil::new(self.opening.salt));
+        self.read(move |engine| read::snapshot_or_remains(engine, veil, &key)).await
     }
 
     async fn conversations(

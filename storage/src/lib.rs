@@ -17,6 +17,8 @@
 //! * Sequences are drawn from one counter that never goes back, also across restarts; drawn numbers are multiples of
 //!   [`Sequence::STRIDE`].
 //! * What [`Store::note_heard`] is told is written with something else, and is never ahead of what was submitted before it.
+//! * What a step erases is out of sight with it, whole or not at all, and surely deleted once [`Store::remove_erased`] says so, however often
+//!   the process dies in between. Ids that were accepted stay known, and what remains is found by the same numbers only.
 //! * After a failed write, or one that does not end in time, nothing more is accepted or committed: [`Store::failed`] resolves, and
 //!   the process must end.
 //!
@@ -28,6 +30,7 @@ mod committer;
 pub mod conformance;
 pub mod dump;
 pub mod engine;
+mod erasure;
 mod fetch;
 mod keys;
 mod kv;
@@ -44,6 +47,7 @@ use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, 
 use uuid::Uuid;
 
 pub use chunks::SNAPSHOT_MAX;
+pub use erasure::Erase;
 pub use kv::{KvStore, Options};
 pub use record::{DeadLetter, Delivery, TranscriptRow, TranscriptTurn};
 pub use usage::{Day, Usage};
@@ -125,6 +129,8 @@ pub struct Step {
     pub enqueued: Vec<WorkRecord>,
     /// What is added to the dead letters.
     pub dead_letters: Vec<DeadLetter>,
+    /// Everything that is kept of the conversation goes, and what the rest of the step adds to it before `upto` goes along.
+    pub erase: Option<Erase>,
 }
 
 /// How exactly [`Store::deadlines`] follows the deadline of a step. Most deadlines only move later, and an entry that is too
@@ -166,6 +172,8 @@ pub struct Loaded {
     pub version: Version,
     /// What the last commit wrote; `None` for a conversation that has none, or whose record could not be read.
     pub snapshot: Option<Vec<u8>>,
+    /// `snapshot` is what remains of an erased conversation: there is no record of it.
+    pub is_remains: bool,
     /// Unread records, in order of acceptance, at most the number asked for.
     pub unread: Vec<WorkRecord>,
     /// Outbound rows that are not settled, in order, each with the random seed of the work record it answers.
@@ -181,6 +189,31 @@ pub struct Listed {
     pub key: ConversationKey,
     /// Its latest snapshot; `None` where its record cannot be read, because it is damaged or a newer version wrote it.
     pub snapshot: Option<Vec<u8>>,
+}
+
+/// Work that is not done with.
+#[derive(Clone, Debug)]
+pub enum Pending {
+    /// Nobody has answered it yet.
+    Unread(WorkRecord),
+    /// Its answer is on its way.
+    Unsettled {
+        /// What it answers.
+        sequence: Sequence,
+        /// The texts that are not settled.
+        rows: Vec<OutboundRow>,
+    },
+}
+
+impl Pending {
+    /// Its place in the order of acceptance.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        match self {
+            Self::Unread(record) => record.sequence,
+            Self::Unsettled { sequence, .. } => *sequence,
+        }
+    }
 }
 
 /// One page of what needs doing.
@@ -365,6 +398,12 @@ pub trait Store: Send + Sync + 'static {
     /// something else: it costs no sync of its own, and may be lost.
     async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>);
 
+    /// Deletes what was erased and is only hidden yet, at most `limit` values. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError>;
+
     /// Pages of a conversation's transcript, newest first, at most `limit`, from before `before` on.
     ///
     /// # Errors
@@ -376,7 +415,18 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<TranscriptTurn>, StoreError>;
 
-    /// The latest snapshot of a conversation, for those who only look; `None` where there is none.
+    /// Work of a conversation that is not done with, for those who only look: in order of acceptance, at most `limit`, from after `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError>;
+
+    /// The latest snapshot of a conversation, for those who only look, or what remains of it; `None` where there is none.
     ///
     /// # Errors
     /// [`StoreError::Unusable`].

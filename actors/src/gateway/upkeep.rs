@@ -1,5 +1,5 @@
 //! What a gateway does besides: it sweeps the store for work whose hint was lost, sends idle conversations back to disk,
-//! forgets old duplicate marks, and watches that the store is alive.
+//! forgets old duplicate marks, deletes what was erased, and watches that the store is alive.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,6 +19,10 @@ use crate::shard::ShardMsg;
 const PAGE: usize = 1_000;
 /// How many duplicate marks are looked at with each sweep.
 const MARKS: usize = 500;
+/// How many values of erased conversations are deleted at once, and how often with each sweep at most: a long transcript must not hold
+/// back those who write beside it.
+const ERASED: usize = 500;
+const ERASED_TIMES: usize = 20;
 /// How often idle conversations are looked for; when memory is full, how often room is made.
 const PASSIVATE_EVERY: Duration = Duration::from_secs(5);
 const SQUEEZE_EVERY: Duration = Duration::from_millis(100);
@@ -73,6 +77,11 @@ async fn sweep_page(
     }
     if first {
         runtime.store.forget_duplicates(now.minus(runtime.settings.remember_duplicates), MARKS).await?;
+        for _ in 0..ERASED_TIMES {
+            if !runtime.store.remove_erased(ERASED).await? {
+                break;
+            }
+        }
     }
     // Pages follow each other without a pause only as fast as the shards are told: let them run.
     tokio::task::yield_now().await;

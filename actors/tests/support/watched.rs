@@ -10,7 +10,7 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Limit, Listed, Loaded, Mark, NewWork, Opening, Step, Store, StoreError,
+    Accepted, Claim, Day, DeadLetter, Limit, Listed, Loaded, Mark, NewWork, Opening, Pending, Step, Store, StoreError,
     TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
@@ -46,6 +46,7 @@ fn is_poisonous(step: &Step) -> bool {
         | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
+        | Work::Erase
         | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => false,
@@ -113,6 +114,9 @@ impl Store for Watched {
     async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>) {
         self.0.note_heard(heard).await;
     }
+    async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
+        self.0.remove_erased(limit).await
+    }
     async fn transcript(
         &self,
         key: &ConversationKey,
@@ -120,6 +124,14 @@ impl Store for Watched {
         limit: usize,
     ) -> Result<Vec<TranscriptTurn>, StoreError> {
         self.0.transcript(key, before, limit).await
+    }
+    async fn pending(
+        &self,
+        key: &ConversationKey,
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Vec<Pending>, StoreError> {
+        self.0.pending(key, after, limit).await
     }
     async fn snapshot(&self, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
         self.0.snapshot(key).await

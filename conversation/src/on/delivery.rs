@@ -10,6 +10,7 @@ use crate::effect::{Effect, Notice, OptedOutBy};
 use crate::outbox::{Entry, Need, Phase};
 use crate::policy::{DoubtPolicy, KeywordHandling};
 use crate::segment;
+use crate::streak::{Place, Streak};
 use crate::time::UnixMillis;
 use crate::words::{LoggedMessage, Lookup, Others, OutboundId, OutboundMessage, ProviderId, RowState, SendError};
 
@@ -18,6 +19,14 @@ const LOG_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why a text stays in doubt.
 const NO_WORD: &str = "there is no log that could be asked, or it is no longer worth sending again";
+
+/// Why a text stays in doubt that may be one of those that were erased.
+const ERASED: &str =
+    "what was sent before everything was erased is no longer known, and the log has a text with the same words";
+
+/// A text that is in doubt so soon after an erasure could be taken for one that was sent before it: the log is read back to some minutes
+/// before the call, and a call that was under way then may have reached the provider later.
+const ERASED_REACH: Duration = Duration::from_secs(3_600);
 
 /// Why a text stays in doubt that the log may or may not have.
 const NO_TELLING: &str =
@@ -29,8 +38,14 @@ impl Step<'_> {
         loop {
             match self.conversation.outbox.need(self.now, self.policy) {
                 Need::Nothing => return,
-                Need::Slot => return self.request_slot(),
+                Need::Slot => {
+                    return match self.paused_until() {
+                        Some(until) => self.pause_head(until),
+                        None => self.request_slot(),
+                    };
+                }
                 Need::Log => return self.read_log(),
+                Need::Rest(until) => return self.rest_head(until),
                 Need::Expire => self.fail_head("expired", "it could not be sent while it was worth sending"),
                 Need::Verdict => self.judge_head(NO_WORD),
             }
@@ -44,20 +59,26 @@ impl Step<'_> {
             return;
         };
         entry.phase = Phase::Idle;
-        if now >= entry.row.expires_at {
+        if now >= entry.row.expires_at || self.conversation.outbox.rests_until(now, self.policy).is_some() {
             return;
         }
+        let Some(entry) = self.conversation.outbox.head() else { return };
         (entry.phase, entry.tried) = (Phase::Calling, true);
         entry.row.state = RowState::Sending { since: now };
         let message = self.message(now);
         self.emit(Effect::Mark { id, state: RowState::Sending { since: now } });
+        self.count_into_streak();
         self.emit(Effect::Send(Box::new(message)));
     }
 
     pub(crate) fn on_text_sent(&mut self, id: OutboundId, provider_id: ProviderId) {
         // A text that was never tried cannot have been taken, whatever a receipt says.
-        if self.conversation.outbox.head_is(id).is_some_and(|entry| entry.tried) {
+        if let Some(entry) = self.conversation.outbox.head_is(id).filter(|entry| entry.tried) {
+            let was_calling = entry.phase == Phase::Calling;
             self.conversation.outbox.pop();
+            if was_calling {
+                self.end_call();
+            }
             self.emit(Effect::Mark { id, state: RowState::Sent { provider_id } });
         }
     }
@@ -69,10 +90,10 @@ impl Step<'_> {
         };
         entry.phase = Phase::Idle;
         let (wait, pause) = (entry.wait(&self.policy.send.backoff), self.policy.send.pause);
+        let is_last = self.policy.send.retries.is_some_and(|most| entry.tries >= most);
+        self.end_call();
         match error {
-            SendError::Retry { reason, .. } if self.policy.send.retries.is_some_and(|most| entry.tries >= most) => {
-                self.fail_head("retries_exhausted", &reason);
-            }
+            SendError::Retry { reason, .. } if is_last => self.fail_head("retries_exhausted", &reason),
             SendError::Retry { after, .. } => self.retry_head(wait.max(after.unwrap_or_default())),
             SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(pause)),
             SendError::Misconfigured { .. } => self.retry_head(pause),
@@ -85,6 +106,7 @@ impl Step<'_> {
                 }
             }
             SendError::Unknown { reason } => {
+                let Some(entry) = self.conversation.outbox.head() else { return };
                 let since = entry.began(now);
                 entry.row.state = RowState::Unknown { since };
                 self.emit(Effect::Mark { id, state: RowState::Unknown { since } });
@@ -94,13 +116,15 @@ impl Step<'_> {
     }
 
     pub(crate) fn on_log_read(&mut self, id: OutboundId, lookup: Lookup, others: &Others) {
-        let now = self.now;
+        let (now, erased_at) = (self.now, self.conversation.durable.erased_at);
         let Some(entry) = self.conversation.outbox.head_is(id).filter(|entry| entry.phase == Phase::ReadingLog) else {
             return;
         };
         entry.phase = Phase::Idle;
+        let is_strange = erased_at.is_some_and(|at| entry.began(now) < at.plus(ERASED_REACH));
         match lookup {
             Lookup::Readable(logged) => match matching(&entry.row.body, logged, others) {
+                Match::This(_) if is_strange => self.judge_head(ERASED),
                 Match::This(provider_id) => self.on_text_sent(id, provider_id),
                 Match::Nothing => self.queue_again(),
                 Match::Perhaps => self.judge_head(NO_TELLING),
@@ -177,6 +201,39 @@ impl Step<'_> {
         self.drop_rest_of(id);
         self.note_failed_text(id, code.to_owned(), reason.to_owned());
         self.emit(Effect::Save);
+    }
+}
+
+/// A provider that stops what looks like a loop.
+impl Step<'_> {
+    /// Until when the next text must wait, so that the provider takes none for part of a loop.
+    fn paused_until(&mut self) -> Option<UnixMillis> {
+        let guard = self.policy.send.loop_guard.as_ref()?;
+        self.conversation.durable.streak.as_mut()?.closed_until(self.now, &self.policy.send, guard)
+    }
+
+    fn pause_head(&mut self, until: UnixMillis) {
+        if let Some(entry) = self.conversation.outbox.head() {
+            entry.phase = Phase::Pausing { until };
+        }
+    }
+
+    /// The first text of a streak is written down with its turn, or never: one fewer does no harm.
+    fn count_into_streak(&mut self) {
+        let Some(guard) = &self.policy.send.loop_guard else { return };
+        let streak = self.conversation.durable.streak;
+        let (streak, place) = Streak::begin(streak, self.now, &self.policy.send, guard);
+        self.conversation.durable.streak = Some(streak);
+        match place {
+            Place::First => {}
+            Place::Later => self.emit(Effect::Save),
+        }
+    }
+
+    fn end_call(&mut self) {
+        if let Some(streak) = &mut self.conversation.durable.streak {
+            streak.end(self.now);
+        }
     }
 }
 

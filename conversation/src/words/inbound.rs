@@ -174,6 +174,8 @@ pub enum Work {
     /// The provider says that the user has stopped our texts or wants them again, and has answered him itself. Consumed even while a
     /// turn is open.
     Preference(Keyword),
+    /// Someone asks that everything be deleted that is kept of this person. Consumed even while a turn is open.
+    Erase,
     /// The conversation tells itself: the assistant ordered a turn without waiting for the user (`smsActForceNoInputTurn`).
     NoInput {
         /// In this session.
@@ -210,7 +212,8 @@ impl Work {
             | Self::Send(_)
             | Self::OpenPipe(_)
             | Self::ClosePipe { .. }
-            | Self::Preference(_) => Precedence::Control,
+            | Self::Preference(_)
+            | Self::Erase => Precedence::Control,
         }
     }
 }

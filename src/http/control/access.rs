@@ -2,7 +2,8 @@
 //!
 //! A number that is not ours and wrong credentials are answered alike and take as long, so that nobody finds out which numbers
 //! there are. What is compared are hashes, in a time that does not tell how much of them is the same. A token has scopes: `read` looks,
-//! `send` sends texts, `control` does everything; what is not told apart here needs `control`.
+//! `send` sends texts, `control` does everything; what is not told apart here needs `control`, and so does what shows everything that is
+//! kept of a person, for it has what an assistant remembers of him.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +33,9 @@ pub(super) struct Access {
 
 /// The scope that a request needs.
 pub(super) fn needed(method: &Method, path: &str) -> Scope {
-    if [Method::GET, Method::HEAD].contains(method) {
+    if path.ends_with("/export") {
+        Scope::Control
+    } else if [Method::GET, Method::HEAD].contains(method) {
         Scope::Read
     } else if *method == Method::POST && path.ends_with("/texts") {
         Scope::Send
@@ -210,6 +213,8 @@ mod tests {
             (Method::GET, "/+1555/sessions", Scope::Read),
             (Method::HEAD, "/+1555/usage", Scope::Read),
             (Method::GET, "/+1555/pipes/x", Scope::Read),
+            (Method::GET, "/+1555/users/+1556/export", Scope::Control),
+            (Method::DELETE, "/+1555/users/+1556", Scope::Control),
             (Method::POST, "/+1555/texts", Scope::Send),
             (Method::POST, "/+1555/sessions/+1556/texts", Scope::Send),
             (Method::POST, "/+1555/pipes/x/texts", Scope::Send),

@@ -14,6 +14,7 @@
 //! | `too_large` | 413 | the body is larger than `body_max_bytes` |
 //! | `id_reused` | 422 | the idempotency key was used before for something else |
 //! | `slow_down` | 429 | too many requests of this client were refused; `Retry-After` says when to come again |
+//! | `not_erased` | 500 | an erasure failed for good and was set aside; the log says why |
 //! | `assistant_failed`, `provider_failed` | 502 | a test failed; `detail` says why |
 //! | `busy` | 503 | a limit is reached, or the gateway starts or stops; `Retry-After` says when to come again |
 

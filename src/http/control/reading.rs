@@ -8,14 +8,15 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use raconteur_actors::control::OpenSession;
 use raconteur_conversation::address::Address;
-use raconteur_conversation::words::{Sequence, Work};
-use raconteur_storage::{Day, TranscriptTurn, Usage};
+use raconteur_conversation::words::Sequence;
+use raconteur_storage::{Day, Usage};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{Desk, Params, admit, json};
+use crate::person::shown_turn;
 
 /// Usage is shown for at most so many days at once.
 const DAYS_MAX: u32 = 400;
@@ -88,47 +89,10 @@ pub(super) async fn transcript(state: State<Arc<Desk>>, params: Params, request:
         };
         let turns = desk.control.transcript(&admitted.conversation()?, before, limit).await?;
         let next = turns.last().filter(|_| turns.len() == limit).map(|turn| turn.sequence.to_string());
-        let shown: Vec<Value> = turns.iter().map(turn_shown).collect();
+        let shown: Vec<Value> = turns.iter().map(shown_turn).collect();
         json(StatusCode::OK, &json!({"turns": shown, "next": next}))
     })
     .await
-}
-
-/// One turn: what came in, what went out and what became of it.
-fn turn_shown(turn: &TranscriptTurn) -> Value {
-    let (kind, text, media) = match &turn.work {
-        Work::Message(message) => ("text", Some(message.body.as_str()), message.media.len()),
-        Work::Start(_) => ("start", None, 0),
-        Work::End => ("end", None, 0),
-        Work::DeliveryFailed(_) => ("delivery_failed", None, 0),
-        Work::Send(_) => ("send", None, 0),
-        Work::OpenPipe(_) => ("open_pipe", None, 0),
-        Work::ClosePipe { .. } => ("close_pipe", None, 0),
-        Work::Preference(_) => ("preference", None, 0),
-        Work::NoInput { .. } => ("no_input", None, 0),
-        Work::TimedOut { .. } => ("timeout", None, 0),
-    };
-    let texts: Vec<Value> = turn
-        .rows
-        .iter()
-        .map(|row| {
-            let delivery = row.delivery.as_ref().map(|delivery| json!(delivery.status));
-            let mut shown = json!({
-                "id": row.row.id, "text": row.row.body, "media": row.row.media, "delivery": delivery,
-            });
-            // The state writes itself with what belongs to it: a code, a provider's id.
-            if let (Value::Object(shown), Ok(Value::Object(state))) = (&mut shown, serde_json::to_value(&row.row.state))
-            {
-                shown.extend(state);
-            }
-            shown
-        })
-        .collect();
-    json!({
-        "id": turn.sequence.to_string(), "kind": kind, "text": text, "media": media, "session_id": turn.session,
-        "accepted_at_ms": turn.accepted_at.0, "answered_at_ms": turn.answered_at.0, "asks": turn.asks,
-        "error": turn.error, "texts": texts,
-    })
 }
 
 pub(super) async fn usage(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {

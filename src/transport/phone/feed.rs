@@ -237,6 +237,7 @@ fn said(turn: &TranscriptTurn) -> Option<PhoneEvent> {
         | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
+        | Work::Erase
         | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => None,
@@ -248,6 +249,7 @@ fn said(turn: &TranscriptTurn) -> Option<PhoneEvent> {
 fn on_its_way(state: &RowState) -> bool {
     match state {
         RowState::Queued
+        | RowState::Held { .. }
         | RowState::Sending { .. }
         | RowState::Retry { .. }
         | RowState::Unknown { .. }

@@ -13,6 +13,7 @@ use super::draft::{Draft, Outbox, Page};
 use super::inboxes::Unread;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED};
 use crate::engine::Engine;
+use crate::erasure::Left;
 use crate::fetch::{self, Values};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, Delivery, TranscriptRow};
@@ -31,6 +32,7 @@ impl<E: Engine> Writer<E> {
             letter.sequence = self.draw();
         }
         let place = Place::of(key);
+        let reach = step.erase.as_ref().map(|erase| self.reach(erase));
         let mut draft = self.draft();
         for (at, used) in used(&step) {
             draft.count(at, used);
@@ -56,6 +58,9 @@ impl<E: Engine> Writer<E> {
         for letter in &step.dead_letters {
             draft.dead_letter(letter)?;
         }
+        if let (Some(erase), Some(reach)) = (&step.erase, reach) {
+            draft.erase(&place, erase.at, reach)?;
+        }
         let changes = draft.into_counted(&key.tenant)?;
         self.take(changes);
         for sequence in answered {
@@ -63,6 +68,9 @@ impl<E: Engine> Writer<E> {
         }
         for own in enqueued {
             self.inboxes.add(place.clone(), own);
+        }
+        if let Some(reach) = reach {
+            self.inboxes.remove_upto(&place, reach.upto);
         }
         Ok(version)
     }
@@ -94,8 +102,14 @@ impl<E: Engine> Draft<'_, E> {
     /// Checks the version; writes the snapshot, if there is one, and moves its deadline.
     fn conversation(&mut self, place: &Place, step: &Step) -> Result<Version, StoreError> {
         let record = RecordKey::conversation(place);
+        let mut is_remains = false;
         let head = match self.value(&record.chunk(0))?.as_deref().map(Head::read) {
-            None => Head { version: 0, indexed: NOT_INDEXED, hashes: Vec::new() },
+            None => {
+                let left = self.left(place)?;
+                is_remains = left.is_some();
+                let version = left.map_or(0, |left| left.version.0);
+                Head { version, indexed: NOT_INDEXED, hashes: Vec::new() }
+            }
             Some(Ok((head, _))) => head,
             Some(Err(Damage::Newer(found))) => return Err(fetch::newer(found)),
             // Loading it again sets it aside.
@@ -104,8 +118,15 @@ impl<E: Engine> Draft<'_, E> {
         if head.version != step.version.0 {
             return Err(StoreError::Stale);
         }
-        let Some(snapshot) = &step.snapshot else { return Ok(step.version) };
         let version = head.version.saturating_add(1);
+        let Some(snapshot) = &step.snapshot else {
+            let Some(erase) = &step.erase else { return Ok(step.version) };
+            self.leave(place, &head, Left::of(erase, Version(version)))?;
+            return Ok(Version(version));
+        };
+        if is_remains {
+            self.remove(self.left_at(place));
+        }
         let indexed = follow(head.indexed, step.deadline, step.index);
         if indexed != head.indexed {
             if head.indexed != NOT_INDEXED {
@@ -252,9 +273,11 @@ fn settled(before: &RowState, row: &OutboundRow) -> Usage {
             Usage { outbound: 1, outbound_segments, ..Usage::default() }
         }
         RowState::Failed { .. } | RowState::GivenUp => FAILED,
-        RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {
-            Usage::default()
-        }
+        RowState::Queued
+        | RowState::Held { .. }
+        | RowState::Sending { .. }
+        | RowState::Retry { .. }
+        | RowState::Unknown { .. } => Usage::default(),
     }
 }
 

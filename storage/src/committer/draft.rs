@@ -1,11 +1,16 @@
 //! The changes of one request while it is judged. They see everything judged before, and join the batch only when the whole
 //! request is found good: a refused one leaves nothing behind.
 
+use std::collections::BTreeSet;
+use std::ops::{ControlFlow, Range};
+
 use raconteur_conversation::address::Address;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundRow, Sequence};
 
-use crate::engine::{Batch, Engine};
+use super::erasing::Erasing;
+use crate::engine::{Batch, Engine, Order};
+use crate::erasure::{self, Left};
 use crate::fetch::{self, FetchError, Values};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
@@ -16,6 +21,7 @@ use crate::{Day, StoreError, Usage};
 pub(super) struct Draft<'a, E> {
     engine: &'a E,
     batch: &'a Batch,
+    erasing: &'a Erasing,
     changes: Batch,
     /// What its changes add to the usage of which days.
     used: Vec<(Day, Change)>,
@@ -44,8 +50,8 @@ pub(super) struct Page {
 }
 
 impl<'a, E: Engine> Draft<'a, E> {
-    pub(super) fn new(engine: &'a E, batch: &'a Batch) -> Self {
-        Self { engine, batch, changes: Batch::new(), used: Vec::new() }
+    pub(super) fn new(engine: &'a E, batch: &'a Batch, erasing: &'a Erasing) -> Self {
+        Self { engine, batch, erasing, changes: Batch::new(), used: Vec::new() }
     }
 
     /// What it has come to.
@@ -132,8 +138,32 @@ impl<'a, E: Engine> Draft<'a, E> {
         Ok(())
     }
 
-    /// A turn's page; `None` when none was kept.
+    /// What remains of a conversation that has no record.
+    pub(super) fn left(&self, place: &Place) -> Result<Option<Left>, StoreError> {
+        self.erasing.veil.left(self, place)
+    }
+
+    /// Where it is kept.
+    pub(super) fn left_at(&self, place: &Place) -> Vec<u8> {
+        self.erasing.veil.key(place)
+    }
+
+    /// Every key of a range that has, or may have, a value.
+    pub(super) fn keys_in(&self, range: &Range<Vec<u8>>) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+        let written = self.batch.range(range.clone()).chain(self.changes.range(range.clone()));
+        let mut keys: BTreeSet<Vec<u8>> = written.map(|(key, _)| key.clone()).collect();
+        self.engine.scan(range, Order::Ascending, &mut |key, _| {
+            keys.insert(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        Ok(keys)
+    }
+
+    /// A turn's page; `None` when none was kept, or it was erased.
     pub(super) fn page(&self, place: &Place, turn: Sequence) -> Result<Option<Page>, StoreError> {
+        if self.erasing.is_under_way && erasure::under_way(self, place)?.is_some_and(|reach| turn <= reach.upto) {
+            return Ok(None);
+        }
         let fetch = || -> Result<_, FetchError> {
             let Some((whole, chunks)) = fetch::record(self, &RecordKey::transcript(place, turn))? else {
                 return Ok(None);

@@ -42,6 +42,17 @@ impl Inboxes {
         self.total += 1;
     }
 
+    /// Removes those that have this number or a lower one.
+    pub(crate) fn remove_upto(&mut self, place: &Place, upto: Sequence) {
+        let Some(inbox) = self.by_place.get_mut(place) else { return };
+        let before = inbox.len();
+        inbox.retain(|unread| unread.sequence > upto);
+        self.total -= before - inbox.len();
+        if inbox.is_empty() {
+            self.by_place.remove(place);
+        }
+    }
+
     pub(crate) fn remove(&mut self, place: &Place, sequence: Sequence) {
         let Some(inbox) = self.by_place.get_mut(place) else { return };
         let Some(at) = inbox.iter().position(|unread| unread.sequence == sequence) else { return };

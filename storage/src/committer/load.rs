@@ -37,7 +37,12 @@ impl<E: Engine> Writer<E> {
                 loaded.version = version;
                 loaded.snapshot = Some(snapshot);
             }
-            Ok(None) => {}
+            Ok(None) => {
+                if let Some(left) = self.erasing.veil.left(&*self.engine, &place)? {
+                    (loaded.version, loaded.snapshot) = (left.version, Some(left.remains.snapshot));
+                    loaded.is_remains = true;
+                }
+            }
             Err(error) => {
                 let reason = garbage(error)?;
                 self.set_conversation_aside(key, &place, &reason)?;

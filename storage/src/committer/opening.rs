@@ -9,6 +9,7 @@ use raconteur_conversation::words::Sequence;
 use uuid::Uuid;
 
 use super::Writer;
+use super::erasing::Erasing;
 use super::inboxes::{Inboxes, Unread};
 use super::tide::Tide;
 use super::writer::Fence;
@@ -17,12 +18,17 @@ use crate::keys;
 use crate::record::{WorkHead, WorkKind};
 use crate::{Opening, Options, StoreError};
 
-/// The version of the key table and of what meta holds.
-pub(crate) const FORMAT: u32 = 1;
+/// The newest version of the key table and of what meta holds.
+pub(crate) const FORMAT: u32 = 2;
+
+/// The version of a store in which nothing was ever erased: also versions that know no erasure may use it.
+const FORMAT_BEFORE_ERASURE: u32 = 1;
 
 /// What a store says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
+    /// The version that it needs.
+    pub(crate) format: u32,
     /// It was closed by whoever used it last.
     pub(crate) clean: bool,
     pub(crate) salt: Uuid,
@@ -57,14 +63,14 @@ impl Meta {
                 Some(counter.ok_or_else(|| corrupt(engine, "its sequence counter is unreadable"))?)
             }
         };
-        Ok(Some(Self { clean, salt, sequence }))
+        Ok(Some(Self { format: found, clean, salt, sequence }))
     }
 
     /// What is written so that it is read again.
     pub(crate) fn write(&self) -> Batch {
         let sequence = self.sequence.map(|counter| (keys::META_SEQUENCE, counter.to_be_bytes().to_vec()));
         let values = [
-            (keys::META_FORMAT, FORMAT.to_be_bytes().to_vec()),
+            (keys::META_FORMAT, self.format.to_be_bytes().to_vec()),
             (keys::META_CLEAN, vec![u8::from(self.clean)]),
             (keys::META_SALT, self.salt.as_bytes().to_vec()),
         ];
@@ -97,6 +103,7 @@ impl<E: Engine> Writer<E> {
         let writer = Self {
             fences: fences(&*engine)?,
             inboxes: inboxes(&*engine)?,
+            erasing: Erasing::open(&*engine, opening.salt)?,
             engine,
             tide,
             options,
@@ -114,7 +121,7 @@ impl<E: Engine> Writer<E> {
 
 fn begin<E: Engine>(engine: &E, options: &Options) -> Result<Opening, StoreError> {
     let salt = options.salt.unwrap_or_else(Uuid::new_v4);
-    engine.apply(Meta { clean: false, salt, sequence: None }.write())?;
+    engine.apply(Meta { format: FORMAT_BEFORE_ERASURE, clean: false, salt, sequence: None }.write())?;
     engine.sync()?;
     Ok(Opening { unclean: false, first_sequence: Sequence(Sequence::STRIDE), salt })
 }

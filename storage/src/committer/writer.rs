@@ -8,6 +8,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Sequence, Work};
 
 use super::draft::Draft;
+use super::erasing::Erasing;
 use super::inboxes::{Inboxes, Unread};
 use super::tide::Tide;
 use crate::chunks::Head;
@@ -47,6 +48,8 @@ pub(crate) struct Writer<E> {
     pub(super) forgotten: Option<Vec<u8>>,
     /// What is written with the next batch, and makes none of its own.
     pub(super) heard: Batch,
+    /// What it knows of erasures.
+    pub(super) erasing: Erasing,
 }
 
 impl<E: Engine> Writer<E> {
@@ -81,7 +84,7 @@ impl<E: Engine> Writer<E> {
     }
 
     pub(super) fn draft(&self) -> Draft<'_, E> {
-        Draft::new(&self.engine, &self.batch)
+        Draft::new(&self.engine, &self.batch, &self.erasing)
     }
 
     /// Makes a request's changes part of the round.
@@ -210,7 +213,7 @@ impl<E: Engine> Writer<E> {
         })?;
         self.forgotten = stopped;
         self.take(old.into_iter().map(|key| (key, None)).collect());
-        Ok(())
+        self.forget_remains(before, limit)
     }
 
     /// Removes entries of the deadline index which no conversation's record names: what a damaged record leaves behind.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::{Day, DeadlineIndex, Usage};
+use crate::{Day, DeadlineIndex, Pending, Usage};
 
 pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
+    work_that_is_not_done_with_is_shown_in_pages(&fresh()).await;
     work_lists_what_needs_somebody(&fresh()).await;
     work_lists_retries_when_they_are_due(&fresh()).await;
     work_is_listed_in_pages_each_conversation_once(&fresh()).await;
@@ -272,4 +273,23 @@ pub async fn a_page_keeps_its_own_rows(site: &dyn Site) {
     assert_eq!(pages[0].error.as_deref(), Some("half of it"));
     assert_eq!(pages[0].rows.iter().map(|row| row.row.clone()).collect::<Vec<_>>(), [long]);
     assert_eq!(load(&*store, claim, &key).await.unsettled.len(), 2);
+}
+
+/// Unread and on its way, to those who hold no claim.
+pub async fn work_that_is_not_done_with_is_shown_in_pages(site: &dyn Site) {
+    let (store, key) = (open(site).await, key(1));
+    let claim = claim(&*store, &key).await;
+    answer(&*store, claim, &key, ("0", &[sent("SM0")])).await;
+    let (first, _) = answer(&*store, claim, &key, ("1", &[sending(), RowState::Queued])).await;
+    let second = accept(&*store, &key, "2").await;
+    accept(&*store, &super::key(2), "other").await;
+    let pending = ok(store.pending(&key, None, 10).await);
+    let [Pending::Unsettled { sequence, rows }, Pending::Unread(record)] = pending.as_slice() else {
+        panic!("two were expected: {pending:?}")
+    };
+    assert_eq!((*sequence, rows.len(), record.sequence), (first, 2, second));
+    let numbers = |pending: Vec<Pending>| pending.iter().map(Pending::sequence).collect::<Vec<_>>();
+    assert_eq!(numbers(ok(store.pending(&key, None, 1).await)), [first]);
+    assert_eq!(numbers(ok(store.pending(&key, Some(first), 1).await)), [second]);
+    assert!(ok(store.pending(&key, Some(second), 1).await).is_empty());
 }

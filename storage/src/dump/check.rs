@@ -7,7 +7,7 @@ use raconteur_conversation::words::RowState;
 use super::line::{Kind, Line};
 use super::walk::Raw;
 use super::{DumpError, walk};
-use crate::committer::{FORMAT, Meta};
+use crate::committer::Meta;
 use crate::engine::Engine;
 
 /// What was found.
@@ -68,6 +68,8 @@ impl Findings {
             | Line::Claim { .. }
             | Line::Deadline { .. }
             | Line::Usage(_)
+            | Line::Erasure { .. }
+            | Line::Remains(_)
             | Line::DeadLetter(_)
             | Line::End { .. } => {}
         }
@@ -80,7 +82,7 @@ impl Findings {
 /// [`DumpError::Empty`], or [`DumpError::Store`] when the store cannot be read.
 pub fn check<E: Engine>(engine: &E) -> Result<Findings, DumpError> {
     let Some(meta) = Meta::read(engine)? else { return Err(DumpError::Empty { path: engine.describe() }) };
-    let mut findings = Findings { format: FORMAT, clean: meta.clean, ..Findings::default() };
+    let mut findings = Findings { format: meta.format, clean: meta.clean, ..Findings::default() };
     walk::walk(engine, |raw| {
         let line = Line::of(&raw);
         findings.take(&raw, &line);

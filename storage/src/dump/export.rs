@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::line::{Header, Line};
 use super::{DumpError, walk};
-use crate::committer::{FORMAT, Meta};
+use crate::committer::Meta;
 use crate::engine::Engine;
 
 /// The version of what an export looks like.
@@ -18,10 +18,10 @@ pub(super) const VERSION: u32 = 1;
 /// # Errors
 /// [`DumpError::Store`], [`DumpError::Empty`] or [`DumpError::Output`]; what was written by then has no end line.
 pub fn export<E: Engine>(engine: &E, out: &mut impl Write) -> Result<u64, DumpError> {
-    let Some(Meta { clean, salt, sequence }) = Meta::read(engine)? else {
+    let Some(Meta { format, clean, salt, sequence }) = Meta::read(engine)? else {
         return Err(DumpError::Empty { path: engine.describe() });
     };
-    put(out, &Header { raconteur_store: VERSION, format: FORMAT, salt, sequence, clean })?;
+    put(out, &Header { raconteur_store: VERSION, format, salt, sequence, clean })?;
     let mut records = 0;
     walk::walk(engine, |raw| {
         records += 1;

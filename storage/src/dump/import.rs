@@ -34,7 +34,7 @@ pub fn import<E: Engine>(engine: &E, lines: impl BufRead) -> Result<u64, DumpErr
         return Err(StoreError::WrongPlace { path: engine.describe(), reason }.into());
     }
     let reader = Reader::begin(lines)?;
-    let Header { salt, sequence, clean, .. } = reader.header;
+    let Header { format, salt, sequence, clean, .. } = reader.header;
     let marked = Batch::from([(keys::META_IMPORTING.to_vec(), Some(vec![1]))]);
     engine.apply(marked)?;
     engine.sync()?;
@@ -50,7 +50,7 @@ pub fn import<E: Engine>(engine: &E, lines: impl BufRead) -> Result<u64, DumpErr
     })?;
     write(engine, batch)?;
     // What makes it a store goes last, so that also a version that does not know the mark refuses half of one.
-    let mut last = Meta { clean, salt, sequence }.write();
+    let mut last = Meta { format, clean, salt, sequence }.write();
     last.insert(keys::META_IMPORTING.to_vec(), None);
     engine.apply(last)?;
     engine.sync()?;

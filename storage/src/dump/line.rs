@@ -3,6 +3,7 @@
 //! The one thing that changes is line breaks between the parts of a JSON value that came from outside: they become spaces.
 
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
+use raconteur_conversation::effect::{Kept, Remains};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundRow, Sequence, Work};
 use serde::de::DeserializeOwned;
@@ -13,10 +14,11 @@ use uuid::Uuid;
 use super::walk::Raw;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED, VALUE_MAX};
 use crate::committer::{DuplicateMark, read_duplicate};
+use crate::erasure::{Left, Reach};
 use crate::keys::{self, Name, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
 use crate::usage::{Day, Usage};
-use crate::{StoreError, fetch};
+use crate::{StoreError, Version, fetch};
 
 /// Keys and values.
 pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -47,6 +49,8 @@ pub(super) enum Line {
     Claim { shard: Shard, epoch: u64 },
     Deadline { at: UnixMillis, tenant: Address, user: Address },
     Usage(UsageOfDay),
+    Erasure { tenant: Address, user: Address, upto: Sequence, letters: Sequence },
+    Remains(RemainsOf),
     Unread(Unread),
     Answered(Answered),
     DeadLetter(Letter),
@@ -99,6 +103,24 @@ pub(super) struct UsageOfDay {
     tenant: Address,
     day: Day,
     counters: Usage,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RemainsOf {
+    /// The keyed hash of the numbers.
+    hash: String,
+    version: u64,
+    at: UnixMillis,
+    kept: KeptFor,
+    snapshot_hex: String,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum KeptFor {
+    AWhile,
+    Ever,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -159,6 +181,10 @@ pub enum Kind {
     Deadline,
     /// What a tenant used on one day.
     Usage,
+    /// An erasure that is not carried out to its end.
+    Erasure,
+    /// What remains of an erased conversation.
+    Remains,
     /// A work record, unread or answered.
     Work,
     /// Something that was set aside.
@@ -177,6 +203,8 @@ impl Kind {
             Some(Name::Claim(_)) => Self::Claim,
             Some(Name::Deadline(..)) => Self::Deadline,
             Some(Name::Usage(..)) => Self::Usage,
+            Some(Name::Erasure(_)) => Self::Erasure,
+            Some(Name::Remains(_)) => Self::Remains,
             Some(Name::Work(..)) => Self::Work,
             Some(Name::DeadLetter(..)) => Self::DeadLetter,
             None => Self::Unknown,
@@ -214,6 +242,10 @@ impl Line {
             Self::Claim { shard, epoch } => Ok(vec![(keys::shard(shard), epoch.to_be_bytes().to_vec())]),
             Self::Deadline { at, tenant, user } => Ok(vec![(keys::deadline(at, &key(tenant, user)), Vec::new())]),
             Self::Usage(line) => Ok(vec![(keys::usage(&line.tenant, line.day), line.counters.write())]),
+            Self::Erasure { tenant, user, upto, letters } => {
+                Ok(vec![(keys::erasure(&key(tenant, user)), Reach { upto, letters }.write())])
+            }
+            Self::Remains(line) => line.into_pairs(),
             Self::Unread(line) => {
                 let record = RecordKey::work(&key(line.tenant.clone(), line.user.clone()), line.sequence);
                 typed::<Work>(&line.work, "work")?;
@@ -242,12 +274,14 @@ impl Line {
             | Self::Page(Page { sequence, .. })
             | Self::Unread(Unread { sequence, .. })
             | Self::Answered(Answered { sequence, .. })
-            | Self::DeadLetter(Letter { sequence, .. }) => Some(*sequence),
+            | Self::DeadLetter(Letter { sequence, .. })
+            | Self::Erasure { letters: sequence, .. } => Some(*sequence),
             Self::Conversation(_)
             | Self::Heard { .. }
             | Self::Claim { .. }
             | Self::Deadline { .. }
             | Self::Usage(_)
+            | Self::Remains(_)
             | Self::Damaged(_)
             | Self::End { .. } => None,
         }
@@ -292,6 +326,13 @@ fn read(raw: &Raw) -> Result<Line, Damage> {
             }
             Ok(Line::Usage(UsageOfDay { tenant: tenant.clone(), day: *day, counters }))
         }
+        Name::Erasure(place) => {
+            let Reach { upto, letters } =
+                Reach::read(value).ok_or_else(|| Damage::garbage("its value has another length"))?;
+            let (tenant, user) = split(place)?;
+            Ok(Line::Erasure { tenant, user, upto, letters })
+        }
+        Name::Remains(hash) => RemainsOf::read(hash, value).map(Line::Remains),
         Name::Work(place, sequence, _) => work(&whole(raw)?, split(place)?, *sequence),
         Name::DeadLetter(sequence, _) => {
             Ok(Line::DeadLetter(Letter { sequence: *sequence, letter: payload::<DeadLetter>(&whole(raw)?, 0)? }))
@@ -393,6 +434,29 @@ impl Conversation {
         }
         pairs.sort();
         Ok(pairs)
+    }
+}
+
+impl RemainsOf {
+    fn read(hash: &[u8; 32], value: &[u8]) -> Result<Self, Damage> {
+        let Left { version, at, remains } = Left::read(value)?;
+        let kept = match remains.kept {
+            Kept::ForAWhile => KeptFor::AWhile,
+            Kept::Lastingly => KeptFor::Ever,
+        };
+        let snapshot_hex = record::hexadecimal(&remains.snapshot);
+        Ok(Self { hash: record::hexadecimal(hash), version: version.0, at, kept, snapshot_hex })
+    }
+
+    fn into_pairs(self) -> Result<Pairs, String> {
+        let hash = from_hexadecimal(&self.hash)?.try_into().map_err(|_| "`hash` has another length".to_owned())?;
+        let kept = match self.kept {
+            KeptFor::AWhile => Kept::ForAWhile,
+            KeptFor::Ever => Kept::Lastingly,
+        };
+        let remains = Remains { snapshot: from_hexadecimal(&self.snapshot_hex)?, kept };
+        let left = Left { version: Version(self.version), at: self.at, remains };
+        Ok(vec![(keys::remains(&hash), left.write().map_err(|error| error.to_string())?)])
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::effect::{Erasure, Kept, Remains};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     InboundMessage, OutboundId, OutboundRow, RowState, Sequence, StartSession, Work, WorkRecord,
@@ -16,7 +17,7 @@ use crate::engine::memory::MemoryEngine;
 use crate::engine::{Batch, Engine, Order};
 use crate::keys::{self, Place, RecordKey};
 use crate::{
-    Accepted, Answered, DeadLetter, KvStore, NewWork, Options, Step, Store, StoreError, TranscriptTurn, Version,
+    Accepted, Answered, DeadLetter, Erase, KvStore, NewWork, Options, Step, Store, StoreError, TranscriptTurn, Version,
 };
 
 fn key(user: u32) -> ConversationKey {
@@ -39,7 +40,14 @@ async fn accept(store: &impl Store, (user, id): (u32, &str), work: Work) -> Sequ
 
 fn row(turn: Sequence, part: u16, state: RowState) -> OutboundRow {
     let body = "né \u{1f600} \"quoted\"\nline".into();
-    OutboundRow { id: OutboundId { turn, part }, body, media: Vec::new(), expires_at: UnixMillis(9), state }
+    OutboundRow {
+        id: OutboundId { turn, part },
+        body,
+        media: Vec::new(),
+        expires_at: UnixMillis(9),
+        unasked: false,
+        state,
+    }
 }
 
 fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
@@ -50,6 +58,7 @@ fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
         accepted_at: UnixMillis(1),
         answered_at: UnixMillis(2),
         asks: 1,
+        answered_with: None,
         error: None,
         rows: Vec::new(),
     }
@@ -60,7 +69,7 @@ async fn furnished() -> MemoryEngine {
     let engine = MemoryEngine::new();
     let store = KvStore::open_in_task(engine.clone(), Options::default()).unwrap();
     store.note_heard(vec![(key(1).tenant, UnixMillis(700))]).await;
-    let claims = store.claim(&[key(1).shard(), key(2).shard()]).await.unwrap();
+    let claims = store.claim(&[1, 2, 3].map(|user| key(user).shard())).await.unwrap();
     let claim = |user| *claims.iter().find(|claim| claim.shard == key(user).shard()).unwrap();
     let first = accept(&store, (1, "a"), message("hello")).await;
     accept(&store, (1, &"long".repeat(200)), message(&"x".repeat(10_000))).await;
@@ -97,6 +106,9 @@ async fn furnished() -> MemoryEngine {
     store.commit(claim(1), &key(1), step).await.unwrap();
     let opaque = Step { snapshot: Some(b"\0 no JSON".to_vec()), ..Step::default() };
     assert_eq!(store.commit(claim(2), &key(2), opaque).await, Ok(Version(1)));
+    let remains = Remains { snapshot: b"{}".to_vec(), kept: Kept::Lastingly };
+    let erase = Some(Erase { erasure: Erasure { upto: first, remains }, at: UnixMillis(6) });
+    assert_eq!(store.commit(claim(3), &key(3), Step { erase, ..Step::default() }).await, Ok(Version(1)));
     drop(store);
     engine
 }
@@ -147,8 +159,9 @@ fn replaced_line(text: &str, number: usize, line: Option<&str>) -> String {
 async fn what_was_exported_comes_back_byte_for_byte_but_for_line_breaks_in_json() {
     let engine = furnished().await;
     let text = exported(&engine);
-    for kind in ["conversation", "duplicate", "page", "claim", "deadline", "usage", "unread", "answered", "dead_letter"]
-    {
+    let kinds =
+        ["conversation", "duplicate", "page", "claim", "deadline", "usage", "unread", "answered", "dead_letter"];
+    for kind in kinds.into_iter().chain(["erasure", "remains"]) {
         assert!(text.contains(&format!("\n{{\"{kind}\":{{")), "{kind} is missing in {text}");
     }
     assert!(!text.contains("\"damaged\""), "{text}");
@@ -234,6 +247,7 @@ async fn a_check_counts_what_is_there() {
     let count = |kind| findings.kinds.get(&kind).copied().unwrap_or_default().records;
     let kinds = [Kind::Conversation, Kind::Duplicate, Kind::Page, Kind::Deadline, Kind::Work, Kind::DeadLetter];
     assert_eq!(kinds.map(count), [2, 3, 1, 1, 4, 1]);
+    assert_eq!([Kind::Erasure, Kind::Remains].map(count), [1, 1]);
     assert_eq!((findings.unread, findings.unsettled, findings.in_doubt), (3, 2, 1));
     engine.apply(Batch::from([(keys::deadline(UnixMillis(60_000), &Place::of(&key(1))), None)])).unwrap();
     let findings = check(&engine).unwrap();
@@ -257,7 +271,7 @@ async fn lines_that_are_wrong_are_told_by_their_number_and_not_quoted() {
         (replaced_line(&text, 3, text.lines().nth(1)), "line 3: it does not follow on the line before it".into()),
         (replaced_line(&text, 1, None), "line 1: it is not the header of an export".into()),
         (replaced_line(&text, 1, Some("{}")), "line 1: it is not the header of an export".into()),
-        (text.replacen("\"format\":1", "\"format\":2", 1), "line 1: a newer version wrote this export".into()),
+        (text.replacen("\"format\":2", "\"format\":3", 1), "line 1: a newer version wrote this export".into()),
         (
             text.replacen("\"sequence\":", "\"sequence\":1,\"x\":", 1),
             "line 1: it is not the header of an export".into(),

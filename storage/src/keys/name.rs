@@ -5,8 +5,8 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 
 use super::{
-    CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, HEARD, Place, SHARD, TRANSCRIPT, USAGE, WORK, read_deadline,
-    read_heard, read_numbers, read_shard, split_address,
+    CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, ERASURE, HEARD, Place, REMAINS, SHARD, TRANSCRIPT, USAGE, WORK,
+    read_deadline, read_erasure, read_heard, read_numbers, read_remains, read_shard, split_address,
 };
 use crate::usage::Day;
 
@@ -20,6 +20,8 @@ pub(crate) enum Name {
     Heard(Address),
     Claim(Shard),
     Deadline(UnixMillis, Place),
+    Erasure(Place),
+    Remains([u8; 32]),
     Usage(Address, Day),
     Work(Place, Sequence, u16),
     DeadLetter(Sequence, u16),
@@ -42,6 +44,8 @@ impl Name {
                 let (at, place) = read_deadline(key)?;
                 Some(Self::Deadline(at, known(place)?))
             }
+            ERASURE => Some(Self::Erasure(known(read_erasure(key)?)?)),
+            REMAINS => read_remains(key).map(Self::Remains),
             USAGE => {
                 let (tenant, day) = split_address(tail)?;
                 Some(Self::Usage(tenant, Day(u32::from_be_bytes(day.try_into().ok()?))))
@@ -59,7 +63,13 @@ impl Name {
             | Self::Page(_, _, chunk)
             | Self::Work(_, _, chunk)
             | Self::DeadLetter(_, chunk) => Some(*chunk),
-            Self::Duplicate(..) | Self::Heard(_) | Self::Claim(_) | Self::Deadline(..) | Self::Usage(..) => None,
+            Self::Duplicate(..)
+            | Self::Heard(_)
+            | Self::Claim(_)
+            | Self::Deadline(..)
+            | Self::Erasure(_)
+            | Self::Remains(_)
+            | Self::Usage(..) => None,
         }
     }
 }
@@ -80,7 +90,7 @@ fn known(place: Place) -> Option<Place> {
 mod tests {
     use raconteur_conversation::address::ConversationKey;
 
-    use super::super::{META_SALT, RecordKey, deadline, duplicate, heard, shard, usage};
+    use super::super::{META_SALT, RecordKey, deadline, duplicate, erasure, heard, remains, shard, usage};
     use super::*;
 
     #[test]
@@ -94,6 +104,8 @@ mod tests {
             (heard(&tenant), Name::Heard(tenant.clone())),
             (shard(Shard(7)), Name::Claim(Shard(7))),
             (deadline(UnixMillis(9), &place), Name::Deadline(UnixMillis(9), place.clone())),
+            (erasure(&place), Name::Erasure(place.clone())),
+            (remains(&[5; 32]), Name::Remains([5; 32])),
             (usage(&tenant, Day(3)), Name::Usage(tenant, Day(3))),
             (RecordKey::work(&place, Sequence(8)).chunk(0), Name::Work(place.clone(), Sequence(8), 0)),
             (RecordKey::dead_letter(Sequence(8)).chunk(0), Name::DeadLetter(Sequence(8), 0)),

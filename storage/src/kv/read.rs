@@ -11,10 +11,11 @@ use serde::de::DeserializeOwned;
 
 use crate::committer;
 use crate::engine::{Engine, Order};
+use crate::erasure::{self, Veil};
 use crate::fetch::{self, FetchError};
 use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
-use crate::{Day, Listed, StoreError, Usage, WorkCursor, WorkPage};
+use crate::{Day, Listed, Pending, StoreError, Usage, WorkCursor, WorkPage};
 
 /// A page of work looks at no more values than this, however few of them are due.
 const LOOKS_MAX: usize = 4_096;
@@ -116,8 +117,12 @@ pub(super) fn transcript<E: Engine>(
     limit: usize,
 ) -> Result<Vec<TranscriptTurn>, StoreError> {
     let place = Place::of(key);
+    let mut range = keys::transcript(&place, before);
+    if let Some(reach) = erasure::under_way(engine, &place)? {
+        range.start = keys::transcript_between(&place, None, reach.upto).end;
+    }
     let mut turns = Vec::new();
-    for sequence in sequences(engine, &keys::transcript(&place, before), Order::Descending, limit)? {
+    for sequence in sequences(engine, &range, Order::Descending, limit)? {
         turns.extend(page(engine, &place, sequence)?);
     }
     Ok(turns)
@@ -156,8 +161,48 @@ fn unsettled<E: Engine>(engine: &E, place: &Place, turn: Sequence) -> Result<Vec
     Ok(rows.unwrap_or_default())
 }
 
-pub(super) fn snapshot<E: Engine>(engine: &E, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
+fn snapshot<E: Engine>(engine: &E, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
     stable(|| Ok(fetch::snapshot(engine, &Place::of(key))?.map(|(_, snapshot)| snapshot)))
+}
+
+pub(super) fn pending<E: Engine>(
+    engine: &E,
+    key: &ConversationKey,
+    after: Option<Sequence>,
+    limit: usize,
+) -> Result<Vec<Pending>, StoreError> {
+    let (place, mut pending, mut after) = (Place::of(key), Vec::new(), after);
+    // A short page must mean that there are no more: what is damaged, or gone meanwhile, is passed over.
+    while pending.len() < limit {
+        let wanted = limit - pending.len();
+        let found = sequences(engine, &keys::works_behind(&place, after), Order::Ascending, wanted)?;
+        for sequence in &found {
+            let read = |whole: &[u8]| match WorkHead::read(whole)?.kind {
+                WorkKind::Unread { .. } => record::read_unread(*sequence, whole).map(Pending::Unread),
+                WorkKind::Answered { .. } => {
+                    record::read_answered(whole).map(|rows| Pending::Unsettled { sequence: *sequence, rows })
+                }
+            };
+            pending.extend(fetched(engine, &RecordKey::work(&place, *sequence), read)?);
+        }
+        if found.len() < wanted {
+            break;
+        }
+        after = found.last().copied();
+    }
+    Ok(pending)
+}
+
+/// What a conversation says, or what remains of it.
+pub(super) fn snapshot_or_remains<E: Engine>(
+    engine: &E,
+    veil: Veil,
+    key: &ConversationKey,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    match snapshot(engine, key)? {
+        Some(snapshot) => Ok(Some(snapshot)),
+        None => Ok(veil.left(engine, &Place::of(key))?.map(|left| left.remains.snapshot)),
+    }
 }
 
 /// Shard by shard, so that other tenants' conversations are not even looked at.
@@ -227,11 +272,30 @@ pub(super) fn dead_letters<E: Engine>(
     after: Option<Sequence>,
     limit: usize,
 ) -> Result<Vec<DeadLetter>, StoreError> {
-    let mut letters = Vec::new();
-    for sequence in sequences(engine, &keys::dead_letters(after), Order::Ascending, limit)? {
-        letters.extend(json::<_, DeadLetter>(engine, &RecordKey::dead_letter(sequence))?);
+    let (mut letters, mut after) = (Vec::new(), after);
+    // A short page must mean that there are no more: what is hidden is passed over.
+    while letters.len() < limit {
+        let wanted = limit - letters.len();
+        let found = sequences(engine, &keys::dead_letters(after), Order::Ascending, wanted)?;
+        for sequence in &found {
+            let letter = json::<_, DeadLetter>(engine, &RecordKey::dead_letter(*sequence))?;
+            if let Some(letter) = letter
+                && !is_erased(engine, &letter)?
+            {
+                letters.push(letter);
+            }
+        }
+        if found.len() < wanted {
+            break;
+        }
+        after = found.last().copied();
     }
     Ok(letters)
+}
+
+fn is_erased<E: Engine>(engine: &E, letter: &DeadLetter) -> Result<bool, StoreError> {
+    let Some(key) = &letter.key else { return Ok(false) };
+    Ok(erasure::under_way(engine, &Place::of(key))?.is_some_and(|reach| reach.covers(letter)))
 }
 
 /// The first `limit` sequences of a range of records.

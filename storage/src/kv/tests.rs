@@ -2,6 +2,7 @@
 
 mod crashes;
 mod damage;
+mod erasing;
 mod grouping;
 mod overload;
 mod showing;
