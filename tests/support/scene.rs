@@ -85,8 +85,14 @@ impl Scene {
 
     /// Stops the gateway in good order and starts it again on the same store.
     pub(crate) async fn restart(self) -> Self {
-        let Self { twilio, watson, caller: _, server, directory } = self;
+        self.restart_after(|_, _| {}).await
+    }
+
+    /// As [`Scene::restart`], with something that happens in between.
+    pub(crate) async fn restart_after(self, happens: impl FnOnce(&Twilio, &Caller)) -> Self {
+        let Self { twilio, watson, caller, server, directory } = self;
         server.stop().await.expect("it stops");
+        happens(&twilio, &caller);
         let server = start(&directory).await;
         let caller = Caller::new(server.address());
         Self { twilio, watson, caller, server, directory }

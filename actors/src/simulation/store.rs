@@ -9,8 +9,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
-    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
+    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 use super::reference::{SeenStep, said};
@@ -164,6 +164,22 @@ impl Store for WatchedStore {
 
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
         self.inner.forget_duplicates(before, limit).await
+    }
+
+    async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
+        self.inner.is_known(tenant, id).await
+    }
+
+    async fn crowded(&self) -> Result<Option<Limit>, StoreError> {
+        self.inner.crowded().await
+    }
+
+    async fn heard(&self) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+        self.inner.heard().await
+    }
+
+    async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>) {
+        self.inner.note_heard(heard).await;
     }
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {

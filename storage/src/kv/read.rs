@@ -217,16 +217,15 @@ pub(super) fn conversations<E: Engine>(
     let mut after = after.as_ref().map(Place::of);
     let mut listed = Vec::new();
     for shard in (first.0..SHARDS).map(Shard) {
-        // One that cannot be read is not listed: then the shard is read on.
-        while listed.len() < limit {
-            let wanted = limit - listed.len();
-            let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), wanted)?;
+        if listed.len() < limit {
+            let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), limit - listed.len())?;
             for key in found.iter().filter_map(Place::key) {
-                listed.extend(snapshot(engine, &key)?.map(|snapshot| Listed { key, snapshot }));
-            }
-            after = found.last().cloned();
-            if found.len() < wanted {
-                break;
+                // A record that a newer version wrote is one conversation's affair: it must not hide the others.
+                let snapshot = match snapshot(engine, &key) {
+                    Err(StoreError::Newer { .. }) => None,
+                    read => read?,
+                };
+                listed.push(Listed { key, snapshot });
             }
         }
         after = None;
@@ -242,6 +241,17 @@ fn places<E: Engine>(engine: &E, range: &std::ops::Range<Vec<u8>>, most: usize) 
         if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(found)
+}
+
+/// Until when nothing is missing of what was sent to each number. One that cannot be read counts as not noted.
+pub(super) fn heard<E: Engine>(engine: &E) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+    let mut heard = Vec::new();
+    engine.scan(&keys::all_heard(), Order::Ascending, &mut |key, value| {
+        let at = value.try_into().map(|bytes| UnixMillis(u64::from_be_bytes(bytes))).ok();
+        heard.extend(keys::read_heard(key).zip(at));
+        ControlFlow::Continue(())
+    })?;
+    Ok(heard)
 }
 
 pub(super) fn usage<E: Engine>(

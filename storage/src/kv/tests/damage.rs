@@ -230,7 +230,7 @@ async fn a_counter_that_cannot_be_read_leaves_nothing_of_a_request_behind() {
 }
 
 #[tokio::test]
-async fn a_damaged_conversation_hides_none_of_its_neighbours_from_a_list() {
+async fn a_conversation_that_cannot_be_read_hides_none_of_its_neighbours_from_a_list() {
     let engine = MemoryEngine::new();
     let store = in_task(&engine);
     let shard = key(1).shard();
@@ -240,9 +240,13 @@ async fn a_damaged_conversation_hides_none_of_its_neighbours_from_a_list() {
         let step = Step { snapshot: Some(b"s".to_vec()), ..Step::default() };
         store.commit(claim, &key(*user), step).await.unwrap();
     }
-    let broken = RecordKey::conversation(&Place::of(&key(neighbours[0])));
-    put(&engine, broken.chunk(0), Some(b"\0garbage"));
-    let page = store.conversations(&key(1).tenant, None, 2).await.unwrap();
-    let users: Vec<_> = page.into_iter().map(|listed| listed.key).collect();
-    assert_eq!(users, [key(neighbours[1]), key(neighbours[2])]);
+    let record = |user| RecordKey::conversation(&Place::of(&key(user))).chunk(0);
+    put(&engine, record(neighbours[0]), Some(b"\0garbage"));
+    let mut newer = engine.get(&record(neighbours[1])).unwrap().unwrap();
+    newer[0] = 2;
+    put(&engine, record(neighbours[1]), Some(&newer));
+    let page = store.conversations(&key(1).tenant, None, 3).await.unwrap();
+    let listed: Vec<_> = page.into_iter().map(|listed| (listed.key, listed.snapshot)).collect();
+    let expected = [(0, None), (1, None), (2, Some(b"s".to_vec()))];
+    assert_eq!(listed, expected.map(|(index, snapshot): (usize, _)| (key(neighbours[index]), snapshot)));
 }
