@@ -88,7 +88,9 @@ impl Store for WatchedStore {
     }
 
     async fn claim(&self, shards: &[Shard]) -> Result<Vec<Claim>, StoreError> {
-        self.inner.claim(shards).await
+        let claims = self.inner.claim(shards).await?;
+        self.world.state().claimed_by = self.process;
+        Ok(claims)
     }
 
     async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
@@ -124,7 +126,11 @@ impl Store for WatchedStore {
             state.pending.insert((self.process, key.clone()), step_seen);
         }
         let what = shown(&step);
+        let has_lost_it = self.world.state().claimed_by != self.process;
         let committed = self.inner.commit(claim, key, step).await;
+        if has_lost_it && committed.is_ok() {
+            self.world.state().violate(|| format!("{}: a process has committed that had lost its shard", key.user));
+        }
         self.was_committed(key, &what, &committed);
         self.world.may_die(self.process, "after a commit").await;
         committed
