@@ -118,7 +118,7 @@ pub(super) fn transcript<E: Engine>(
     let place = Place::of(key);
     let mut turns = Vec::new();
     for sequence in sequences(engine, &keys::transcript(&place, before), Order::Descending, limit)? {
-        turns.extend(page(engine, &place, sequence)?);
+        turns.extend(unless_newer(page(engine, &place, sequence))?);
     }
     Ok(turns)
 }
@@ -177,7 +177,7 @@ pub(super) fn conversations<E: Engine>(
             let wanted = limit - listed.len();
             let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), wanted)?;
             for key in found.iter().filter_map(Place::key) {
-                listed.extend(snapshot(engine, &key)?.map(|snapshot| Listed { key, snapshot }));
+                listed.extend(unless_newer(snapshot(engine, &key))?.map(|snapshot| Listed { key, snapshot }));
             }
             after = found.last().cloned();
             if found.len() < wanted {
@@ -219,7 +219,7 @@ pub(super) fn dead_letters<E: Engine>(
 ) -> Result<Vec<DeadLetter>, StoreError> {
     let mut letters = Vec::new();
     for sequence in sequences(engine, &keys::dead_letters(after), Order::Ascending, limit)? {
-        letters.extend(json::<_, DeadLetter>(engine, &RecordKey::dead_letter(sequence))?);
+        letters.extend(unless_newer(json::<_, DeadLetter>(engine, &RecordKey::dead_letter(sequence)))?);
     }
     Ok(letters)
 }
@@ -244,6 +244,15 @@ fn sequences<E: Engine>(
 
 fn json<E: Engine, T: DeserializeOwned>(engine: &E, record: &RecordKey) -> Result<Option<T>, StoreError> {
     fetched(engine, record, |whole| record::read_json(whole, 0))
+}
+
+/// What a list has of a record: nothing where a newer version wrote it, so that one of them does not hide all others.
+fn unless_newer<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    if let Err(StoreError::Newer { found, .. }) = read {
+        tracing::warn!(found, "a record that a newer version wrote is not listed");
+        return Ok(None);
+    }
+    read
 }
 
 /// Reads a record, more than once when it makes no sense: it may have been rewritten meanwhile.
