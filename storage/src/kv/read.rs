@@ -123,7 +123,7 @@ pub(super) fn transcript<E: Engine>(
     }
     let mut turns = Vec::new();
     for sequence in sequences(engine, &range, Order::Descending, limit)? {
-        turns.extend(page(engine, &place, sequence)?);
+        turns.extend(unless_newer(page(engine, &place, sequence))?);
     }
     Ok(turns)
 }
@@ -221,10 +221,7 @@ pub(super) fn conversations<E: Engine>(
             let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), limit - listed.len())?;
             for key in found.iter().filter_map(Place::key) {
                 // A record that a newer version wrote is one conversation's affair: it must not hide the others.
-                let snapshot = match snapshot(engine, &key) {
-                    Err(StoreError::Newer { .. }) => None,
-                    read => read?,
-                };
+                let snapshot = unless_newer(snapshot(engine, &key))?;
                 listed.push(Listed { key, snapshot });
             }
         }
@@ -278,7 +275,7 @@ pub(super) fn dead_letters<E: Engine>(
         let wanted = limit - letters.len();
         let found = sequences(engine, &keys::dead_letters(after), Order::Ascending, wanted)?;
         for sequence in &found {
-            let letter = json::<_, DeadLetter>(engine, &RecordKey::dead_letter(*sequence))?;
+            let letter = unless_newer(json::<_, DeadLetter>(engine, &RecordKey::dead_letter(*sequence)))?;
             if let Some(letter) = letter
                 && !is_erased(engine, &letter)?
             {
@@ -318,6 +315,15 @@ fn sequences<E: Engine>(
 
 fn json<E: Engine, T: DeserializeOwned>(engine: &E, record: &RecordKey) -> Result<Option<T>, StoreError> {
     fetched(engine, record, |whole| record::read_json(whole, 0))
+}
+
+/// What a list has of a record: nothing where a newer version wrote it, so that one of them does not hide all others.
+fn unless_newer<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    if let Err(StoreError::Newer { found, .. }) = read {
+        tracing::warn!(found, "a record that a newer version wrote is not listed");
+        return Ok(None);
+    }
+    read
 }
 
 /// Reads a record, more than once when it makes no sense: it may have been rewritten meanwhile.

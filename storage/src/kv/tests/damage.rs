@@ -250,3 +250,48 @@ async fn a_conversation_that_cannot_be_read_hides_none_of_its_neighbours_from_a_
     let expected = [(0, None), (1, None), (2, Some(b"s".to_vec()))];
     assert_eq!(listed, expected.map(|(index, snapshot): (usize, _)| (key(neighbours[index]), snapshot)));
 }
+
+#[tokio::test]
+async fn a_dead_letter_and_a_page_of_a_newer_version_hide_no_others() {
+    let engine = MemoryEngine::new();
+    let (store, claim, [first, second]) = furnished(&engine, b"snapshot".to_vec()).await;
+    let letter = |sequence| DeadLetter {
+        sequence,
+        key: None,
+        at: UnixMillis(1),
+        reason: "a test".into(),
+        work: None,
+        bytes: None,
+    };
+    let answered = |sequence| crate::Answered { sequence, rows: Vec::new(), transcript: Some(page(sequence)) };
+    let step = Step {
+        version: Version(1),
+        answered: [first, second].map(answered).into(),
+        dead_letters: [first, second].map(letter).into(),
+        ..Step::default()
+    };
+    store.commit(claim, &key(1), step).await.unwrap();
+    for record in [RecordKey::dead_letter(first), RecordKey::transcript(&Place::of(&key(1)), first)] {
+        let mut value = engine.get(&record.chunk(0)).unwrap().unwrap();
+        value[0] = 2;
+        put(&engine, record.chunk(0), Some(&value));
+    }
+    let letters = store.dead_letters(None, 10).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.sequence).collect::<Vec<_>>(), [second]);
+    let pages = store.transcript(&key(1), None, 10).await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.sequence).collect::<Vec<_>>(), [second]);
+}
+
+fn page(sequence: Sequence) -> TranscriptTurn {
+    TranscriptTurn {
+        sequence,
+        session: None,
+        work: text(1, "a").work,
+        accepted_at: UnixMillis(1),
+        answered_at: UnixMillis(2),
+        asks: 1,
+        error: None,
+        answered_with: None,
+        rows: Vec::new(),
+    }
+}
