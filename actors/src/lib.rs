@@ -18,6 +18,8 @@ pub mod gateway;
 pub mod inbox;
 pub mod lane;
 pub mod port;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod transport_actor;
 
 mod call;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
 
 /// How many wait at most; the sweep finds the rest again.
 const WAITING_MAX: usize = 10_000;
@@ -23,6 +23,7 @@ struct State {
     tenants: usize,
     inside: usize,
     by_tenant: BTreeMap<Address, usize>,
+    by_shard: BTreeMap<Shard, usize>,
     waiting: VecDeque<ConversationKey>,
 }
 
@@ -49,6 +50,7 @@ impl Headcount {
 /// One conversation's place, given back when dropped.
 pub(crate) struct Room {
     tenant: Address,
+    shard: Shard,
     state: Arc<Mutex<State>>,
 }
 
@@ -78,7 +80,9 @@ impl Residents {
         }
         state.inside += 1;
         *state.by_tenant.entry(key.tenant.clone()).or_default() += 1;
-        Some(Room { tenant: key.tenant.clone(), state: Arc::clone(&self.state) })
+        let shard = key.shard();
+        *state.by_shard.entry(shard).or_default() += 1;
+        Some(Room { tenant: key.tenant.clone(), shard, state: Arc::clone(&self.state) })
     }
 
     /// Who is next, if there is room for him now.
@@ -86,6 +90,11 @@ impl Residents {
         let mut state = lock(&self.state);
         let place = state.waiting.iter().position(|key| state.admits(&key.tenant, self.most))?;
         state.waiting.remove(place)
+    }
+
+    /// The shards that have somebody in memory, in order.
+    pub(crate) fn shards(&self) -> Vec<Shard> {
+        lock(&self.state).by_shard.keys().copied().collect()
     }
 
     /// Somebody waits.
@@ -110,12 +119,16 @@ impl Drop for Room {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
         state.inside = state.inside.saturating_sub(1);
-        if let Some(has) = state.by_tenant.get_mut(&self.tenant) {
-            *has = has.saturating_sub(1);
-            if *has == 0 {
-                state.by_tenant.remove(&self.tenant);
-            }
-        }
+        one_less(&mut state.by_tenant, &self.tenant);
+        one_less(&mut state.by_shard, &self.shard);
+    }
+}
+
+fn one_less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
+    let Some(count) = counts.get_mut(key) else { return };
+    *count = count.saturating_sub(1);
+    if *count == 0 {
+        counts.remove(key);
     }
 }
 
@@ -139,6 +152,8 @@ mod tests {
         let mut rooms: Vec<Option<Room>> = (0..4).map(|user| residents.enter(&key("+15550100", user))).collect();
         assert_eq!(rooms.iter().filter(|room| room.is_some()).count(), 3);
         assert!(residents.is_crowded() && residents.next().is_none());
+        let shards: std::collections::BTreeSet<Shard> = (0..3).map(|user| key("+15550100", user).shard()).collect();
+        assert_eq!(residents.shards(), Vec::from_iter(shards));
         let headcount = residents.headcount();
         assert_eq!((headcount.inside(), headcount.waiting()), (3, 1));
         rooms.remove(0);

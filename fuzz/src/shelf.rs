@@ -16,8 +16,8 @@ use raconteur::conversation::words::{Answer, AskError, Question, Receipt, Sequen
 use raconteur::http::{Door, Limits, Mount, Refusals, Surface, app};
 use raconteur::storage::engine::memory::MemoryEngine;
 use raconteur::storage::{
-    Accepted, Claim, Day, DeadLetter, KvStore, Limit, Listed, Loaded, Mark, NewWork, Opening, Options, Pending, Step,
-    Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, KvStore, Limit, Listed, Loaded, Mark, NewWork,
+    Opening, Options, Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 use raconteur::transport::phone;
 use raconteur::{Assistant, Gateway, Settings, TenantSpec, Transport};
@@ -135,6 +135,24 @@ impl Store for Shelf {
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
         self.store.remove_erased(limit).await
+    }
+
+    async fn expire(
+        &self,
+        expiry: Expiry,
+        from: Option<ExpiryCursor>,
+        limit: usize,
+    ) -> Result<Expired<ExpiryCursor>, StoreError> {
+        self.store.expire(expiry, from, limit).await
+    }
+
+    async fn expire_dead_letters(
+        &self,
+        rules: &[(Address, UnixMillis)],
+        after: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Expired<Sequence>, StoreError> {
+        self.store.expire_dead_letters(rules, after, limit).await
     }
 
     async fn pending(
