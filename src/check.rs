@@ -1,8 +1,10 @@
 //! What `raconteur check` says: a summary of a good configuration, or everything that is wrong with it, with its place.
 //!
-//! Builds text and nothing else. Which kinds there are and whether a section suits its kind is asked of the registries.
+//! Builds text and nothing else. Which kinds there are and whether a section suits its kind is asked of the registries; whether a
+//! certificate is within its time, of its file and the clock.
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use crate::config::{Problem, Reading, Section, StoreKind};
 
@@ -86,6 +88,9 @@ fn summary(reading: &Reading) -> String {
     };
     let tls = if config.server.tls.is_some() { " by HTTPS" } else { "" };
     let _ = writeln!(text, "  listens on {}{tls}", config.server.listen);
+    if let Some(untimely) = config.server.tls.as_ref().and_then(|files| files.untimely(SystemTime::now())) {
+        let _ = writeln!(text, "  warning: {untimely}");
+    }
     let _ = match config.store.kind {
         StoreKind::Sled => writeln!(text, "  keeps conversations in {}", config.store.path.display()),
         StoreKind::Memory => writeln!(text, "  keeps conversations in memory: all are lost at the end of the process"),

@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use raconteur_conversation::address::Address;
 
 use crate::config::{Config, StoreKind};
+#[cfg(unix)]
+use crate::load::LoadArgs;
 
 /// Raconteur: an SMS conversation engine between providers and an assistant.
 #[derive(Clone, Debug, Parser)]
@@ -30,7 +32,7 @@ impl Cli {
 }
 
 /// What the binary can do.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
     /// Run the gateway
     Serve(ServeArgs),
@@ -44,6 +46,9 @@ pub enum Command {
     Token,
     /// Look after a store that no gateway is using
     Store(StoreArgs),
+    /// Put a gateway under load, check every answer, and tell how fast it was
+    #[cfg(unix)]
+    Load(Box<LoadArgs>),
 }
 
 /// What `serve` takes.

@@ -8,6 +8,7 @@ mod document;
 mod environment;
 mod example;
 mod message;
+mod quiet;
 mod reader;
 pub mod secret;
 mod section;

@@ -18,6 +18,8 @@ pub mod config;
 pub mod guard;
 pub mod http;
 pub mod import;
+#[cfg(all(feature = "cli", unix))]
+pub mod load;
 pub mod metrics;
 pub mod person;
 mod pipe;

@@ -4,12 +4,18 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::OnceLock;
 
 use clap::Parser;
+#[cfg(unix)]
+use indicatif::{ProgressBar, ProgressStyle};
 use raconteur::chat::{self, ChatOptions};
 use raconteur::check::{self, Kind, Kinds};
 use raconteur::cli::{Cli, Command, ImportArgs, ImportFrom, ServeArgs, StoreArgs};
 use raconteur::config::{self, Config, Problem, StoreKind};
+#[cfg(unix)]
+use raconteur::load::{LoadArgs, Second};
 #[cfg(feature = "sled")]
 use raconteur::store_tools::{self, Done};
 use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport};
@@ -32,6 +38,8 @@ fn main() -> ExitCode {
             Command::Import(args) => import(&args),
             Command::Token => token(),
             Command::Store(args) => look_after(&cli, &args).await,
+            #[cfg(unix)]
+            Command::Load(args) => load(&args).await,
             Command::Chat(args) => {
                 let options = ChatOptions {
                     url: args.url,
@@ -164,6 +172,44 @@ fn import(args: &ImportArgs) -> ExitCode {
         }
         Err(error) => fail(error.trim_end()),
     }
+}
+
+/// Puts a gateway under load. With a terminal, a bar shows how far it is.
+#[cfg(unix)]
+async fn load(args: &LoadArgs) -> ExitCode {
+    static BAR: OnceLock<ProgressBar> = OnceLock::new();
+    let bar = BAR.get_or_init(|| {
+        let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}").expect("the template is a good one");
+        ProgressBar::new(1_000).with_style(style)
+    });
+    let on_second = |second: &Second| {
+        let Some(bar) = BAR.get() else { return };
+        bar.set_position((second.progress * 1_000.0) as u64);
+        let Second { said, answered, waiting, turn_p99_ms, faults, .. } = second;
+        bar.set_message(format!(
+            "{said}/s sent, {answered}/s answered, {waiting} waiting, p99 {turn_p99_ms:.1} ms, {faults} faults"
+        ));
+    };
+    let options = match args.options(on_second) {
+        Ok(options) => options,
+        Err(error) => return fail(error),
+    };
+    let report = match raconteur::load::run(options).await {
+        Ok(report) => report,
+        Err(error) => return fail(error),
+    };
+    bar.finish_and_clear();
+    say(&if args.json { report.json() + "\n" } else { report.table() });
+    if let Some(file) = &args.report
+        && let Err(error) = std::fs::write(file, report.page())
+    {
+        return fail(format_args!("{}: {error}", file.display()));
+    }
+    let failures = report.failures(&args.limits());
+    failures.iter().for_each(|failure| {
+        fail(failure);
+    });
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[cfg(feature = "sled")]

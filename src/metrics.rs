@@ -161,7 +161,11 @@ pub(crate) fn settled(state: &RowState) -> Option<&'static str> {
         RowState::Sent { .. } => Some("sent"),
         RowState::Failed { .. } => Some("failed"),
         RowState::GivenUp => Some("given_up"),
-        RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => None,
+        RowState::Queued
+        | RowState::Held { .. }
+        | RowState::Sending { .. }
+        | RowState::Retry { .. }
+        | RowState::Unknown { .. } => None,
     }
 }
 
@@ -197,7 +201,15 @@ mod tests {
         let (sequence, accepted_at) = (Sequence(8), UnixMillis(1_000));
         let record = WorkRecord { sequence, accepted_at, seed: 0, attempts: 0, alone: false, work };
         let error = error.map(str::to_owned);
-        Consumed { record, session: None, answered_at: UnixMillis(1_700), asks, error, rows: Vec::new() }
+        Consumed {
+            record,
+            session: None,
+            answered_at: UnixMillis(1_700),
+            asks,
+            error,
+            answered_with: None,
+            rows: Vec::new(),
+        }
     }
 
     fn text() -> Work {
@@ -228,6 +240,7 @@ mod tests {
             body: "sorry".into(),
             media: Vec::new(),
             expires_at: UnixMillis(9),
+            unasked: false,
             state: RowState::Queued,
         };
         let too_old = Consumed { rows: vec![row], ..consumed(text(), 0, Some("too old")) };

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use raconteur_actors::gateway::{Builder, Readiness};
 use raconteur_actors::{Fatal, Gateway, Settings, StartError, TenantSpec};
@@ -94,6 +94,9 @@ impl Server {
         let parts = Parts::of(&config)?;
         let tls =
             config.server.tls.as_ref().map(Tls::open).transpose().map_err(|(_, problem)| ServerError::Tls(problem))?;
+        if let Some(untimely) = tls.as_ref().and_then(|tls| tls.untimely(SystemTime::now())) {
+            tracing::warn!("{untimely}");
+        }
         let store = open_store(&config.store)?;
         let salt = store.opening().salt;
         let metrics = Arc::new(Metrics::new());

@@ -1,14 +1,18 @@
 //! HTTPS: the certificate and its key from PEM files, TLS 1.2 and 1.3 by rustls on ring, HTTP/1.1 inside.
 //!
 //! The files are read at the start, where everything that is wrong is told, and looked at again every minute, so that a renewed
-//! certificate is taken without a restart; what cannot be used then is logged, and the old one goes on.
+//! certificate is taken without a restart; what cannot be used then is logged, and the old one goes on. A certificate out of its time
+//! can be used and is told of: it may be the clock that is wrong.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustls::ServerConfig;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, RootCertStore, ServerConfig};
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
@@ -41,6 +45,12 @@ impl TlsFiles {
         configured(&self.read()?)
     }
 
+    /// In words, which certificate has expired at a moment, or is not valid yet; `None` where all are good, or cannot be read.
+    #[must_use]
+    pub fn untimely(&self, now: SystemTime) -> Option<String> {
+        self.read().ok().and_then(|contents| untimely(&contents, now))
+    }
+
     fn read(&self) -> Result<Contents, TlsProblem> {
         let file = |key: &'static str, path: &Path| {
             std::fs::read(path).map_err(|error| (key, format!("`tls.{key}`: cannot read {}: {error}", path.display())))
@@ -71,6 +81,33 @@ fn configured(contents: &Contents) -> Result<Arc<ServerConfig>, TlsProblem> {
     Ok(Arc::new(config))
 }
 
+/// The first certificate of the chain that clients will not take because of its time.
+fn untimely(contents: &Contents, now: SystemTime) -> Option<String> {
+    let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
+    let mut chain = CertificateDer::pem_slice_iter(&contents.certificate).map_while(Result::ok).enumerate();
+    chain.find_map(|(below, certificate)| {
+        let what = out_of_time(&certificate, now)?;
+        let which = if below == 0 { "it".to_owned() } else { format!("number {} of its chain", below + 1) };
+        Some(format!("`tls.certificate`: {which} {what}: clients refuse it; renew it, or set this machine's clock"))
+    })
+}
+
+/// Judged as a client would, and the time is what a client judges first. Who has signed it is the clients' business.
+fn out_of_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Option<String> {
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
+    let judged = verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], now, algorithms);
+    let date = |time: UnixTime| humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(time.as_secs()));
+    let Err(rustls::Error::InvalidCertificate(fault)) = judged else { return None };
+    if let CertificateError::ExpiredContext { not_after, .. } = fault {
+        Some(format!("expired at {}", date(not_after)))
+    } else if let CertificateError::NotValidYetContext { not_before, .. } = fault {
+        Some(format!("is not valid before {}", date(not_before)))
+    } else {
+        None
+    }
+}
+
 /// The certificate that is in use.
 pub struct Tls {
     files: TlsFiles,
@@ -93,6 +130,12 @@ impl Tls {
     pub fn acceptor(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&current.1))
+    }
+
+    /// In words, which of the certificates in use has expired at a moment, or is not valid yet.
+    #[must_use]
+    pub fn untimely(&self, now: SystemTime) -> Option<String> {
+        untimely(&self.current.read().unwrap_or_else(PoisonError::into_inner).0, now)
     }
 
     /// Takes the files up again if they have changed. Blocks.
@@ -154,6 +197,42 @@ mod tests {
         }
         let away = TlsFiles { certificate: "nowhere.pem".into(), key: "nowhere.pem".into() };
         assert_eq!(away.load().unwrap_err().0, "certificate");
+    }
+
+    /// A chain of certificates that are valid in these years, and the key of the first.
+    fn valid_in(years: &[std::ops::Range<i32>]) -> (String, String) {
+        let mut made = years.iter().map(|years| {
+            let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            parameters.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+            parameters.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+            let key = rcgen::KeyPair::generate().unwrap();
+            (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
+        });
+        let (first, key) = made.next().unwrap();
+        let rest: String = made.map(|(certificate, _)| certificate).collect();
+        (format!("{first}{rest}"), key)
+    }
+
+    #[test]
+    fn a_certificate_out_of_its_time_is_told_of_and_used_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let now = humantime::parse_rfc3339("2026-07-01T00:00:00Z").unwrap();
+        let table: [(&[std::ops::Range<i32>], Option<&str>); 5] = [
+            (&[2026..2027], None),
+            (&[2026..2027, 2020..2030], None),
+            (&[2024..2026], Some("it expired at 2026-01-01T00:00:00Z:")),
+            (&[2027..2028], Some("it is not valid before 2027-01-01T00:00:00Z:")),
+            (&[2026..2027, 2024..2025], Some("number 2 of its chain expired at 2025-01-01T00:00:00Z:")),
+        ];
+        for (years, expected) in table {
+            let (certificate, key) = valid_in(years);
+            let files = written(directory.path(), &certificate, &key);
+            let told = files.untimely(now);
+            assert_eq!(told.is_some(), expected.is_some(), "{years:?}: {told:?}");
+            assert!(told.clone().unwrap_or_default().contains(expected.unwrap_or_default()), "{years:?}: {told:?}");
+            assert_eq!(Tls::open(&files).unwrap().untimely(now), told, "it is used");
+        }
+        assert_eq!(written(directory.path(), "no certificate", "").untimely(now), None);
     }
 
     #[test]

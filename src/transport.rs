@@ -8,6 +8,8 @@ pub mod twilio;
 
 use std::sync::Arc;
 
+#[cfg(all(feature = "cli", unix))]
+pub(crate) use self::twilio::sign as twilio_signature;
 use bytes::Bytes;
 use raconteur_actors::inbox::Inbox;
 use raconteur_actors::port::Transport;

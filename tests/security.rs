@@ -10,6 +10,8 @@ mod caller;
 mod document;
 #[path = "security/doors.rs"]
 mod doors;
+#[path = "security/limits.rs"]
+mod limits;
 #[path = "support/operator.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod operator;
@@ -17,6 +19,8 @@ mod operator;
 mod outbound;
 #[path = "security/refusals.rs"]
 mod refusals;
+#[path = "security/routes.rs"]
+mod routes;
 #[path = "support/scene.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod scene;

@@ -2,6 +2,7 @@
 //! it is left in any file.
 
 #![cfg(all(target_os = "linux", feature = "cli", feature = "sled", feature = "script"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/binary.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
@@ -49,6 +50,7 @@ async fn furnish(store: &dyn Store, key: &ConversationKey) {
             body: format!("{WORD} for {}", key.user),
             media: Vec::new(),
             expires_at: UnixMillis(u64::MAX / 4),
+            unasked: false,
             state: RowState::Retry { at: UnixMillis(u64::MAX / 4), tries: 1 },
         };
         let (accepted_at, answered_at) = (UnixMillis(1), UnixMillis(2));
@@ -60,6 +62,7 @@ async fn furnish(store: &dyn Store, key: &ConversationKey) {
             answered_at,
             asks: 1,
             error: None,
+            answered_with: None,
             rows: Vec::new(),
         };
         let rows = if n == 28 { vec![row] } else { Vec::new() };

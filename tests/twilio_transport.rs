@@ -37,6 +37,8 @@ fn settings(base_url: &str) -> Settings {
         base_url: base_url.into(),
         connect_timeout: Duration::from_secs(5),
         media_check: true,
+        loop_guard_texts: 15,
+        loop_guard_within: Duration::from_secs(30),
         outbound: Exceptions::default(),
     }
 }
@@ -93,7 +95,9 @@ async fn a_text_is_created_once_with_everything_twilio_needs() {
 #[tokio::test]
 async fn every_answer_to_a_create_has_its_verdict() {
     let literally = |status, body: &str| Answer::Literally(status, Vec::new(), body.to_owned());
+    let endless = format!("{{\"sid\": \"SM1\", \"body\": \"{}\"}}", "x".repeat(5_000_000));
     let table = [
+        (literally(201, &endless), "unknown"),
         (error(400, 21211), "rejected"),
         (error(400, 21408), "rejected"),
         (error(400, 21610), "opted out"),

@@ -276,7 +276,7 @@ impl Resident {
     /// that has the same words.
     async fn other_texts(&self, since: UnixMillis) -> Result<Others, StoreError> {
         // A text may be sent as long after its turn as it is worth sending.
-        let oldest = since.minus(self.tenant.policy.send.valid_for);
+        let oldest = since.minus(self.tenant.policy.sent_within());
         let (mut others, mut before) = (Others::default(), None);
         loop {
             let turns = self.runtime.store.transcript(self.conversation.key(), before, step::TRANSCRIPT_PAGE).await?;
@@ -295,7 +295,7 @@ impl Resident {
         if loaded.version != self.version {
             return Err(StoreError::Stale);
         }
-        Ok(admit::spared(loaded.unread).into_iter().map(Input::WorkAccepted).collect())
+        Ok(vec![Input::InboxRead(admit::spared(loaded.unread))])
     }
 
     /// Lets the core handle these inputs as one step: its changes become durable together, then its acts are carried out.

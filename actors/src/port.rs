@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::effect::{Consumed, Notice};
-use raconteur_conversation::policy::{MediaCheck, Switchable};
+use raconteur_conversation::policy::{LoopGuard, MediaCheck, Switchable};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     Answer, AskError, Forward, Lookup, MediaVerdict, OutboundId, OutboundMessage, ProviderId, Question, Repeat,
@@ -47,6 +47,12 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether the provider itself answers a user who stops our texts or wants them again: then the gateway does not.
     fn answers_keywords(&self) -> bool {
         false
+    }
+
+    /// How many texts to one user its provider takes before it takes them for a loop and fails those that follow; `None` where it does not
+    /// look. The gateway stays below.
+    fn loop_guard(&self) -> Option<LoopGuard> {
+        None
     }
 
     /// Whether [`Transport::judge_media`] has anything to say.

@@ -54,6 +54,9 @@ pub(crate) fn notice(conversation: ConversationId, notice: &Notice) {
             tracing::info!(%conversation, request = %sequence, "everything that was kept of the user was erased");
         }
         Notice::Switched => tracing::info!(%conversation, "the session has another assistant configuration"),
+        Notice::SlowedDown { sequence } => {
+            tracing::info!(%conversation, turn = %sequence, "the user texts faster than turns_max allows: his text waits");
+        }
         Notice::LateAnswer { token } => tracing::info!(%conversation, turn = %token, "a late answer was dropped"),
         Notice::AskAgain { token, reason } => {
             tracing::warn!(%conversation, turn = %token, reason = reason.as_str(), "the assistant is asked again");

@@ -69,6 +69,7 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
         RowState::Sent { provider_id } => others.known.push(provider_id.clone()),
         RowState::GivenUp => others.given_up.push(row.row.body.clone()),
         RowState::Queued
+        | RowState::Held { .. }
         | RowState::Sending { .. }
         | RowState::Retry { .. }
         | RowState::Unknown { .. }
@@ -77,7 +78,7 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
 }
 
 fn answered(consumed: &Consumed) -> Answered {
-    let Consumed { record, session, answered_at, asks, error, rows } = consumed;
+    let Consumed { record, session, answered_at, asks, error, answered_with, rows } = consumed;
     let transcript = TranscriptTurn {
         sequence: record.sequence,
         session: *session,
@@ -86,6 +87,7 @@ fn answered(consumed: &Consumed) -> Answered {
         answered_at: *answered_at,
         asks: *asks,
         error: error.clone(),
+        answered_with: *answered_with,
         rows: Vec::new(),
     };
     Answered { sequence: record.sequence, rows: rows.clone(), transcript: Some(transcript) }
@@ -128,6 +130,7 @@ mod tests {
             body: "hi".into(),
             media: Vec::new(),
             expires_at: UnixMillis(9),
+            unasked: false,
             state: RowState::Queued,
         };
         let work = Work::Message(InboundMessage::default());
@@ -140,6 +143,7 @@ mod tests {
             answered_at: UnixMillis(2),
             asks: 1,
             error: None,
+            answered_with: None,
             rows,
         }))
     }

@@ -115,6 +115,8 @@ pub struct Consumed {
     pub asks: u32,
     /// Why it failed; `None` when it did not.
     pub error: Option<String>,
+    /// The turn that it was gathered into and is answered with; `None` where it is a turn of its own.
+    pub answered_with: Option<Sequence>,
     /// What is to be sent for it, in order.
     pub rows: Vec<OutboundRow>,
 }
@@ -188,6 +190,11 @@ pub enum Notice {
     CannotSwitch,
     /// A text came while no session was open, and texts open none.
     NoSession {
+        /// Which.
+        sequence: Sequence,
+    },
+    /// The user texts faster than one user may: this text waits for its turn.
+    SlowedDown {
         /// Which.
         sequence: Sequence,
     },
@@ -265,7 +272,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every kind of notice.
-    pub const KINDS: [&str; 22] = [
+    pub const KINDS: [&str; 23] = [
         "unknown_command",
         "malformed_command",
         "bad_response_timeout",
@@ -279,6 +286,7 @@ impl Notice {
         "timeout_turn_skipped",
         "erased",
         "switched",
+        "slowed_down",
         "opted_out",
         "opted_in",
         "has_stopped",
@@ -307,6 +315,7 @@ impl Notice {
             Self::TimeoutTurnSkipped => "timeout_turn_skipped",
             Self::Erased { .. } => "erased",
             Self::Switched => "switched",
+            Self::SlowedDown { .. } => "slowed_down",
             Self::OptedOut { .. } => "opted_out",
             Self::OptedIn => "opted_in",
             Self::HasStopped { .. } => "has_stopped",

@@ -9,6 +9,8 @@ use crate::words::{
 pub enum Input {
     /// A work record is durable. One that was seen before is passed over, so that the whole inbox may be given again.
     WorkAccepted(WorkRecord),
+    /// Everything that is unread, in order: as [`Input::WorkAccepted`] for each, but texts that are gathered are seen together.
+    InboxRead(Vec<WorkRecord>),
     /// A work record made its conversation fail too often: set it aside and tell the user. Given in place of
     /// [`Input::WorkAccepted`].
     MessageConvicted {

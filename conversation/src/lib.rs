@@ -23,15 +23,18 @@
 pub mod address;
 pub mod command;
 pub mod effect;
+mod flood;
 pub mod input;
 pub mod keyword;
 mod on;
 pub mod outbox;
 pub mod policy;
+pub mod quiet;
 pub mod render;
 pub mod retry;
 pub mod segment;
 pub mod session;
+mod streak;
 pub mod time;
 pub mod turn;
 pub mod variable;
@@ -45,9 +48,11 @@ use uuid::Uuid;
 use crate::address::ConversationKey;
 use crate::effect::Remains;
 use crate::keyword::Standing;
+use crate::on::Held;
 use crate::outbox::Outbox;
 use crate::policy::Policy;
 use crate::session::Session;
+use crate::streak::Streak;
 use crate::time::UnixMillis;
 use crate::turn::Turn;
 use crate::words::{OutboundRow, Pipe, Sequence, WorkRecord};
@@ -67,6 +72,8 @@ pub struct Conversation {
     seen: Option<Sequence>,
     /// The same for what it tells itself: such records have numbers behind their causes, not behind what was seen.
     seen_own: Option<Sequence>,
+    /// The text whose turn has not come yet.
+    held: Option<Held>,
     outbox: Outbox,
 }
 
@@ -83,9 +90,20 @@ struct Durable {
     /// A session that was over before the record that opened it was answered: that record opens another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Uuid>,
+    /// What was sent lately, where the provider stops what looks like a loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    streak: Option<Streak>,
+    /// How far the user's turns have run ahead of the pace that he is allowed.
+    #[serde(default, skip_serializing_if = "is_the_beginning")]
+    ahead: UnixMillis,
     /// When everything before was deleted: the provider's log may still have texts that we no longer know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     erased_at: Option<UnixMillis>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_the_beginning(time: &UnixMillis) -> bool {
+    *time == UnixMillis(0)
 }
 
 /// What a snapshot tells somebody who only looks.
@@ -121,7 +139,8 @@ impl Conversation {
         };
         let outbox = Outbox::restore(rows);
         let inbox = VecDeque::new();
-        (Self { key, durable, turn: None, inbox, closed: false, seen: None, seen_own: None, outbox }, unreadable)
+        let (turn, seen, seen_own, held) = (None, None, None, None);
+        (Self { key, durable, turn, inbox, closed: false, seen, seen_own, held, outbox }, unreadable)
     }
 
     /// Reads a snapshot without bringing the conversation to life.
@@ -130,7 +149,9 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe, stopped_at, ended: _, erased_at: _ }) => Ok(View { session, pipe, stopped_at }),
+            Ok(Durable { session, pipe, stopped_at, ended: _, streak: _, ahead: _, erased_at: _ }) => {
+                Ok(View { session, pipe, stopped_at })
+            }
             Err(error) => Err(SnapshotError(error.to_string())),
         }
     }
@@ -154,6 +175,7 @@ impl Conversation {
         let mut step = Step { conversation: self, now, policy, effects: Vec::new() };
         match input {
             Input::WorkAccepted(record) => step.on_work_accepted(record),
+            Input::InboxRead(records) => step.on_inbox_read(records),
             Input::MessageConvicted { record, reason } => step.on_message_convicted(record, &reason),
             Input::AssistantReplied { token, answer } => step.on_assistant_replied(token, *answer),
             Input::AssistantFailed { token, error } => step.on_assistant_failed(token, &error),
@@ -178,9 +200,10 @@ impl Conversation {
                 // A text that has failed since is no part of the turn.
                 let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
                 let session = Some(Session { error, ..before.clone() });
-                let Durable { session: _, pipe, stopped_at, ended, erased_at } = &self.durable;
-                let (stopped_at, ended, erased_at) = (*stopped_at, *ended, *erased_at);
-                serde_json::to_vec(&Durable { session, pipe: pipe.clone(), stopped_at, ended, erased_at })
+                let Durable { session: _, pipe, stopped_at, ended, streak, ahead, erased_at } = &self.durable;
+                let (pipe, stopped_at, ended, streak) = (pipe.clone(), *stopped_at, *ended, *streak);
+                let (ahead, erased_at) = (*ahead, *erased_at);
+                serde_json::to_vec(&Durable { session, pipe, stopped_at, ended, streak, ahead, erased_at })
             }
             None => serde_json::to_vec(&self.durable),
         };
@@ -202,10 +225,11 @@ impl Conversation {
         (!session.timing_out).then(|| session.deadline(policy))
     }
 
-    /// When a text wants [`Input::DeadlinePassed`], to be tried or looked up once more.
+    /// When it wants [`Input::DeadlinePassed`]: a text of ours is to be tried or looked up once more, or one of the user's has its turn.
     #[must_use]
     pub fn next_attempt(&self, policy: &Policy) -> Option<UnixMillis> {
-        self.outbox.next_wake(policy)
+        let turn = self.held.as_ref().map(|held| held.until);
+        self.outbox.next_wake(policy).into_iter().chain(turn).min()
     }
 
     /// Nothing is asked, sent or looked up at this moment, and no text waits.
@@ -220,9 +244,16 @@ impl Conversation {
         self.turn.is_none() && !self.outbox.is_calling()
     }
 
-    /// The outbox has room for another answer or another text that was requested; until it has, nothing is asked and none is taken.
+    /// The outbox has room for another answer; until it has, nothing is asked. What rests until quiet hours are over keeps nobody from an
+    /// answer.
     #[must_use]
     pub fn may_ask(&self, policy: &Policy) -> bool {
+        self.outbox.on_their_way() < policy.outbox_max
+    }
+
+    /// The outbox has room for another text that is requested; until it has, none is taken.
+    #[must_use]
+    pub fn may_request(&self, policy: &Policy) -> bool {
         self.outbox.len() < policy.outbox_max
     }
 
@@ -230,6 +261,7 @@ impl Conversation {
     /// store and is answered by the next process.
     pub fn close_inbox(&mut self) {
         self.closed = true;
+        self.held = None;
         self.inbox.clear();
     }
 

@@ -9,6 +9,10 @@ mod delivery;
 mod erasure;
 mod inbound;
 mod keyword;
+mod next;
+mod quiet;
+
+pub(crate) use next::Held;
 
 use crate::Step;
 use crate::effect::Effect;

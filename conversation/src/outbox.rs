@@ -36,6 +36,21 @@ pub(crate) enum Phase {
     AwaitingSlot,
     Calling,
     ReadingLog,
+    /// It waits for the end of a streak: not worth leaving memory for.
+    Pausing {
+        /// When to look again.
+        until: UnixMillis,
+    },
+}
+
+impl Phase {
+    /// Nothing is under way that will come back by itself.
+    fn is_waiting(self) -> bool {
+        match self {
+            Self::Idle | Self::Pausing { .. } => true,
+            Self::AwaitingSlot | Self::Calling | Self::ReadingLog => false,
+        }
+    }
 }
 
 /// What the head needs.
@@ -45,6 +60,8 @@ pub(crate) enum Need {
     Nothing,
     /// Room in the lane.
     Slot,
+    /// Rest: it is quiet until then.
+    Rest(UnixMillis),
     /// It is no longer worth sending.
     Expire,
     /// A look into the provider's log.
@@ -61,7 +78,7 @@ impl Outbox {
     /// provider's log would be struck out as known: it would be sent twice.
     #[must_use]
     pub(crate) fn restore(rows: Vec<(OutboundRow, u128)>) -> Self {
-        let begun = rows.iter().find(|(row, _)| row.state != RowState::Queued).or_else(|| half_sent(&rows));
+        let begun = rows.iter().find(|(row, _)| is_begun(&row.state)).or_else(|| half_sent(&rows));
         let begun = begun.map(|(row, _)| row.id.turn);
         let mut entries: Vec<Entry> = rows.into_iter().map(|(row, seed)| Entry::new(row, seed)).collect();
         entries.sort_by_key(|entry| Some(entry.row.id.turn) != begun);
@@ -74,6 +91,23 @@ impl Outbox {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many there are but for those that rest.
+    pub(crate) fn on_their_way(&self) -> usize {
+        let rests = |entry: &&Entry| matches!(entry.row.state, RowState::Held { .. });
+        self.entries.len() - self.entries.iter().filter(rests).count()
+    }
+
+    /// The last one is no answer to what the user has said.
+    pub(crate) fn ends_unasked(&self) -> bool {
+        self.entries.back().is_some_and(|entry| entry.row.unasked)
+    }
+
+    /// Until when the head must rest, since it is quiet and nobody waits for it nor for anything behind it.
+    pub(crate) fn rests_until(&self, now: UnixMillis, policy: &Policy) -> Option<UnixMillis> {
+        let quiet = policy.quiet_hours.as_ref()?;
+        if self.entries.iter().all(|entry| entry.row.unasked) { quiet.until(now) } else { None }
     }
 
     pub(crate) fn head(&mut self) -> Option<&mut Entry> {
@@ -93,14 +127,22 @@ impl Outbox {
     /// known.
     pub(crate) fn take_unsent(&mut self, is_meant: impl Fn(OutboundId) -> bool) -> Vec<Entry> {
         let is_taken = |entry: &Entry| {
-            matches!(entry.row.state, RowState::Queued | RowState::Retry { .. }) && is_meant(entry.row.id)
+            let is_unsent = match entry.row.state {
+                RowState::Queued | RowState::Held { .. } | RowState::Retry { .. } => true,
+                RowState::Sending { .. }
+                | RowState::Unknown { .. }
+                | RowState::Sent { .. }
+                | RowState::Failed { .. }
+                | RowState::GivenUp => false,
+            };
+            is_unsent && is_meant(entry.row.id)
         };
         let (taken, kept) = self.entries.drain(..).partition::<Vec<_>, _>(is_taken);
         self.entries = kept.into();
         taken
     }
 
-    /// Something is under way that will come back as an input.
+    /// Something is under way that will come back as an input, or is about to be.
     pub(crate) fn is_busy(&self) -> bool {
         self.entries.front().is_some_and(|entry| entry.phase != Phase::Idle)
     }
@@ -112,15 +154,20 @@ impl Outbox {
 
     pub(crate) fn need(&self, now: UnixMillis, policy: &Policy) -> Need {
         let Some(entry) = self.entries.front() else { return Need::Nothing };
-        if entry.phase != Phase::Idle {
+        if !entry.phase.is_waiting() {
             return Need::Nothing;
         }
         match &entry.row.state {
-            RowState::Queued if now >= entry.row.expires_at => Need::Expire,
-            RowState::Queued => Need::Slot,
-            RowState::Retry { .. } if now >= entry.row.expires_at => Need::Expire,
-            RowState::Retry { at, .. } if now >= *at => Need::Slot,
-            RowState::Retry { .. } => Need::Nothing,
+            RowState::Queued | RowState::Held { .. } | RowState::Retry { .. } if now >= entry.row.expires_at => {
+                Need::Expire
+            }
+            RowState::Retry { at, .. } if now < *at => Need::Nothing,
+            RowState::Queued | RowState::Retry { .. } => self.rests_until(now, policy).map_or(Need::Slot, Need::Rest),
+            RowState::Held { until: known, .. } => match self.rests_until(now, policy) {
+                Some(until) if until == *known => Need::Nothing,
+                Some(until) => Need::Rest(until),
+                None => Need::Slot,
+            },
             RowState::Sending { since } | RowState::Unknown { since } => match policy.send.repeat {
                 Repeat::Safe if now >= entry.row.expires_at => Need::Verdict,
                 Repeat::Safe => Need::Slot,
@@ -134,13 +181,31 @@ impl Outbox {
 
     /// When the head wants to be looked at again; `None` when something is under way or nothing waits.
     pub(crate) fn next_wake(&self, policy: &Policy) -> Option<UnixMillis> {
-        let entry = self.entries.front().filter(|entry| entry.phase == Phase::Idle)?;
+        let entry = self.entries.front().filter(|entry| entry.phase.is_waiting())?;
+        if let Phase::Pausing { until } = entry.phase {
+            return Some(until.min(entry.row.expires_at));
+        }
         match &entry.row.state {
             RowState::Queued => Some(entry.row.expires_at),
+            RowState::Held { until, .. } => Some((*until).min(entry.row.expires_at)),
             RowState::Retry { at, .. } => Some((*at).min(entry.row.expires_at)),
             RowState::Sending { since } | RowState::Unknown { since } => Some(entry.look_from(*since, policy)),
             RowState::Sent { .. } | RowState::Failed { .. } | RowState::GivenUp => None,
         }
+    }
+}
+
+/// It was handed to the provider at least once.
+fn is_begun(state: &RowState) -> bool {
+    match state {
+        RowState::Queued | RowState::Held { tries: 0, .. } => false,
+        RowState::Held { .. }
+        | RowState::Sending { .. }
+        | RowState::Retry { .. }
+        | RowState::Unknown { .. }
+        | RowState::Sent { .. }
+        | RowState::Failed { .. }
+        | RowState::GivenUp => true,
     }
 }
 
@@ -152,8 +217,9 @@ fn half_sent(rows: &[(OutboundRow, u128)]) -> Option<&(OutboundRow, u128)> {
 
 impl Entry {
     fn new(row: OutboundRow, seed: u128) -> Self {
+        let tried = is_begun(&row.state);
         let tries = match row.state {
-            RowState::Retry { tries, .. } => tries,
+            RowState::Held { tries, .. } | RowState::Retry { tries, .. } => tries,
             RowState::Queued
             | RowState::Sending { .. }
             | RowState::Unknown { .. }
@@ -161,7 +227,6 @@ impl Entry {
             | RowState::Failed { .. }
             | RowState::GivenUp => 0,
         };
-        let tried = row.state != RowState::Queued;
         Self { row, seed, phase: Phase::Idle, look_at: UnixMillis(0), tries, tried }
     }
 
@@ -171,6 +236,7 @@ impl Entry {
             RowState::Sending { .. } => policy.send.reconcile_after.max(policy.send.timeout),
             RowState::Unknown { .. }
             | RowState::Queued
+            | RowState::Held { .. }
             | RowState::Retry { .. }
             | RowState::Sent { .. }
             | RowState::Failed { .. }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::quiet::QuietHours;
 use crate::retry::Backoff;
 use crate::words::Repeat;
 
@@ -23,6 +24,16 @@ pub enum DoubtPolicy {
     GiveUp,
     /// It is sent again, at the risk that the user gets it twice.
     Resend,
+}
+
+/// What a provider takes for a loop: once more than `texts` texts to one user have followed each other, each within `within` of the
+/// one before, it fails those that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopGuard {
+    /// So many texts are no loop yet.
+    pub texts: u16,
+    /// After a break of this length it counts anew.
+    pub within: Duration,
 }
 
 /// How texts are sent.
@@ -52,6 +63,26 @@ pub struct SendPolicy {
     pub repeat: Repeat,
     /// Whether the transport is asked about media before they are sent.
     pub media_check: MediaCheck,
+    /// What the transport's provider takes for a loop; `None` where it does not look.
+    pub loop_guard: Option<LoopGuard>,
+}
+
+/// How many turns one user may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloodLimit {
+    /// So many at once; then one each time this part of `within` has passed.
+    pub turns: u32,
+    /// How long that many turns are to last.
+    pub within: Duration,
+}
+
+/// How texts that a user sends one upon the other become one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// A turn waits until the user has sent nothing for so long.
+    pub pause: Duration,
+    /// It waits no longer than this from his first text on.
+    pub at_most: Duration,
 }
 
 /// Whether a transport is asked about media before they are sent.
@@ -178,6 +209,27 @@ pub struct Policy {
     pub poison_attempts: u8,
     /// How long answered turns and dead letters are kept; `None` for ever.
     pub transcripts_kept: Option<Duration>,
+    /// How many turns one user may have; further texts of his wait. `None` for as many as he likes.
+    pub flood: Option<FloodLimit>,
+    /// How texts that a user sends one upon the other become one turn; `None` where each is its own.
+    pub gather: Option<Gather>,
+    /// When users are texted only if they have texted first; `None` for never.
+    pub quiet_hours: Option<QuietHours>,
+}
+
+impl Policy {
+    /// How long an answered turn is kept; `None` for ever. As long as its texts may be on their way, others must be told from them.
+    #[must_use]
+    pub fn turns_kept(&self) -> Option<Duration> {
+        self.transcripts_kept.map(|kept| kept.max(self.sent_within()))
+    }
+
+    /// No text is sent later than this after it was committed.
+    #[must_use]
+    pub fn sent_within(&self) -> Duration {
+        let valid_for = self.send.valid_for;
+        self.quiet_hours.as_ref().map_or(valid_for, |quiet| quiet.longest(valid_for).max(valid_for))
+    }
 }
 
 impl Default for Policy {
@@ -210,12 +262,16 @@ impl Default for Policy {
                 media_max: 10,
                 repeat: Repeat::AskLog,
                 media_check: MediaCheck::No,
+                loop_guard: None,
             },
             answer_within: Duration::from_secs(12 * 3_600),
             max_context: 256 * 1_024,
             outbox_max: 100,
             poison_attempts: 3,
             transcripts_kept: None,
+            flood: Some(FloodLimit { turns: 60, within: Duration::from_secs(600) }),
+            gather: None,
+            quiet_hours: None,
         }
     }
 }

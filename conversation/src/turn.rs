@@ -1,15 +1,18 @@
 //! A turn while it is open, and how a user's reply picks from a list.
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::session::Session;
-use crate::words::{Answer, AskInput, Choice, Forward, Item, Question, Token, WorkRecord};
+use crate::words::{Answer, AskInput, Choice, Forward, InboundMessage, Item, Question, Token, Work, WorkRecord};
 
 /// One question to the assistant that is not yet answered, or a text that is being forwarded.
 #[derive(Debug)]
 pub struct Turn {
-    /// What opened it.
+    /// What opened it; the last of the texts that were gathered into it.
     pub record: WorkRecord,
+    /// The texts before it that were gathered into it, in order.
+    pub joined: Vec<WorkRecord>,
     /// The question, kept for another attempt.
     pub asked: Asked,
     /// The attempts before this one belonged to earlier questions of the same turn.
@@ -56,9 +59,20 @@ pub struct Held {
 impl Turn {
     /// A turn that asks its first question.
     #[must_use]
-    pub fn new(record: WorkRecord, asked: Asked, next: Option<AskInput>) -> Self {
+    pub fn new((record, joined): (WorkRecord, Vec<WorkRecord>), asked: Asked, next: Option<AskInput>) -> Self {
         let held = Held::default();
-        Self { record, asked, attempts_before: 0, questions: 0, switches: 0, held, next, checking: None, before: None }
+        Self {
+            record,
+            joined,
+            asked,
+            attempts_before: 0,
+            questions: 0,
+            switches: 0,
+            held,
+            next,
+            checking: None,
+            before: None,
+        }
     }
 
     /// The attempt that is under way.
@@ -77,6 +91,28 @@ impl Asked {
             Self::Pipe(forward) => forward.token,
         }
     }
+}
+
+/// The same for every attempt at a turn, and for no other set of texts.
+#[must_use]
+pub fn id(record: &WorkRecord, joined: &[WorkRecord]) -> Uuid {
+    let name: Vec<u8> = b"turn".iter().copied().chain(joined.iter().flat_map(|text| text.seed.to_be_bytes())).collect();
+    Uuid::new_v5(&Uuid::from_u128(record.seed), &name)
+}
+
+/// What the user has said in all texts of a turn: one below the other, media together.
+#[must_use]
+pub fn message(record: &WorkRecord, joined: &[WorkRecord]) -> InboundMessage {
+    let mut whole = InboundMessage::default();
+    for text in joined.iter().chain([record]) {
+        let Work::Message(message) = &text.work else { continue };
+        if !whole.body.is_empty() && !message.body.is_empty() {
+            whole.body.push('\n');
+        }
+        whole.body.push_str(&message.body);
+        whole.media.extend(message.media.iter().cloned());
+    }
+    whole
 }
 
 const NUMBER_WORDS: [&str; 20] = [

@@ -15,6 +15,8 @@ mod exchange;
 mod items;
 mod json;
 pub(crate) mod message;
+#[doc(hidden)]
+pub mod readers;
 pub mod soe;
 mod text;
 mod token;

@@ -10,6 +10,8 @@ mod before;
 mod exchange;
 mod json;
 mod log;
+#[doc(hidden)]
+pub mod readers;
 mod request;
 mod response;
 mod settings;

@@ -155,6 +155,18 @@ mod tests {
         assert!(arrives(&except("127.0.0.0/8"), "localhost").await);
     }
 
+    #[test]
+    fn a_proxy_of_the_environment_is_not_asked_in_place_of_the_guard() {
+        // Nobody listens there, and the environment of this process is not ours to change.
+        let judged = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "client::outbound::tests::a_name_is_judged_by_the_address_that_it_leads_to"])
+            .envs(["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:9")))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&judged.stdout);
+        assert!(judged.status.success() && told.contains("1 passed"), "{told}");
+    }
+
     #[tokio::test]
     async fn the_operators_own_addresses_are_asked_wherever_they_are() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

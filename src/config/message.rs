@@ -55,10 +55,7 @@ fn kind_of(found: &Unexpected<'_>) -> String {
 
 /// For a name that nobody knows: the nearest one, or all of them.
 pub(super) fn unknown<S: AsRef<str>>(what: &str, found: &str, known: &[S]) -> String {
-    let nearest = known.iter().map(|name| (distance(found, name.as_ref()), name.as_ref())).min();
-    if let Some((distance, name)) = nearest
-        && distance <= name.len().div_ceil(3)
-    {
+    if let Some(name) = nearest(found, known) {
         return format!("unknown {what} `{found}`: did you mean `{name}`?");
     }
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
@@ -67,6 +64,12 @@ pub(super) fn unknown<S: AsRef<str>>(what: &str, found: &str, known: &[S]) -> St
         [only] => format!("unknown {what} `{found}`: the only one is `{only}`"),
         _ => format!("unknown {what} `{found}`: use one of {}", known.join(", ")),
     }
+}
+
+/// The name that was probably meant.
+pub(super) fn nearest<'a, S: AsRef<str>>(found: &str, known: &'a [S]) -> Option<&'a str> {
+    let nearest = known.iter().map(|name| (distance(found, name.as_ref()), name.as_ref())).min();
+    nearest.filter(|(distance, name)| *distance <= name.len().div_ceil(3)).map(|(_, name)| name)
 }
 
 /// For a variable that could mean several names.

@@ -5,12 +5,14 @@ use std::time::Duration;
 use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::address::Address;
 use raconteur_conversation::policy::{
-    AskPolicy, DoubtPolicy, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy, SendPolicy, TimeoutTurn,
+    AskPolicy, DoubtPolicy, FloodLimit, Gather, Greeting, InboundStart, KeywordHandling, KeywordPolicy, Policy,
+    SendPolicy, TimeoutTurn,
 };
 use raconteur_conversation::retry::Backoff;
 use serde::Deserialize;
 
 use super::checks::{Checks, days, millis, secs};
+use super::quiet::QuietKeys;
 use super::secret::Secret;
 use super::token::{Credential, TokenHash};
 
@@ -77,11 +79,19 @@ pub(super) struct TenantKeys {
     poison_attempts: u8,
     #[serde(with = "humantime_serde::option")]
     transcripts_kept: Option<Duration>,
+    turns_max: u32,
+    #[serde(with = "humantime_serde")]
+    turns_within: Duration,
+    #[serde(with = "humantime_serde::option")]
+    gather: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    gather_max: Duration,
     ask: AskKeys,
     send: SendKeys,
     lane: LaneKeys,
     control: ControlConfig,
     keywords: KeywordKeys,
+    quiet_hours: Option<QuietKeys>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -195,7 +205,11 @@ impl Default for TenantKeys {
             outbox_max,
             poison_attempts,
             transcripts_kept,
+            flood,
+            gather: _,
+            quiet_hours: _,
         } = Policy::default();
+        let FloodLimit { turns: turns_max, within: turns_within } = flood.expect("users are limited by default");
         Self {
             number: None,
             channel: None,
@@ -218,11 +232,16 @@ impl Default for TenantKeys {
             outbox_max,
             poison_attempts,
             transcripts_kept,
+            turns_max,
+            turns_within,
+            gather: None,
+            gather_max: secs(10),
             ask: AskKeys::default(),
             send: SendKeys::default(),
             lane: LaneKeys::default(),
             control: ControlConfig::default(),
             keywords: KeywordKeys::default(),
+            quiet_hours: None,
         }
     }
 }
@@ -249,6 +268,7 @@ impl Default for SendKeys {
             media_max: _,
             repeat: _,
             media_check: _,
+            loop_guard: _,
         } = Policy::default().send;
         let doubt = match doubt {
             DoubtPolicy::GiveUp => DoubtKey::GiveUp,
@@ -304,11 +324,21 @@ impl TenantKeys {
             // Until then a text may be looked up among those that were sent.
             checks.ordered(("send.valid_for", self.send.valid_for), ("transcripts_kept", kept));
         }
+        checks.number("turns_max", self.turns_max, 0..=1_000_000);
+        checks.duration("turns_within", self.turns_within, secs(1)..=days(1));
+        if let Some(gather) = self.gather {
+            checks.duration("gather", gather, millis(100)..=secs(60));
+            checks.ordered(("gather", gather), ("gather_max", self.gather_max));
+        }
+        checks.duration("gather_max", self.gather_max, millis(100)..=secs(600));
         self.ask.check(checks);
         self.send.check(checks);
         self.lane.check(checks);
         self.control.check(checks);
         self.keywords.check(checks);
+        if let Some(quiet) = &self.quiet_hours {
+            quiet.check(checks);
+        }
     }
 
     /// The tenant, unless it lacks a number, a channel or an assistant.
@@ -337,6 +367,9 @@ impl TenantKeys {
             outbox_max: self.outbox_max,
             poison_attempts: self.poison_attempts,
             transcripts_kept: self.transcripts_kept,
+            flood: (self.turns_max > 0).then_some(FloodLimit { turns: self.turns_max, within: self.turns_within }),
+            gather: self.gather.map(|pause| Gather { pause, at_most: self.gather_max }),
+            quiet_hours: self.quiet_hours.and_then(QuietKeys::into_policy),
         };
         let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
         Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })

@@ -20,17 +20,17 @@ pub(super) fn same(left: &Config, right: &Config) {
 }
 
 /// What is wrong, as the user sees it.
-fn wrong<const N: usize>(text: &str, env: [(&str, &str); N]) -> Vec<String> {
+pub(super) fn wrong<const N: usize>(text: &str, env: [(&str, &str); N]) -> Vec<String> {
     read_text("r.toml", text, env).problems.iter().map(ToString::to_string).collect()
 }
 
-fn good<const N: usize>(text: &str, env: [(&str, &str); N]) -> Config {
+pub(super) fn good<const N: usize>(text: &str, env: [(&str, &str); N]) -> Config {
     let reading = read_text("r.toml", text, env);
     assert_eq!(reading.problems, []);
     reading.config
 }
 
-const TRIO: &str = r#"
+pub(super) const TRIO: &str = r#"
 [channels.phone]
 kind = "phone"
 [assistants.demo]
@@ -84,6 +84,10 @@ fn every_rule_of_a_tenant_is_read() {
         max_context_bytes = 2048
         outbox_max = 7
         poison_attempts = 5
+        turns_max = 9
+        turns_within = "3m"
+        gather = "2s"
+        gather_max = "5s"
         ask = { timeout = "9s", retries = 0, interval = "1s" }
         control = { username = "gate", password = { env = "PW" }, token = { env = "PW" } }
         send = { valid_for = "1h", retries = 4, backoff_first = "1s", backoff_longest = "1m", reconcile_after = "5s", reconcile_for = "1m", doubt = "resend" }
@@ -99,7 +103,8 @@ fn every_rule_of_a_tenant_is_read() {
         "timeout_turn_grace: 60s, max_chained_turns: 2",
         "SendPolicy { timeout: 30s, valid_for: 3600s, retries: Some(4), backoff: Backoff { first: 1s, longest: 60s }, pause: 60s, reconcile_after: 5s",
         "reconcile_for: 60s, doubt: Resend",
-        "answer_within: 3600s, max_context: 2048, outbox_max: 7, poison_attempts: 5",
+        "answer_within: 3600s, max_context: 2048, outbox_max: 7, poison_attempts: 5, flood: Some(FloodLimit { turns: 9, within: 180s })",
+        "gather: Some(Gather { pause: 2s, at_most: 5s })",
     ] {
         assert!(policy.contains(part), "{part}\n{policy}");
     }
@@ -316,6 +321,7 @@ fn a_whole_list_of_tenants_may_come_from_a_variable() {
 
 #[test]
 fn a_wrong_variable_is_named_as_the_place() {
+    let deep = format!("RACONTEUR_{}Z", "Z__".repeat(20));
     let found = wrong(
         TRIO,
         [
@@ -329,6 +335,7 @@ fn a_wrong_variable_is_named_as_the_place() {
             ("RACONTEUR_TENANTS__0", "x"),
             ("RACONTEUR_TENANTS__0__NUMBER__X", "x"),
             ("RACONTEUR_", "x"),
+            (deep.as_str(), "x"),
         ],
     );
     let expected = r#"RACONTEUR_: a name is missing: write RACONTEUR_SECTION__KEY
@@ -340,7 +347,9 @@ RACONTEUR_STORE__: a name is missing: write RACONTEUR_SECTION__KEY
 RACONTEUR_STORE__INBOX_MAX: `inbox_max` is 0: make it at least 1 and at most 100000
 RACONTEUR_TENANTS__0: name a key: write RACONTEUR_TENANTS__0__KEY
 RACONTEUR_TENANTS__0__NUMBER__X: `number` is no section, so nothing in it can be set: take the variable out
-RACONTEUR_TENANTS__1__NUMBER: there is no number `1` in `tenants`: they count from 0 to 0"#;
+RACONTEUR_TENANTS__1__NUMBER: there is no number `1` in `tenants`: they count from 0 to 0
+"#;
+    let expected = format!("{expected}{deep}: this leads too deep: no key is that far down");
     assert_eq!(found.join("\n"), expected, "\n{}\n", found.join("\n"));
 }
 

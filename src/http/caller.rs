@@ -3,7 +3,8 @@
 //! A proxy's word on its client (`X-Forwarded-For`) is taken only from proxies that the configuration trusts, from the right: what a
 //! client itself has written there stands left of what the last trusted proxy adds. A request that shows that it was passed on does not
 //! come from this machine, whoever has passed it on: a proxy beside us would otherwise open to all what is open to this machine. Nor does
-//! what a page of another site has a browser on this machine send; its `Origin`, or the `Host` that it believes us to be, shows it.
+//! what a page of another site has a browser on this machine send; its `Origin`, the `Host` that it believes us to be, or what the
+//! browser itself says of where it was sent from shows it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -13,8 +14,9 @@ use reqwest::Url;
 
 use crate::guard::Network;
 
-/// By these headers a proxy shows itself.
-const PASSED_ON: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+/// By these headers a proxy shows itself, and by all that begin with [`FORWARDED`].
+const PASSED_ON: [&str; 6] = ["forwarded", "x-real-ip", "via", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
+const FORWARDED: &str = "x-forwarded-";
 
 /// The client of a request; an extension of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,8 @@ impl Caller {
     /// The client of a request that came from `peer`.
     pub(super) fn of(peer: SocketAddr, headers: &HeaderMap, proxies: &[Network]) -> Self {
         let peer = peer.ip().to_canonical();
-        let is_passed_on = PASSED_ON.iter().any(|name| headers.contains_key(*name));
+        let is_passed_on =
+            headers.keys().any(|name| PASSED_ON.contains(&name.as_str()) || name.as_str().starts_with(FORWARDED));
         let is_here = peer.is_loopback() && !is_passed_on && is_of_this_machine(headers);
         let place = if is_here { Place::Here } else { Place::Beyond };
         Self { address: client(peer, headers, proxies), place }
@@ -59,7 +62,10 @@ fn is_of_this_machine(headers: &HeaderMap) -> bool {
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     };
-    all(header::ORIGIN).all(is_loopback) && all(header::HOST).all(|host| is_loopback(&format!("http://{host}/")))
+    let is_own_host = |host| is_loopback(&format!("http://{host}/"));
+    // An image or a script of a page's is asked for without an origin, but not without this.
+    let is_cross_site = headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site");
+    all(header::ORIGIN).all(is_loopback) && all(header::HOST).all(is_own_host) && !is_cross_site
 }
 
 fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
@@ -126,7 +132,7 @@ mod tests {
             }
         }
         assert_eq!(caller("192.0.2.1", &[], &[]).1, Place::Beyond);
-        for name in ["forwarded", "x-real-ip", "via"] {
+        for name in PASSED_ON.into_iter().chain(["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]) {
             let headers = HeaderMap::from_iter([(http::HeaderName::from_static(name), "x".parse().unwrap())]);
             assert_eq!(Caller::of(([127, 0, 0, 1], 1).into(), &headers, &[]).place, Place::Beyond, "{name}");
         }

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -108,7 +108,10 @@ impl Line {
     fn renew(&self) {
         let Some(tls) = self.tls.clone() else { return };
         tokio::task::spawn_blocking(move || match tls.renew() {
-            Ok(Renewed::Yes) => tracing::info!("a new certificate is in use"),
+            Ok(Renewed::Yes) => match tls.untimely(SystemTime::now()) {
+                None => tracing::info!("a new certificate is in use"),
+                Some(untimely) => tracing::warn!("a new certificate is in use: {untimely}"),
+            },
             Ok(Renewed::No) => {}
             Err((_, problem)) => tracing::warn!("the new certificate cannot be used, the old one goes on: {problem}"),
         });

@@ -167,6 +167,7 @@ pub(super) fn delivery(user: &Address, id: OutboundId, state: &RowState) -> Opti
         RowState::Failed { code, .. } => (Some(code.clone()), None),
         RowState::GivenUp
         | RowState::Queued
+        | RowState::Held { .. }
         | RowState::Sending { .. }
         | RowState::Retry { .. }
         | RowState::Unknown { .. } => (None, None),
@@ -230,7 +231,15 @@ mod tests {
         };
         let session = Some(Uuid::from_u128(1));
         let error = error.map(str::to_owned);
-        Consumed { record, session, answered_at: UnixMillis(2_000), asks: 1, error, rows: Vec::new() }
+        Consumed {
+            record,
+            session,
+            answered_at: UnixMillis(2_000),
+            asks: 1,
+            error,
+            answered_with: None,
+            rows: Vec::new(),
+        }
     }
 
     fn row() -> OutboundRow {
@@ -239,6 +248,7 @@ mod tests {
             body: "ok".into(),
             media: vec!["https://m.example/2".into()],
             expires_at: UnixMillis(9_000),
+            unasked: false,
             state: RowState::Queued,
         }
     }

@@ -19,7 +19,10 @@ pub(super) fn details(notice: &Notice, texts: Texts) -> Map<String, Value> {
         Notice::AgentWanted { note } => details.free("note", note),
         Notice::MediaAsLink { reason } => details.free("reason", reason),
         Notice::OptedOut { by } => details.word("by", opted_out_by(*by)),
-        Notice::NoSession { sequence } | Notice::HasStopped { sequence } | Notice::Erased { sequence } => {
+        Notice::NoSession { sequence }
+        | Notice::HasStopped { sequence }
+        | Notice::SlowedDown { sequence }
+        | Notice::Erased { sequence } => {
             details.number("turn", sequence.0);
         }
         Notice::NothingToActIn { sequence, reason } => {
@@ -127,6 +130,7 @@ mod tests {
             (Notice::TimeoutTurnSkipped, json!({})),
             (Notice::Erased { sequence: Sequence(8) }, json!({"turn": 8})),
             (Notice::Switched, json!({})),
+            (Notice::SlowedDown { sequence: Sequence(8) }, json!({"turn": 8})),
             (Notice::OptedOut { by: OptedOutBy::User }, json!({"by": "user"})),
             (Notice::OptedIn, json!({})),
             (Notice::HasStopped { sequence: Sequence(8) }, json!({"turn": 8})),

@@ -97,10 +97,11 @@ mod tests {
             body: "hi".into(),
             media: Vec::new(),
             expires_at: UnixMillis(9),
+            unasked: false,
             state: RowState::Queued,
         };
         let rows = (0..rows).map(row).collect();
-        Consumed { record, session: None, answered_at: UnixMillis(2), asks: 0, error: None, rows }
+        Consumed { record, session: None, answered_at: UnixMillis(2), asks: 0, error: None, answered_with: None, rows }
     }
 
     #[test]

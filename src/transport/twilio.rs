@@ -19,11 +19,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use raconteur_actors::port::Transport;
-use raconteur_conversation::policy::MediaCheck;
+use raconteur_conversation::policy::{LoopGuard, MediaCheck};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Lookup, MediaVerdict, OutboundMessage, ProviderId, Repeat, SendError};
 
 pub use settings::Settings;
+#[cfg(all(feature = "cli", unix))]
+pub(crate) use signature::sign_fields as sign;
 
 use crate::check::Verdict;
 use crate::client::{Outbound, client};
@@ -54,7 +56,8 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
     let address = format!("{}/channels/{name}", settings.public_url.trim_end_matches('/'));
     let guarded = || Outbound::guarded(settings.connect_timeout, &settings.outbound);
     let media = settings.media_check.then(guarded).transpose().map_err(|error| vec![error.to_string()])?;
-    let transport = Twilio { rest: Rest::new(http, settings), status_url: format!("{address}/status"), media };
+    let (rest, status_url) = (Rest::new(http, settings), format!("{address}/status"));
+    let transport = Twilio { rest, status_url, media, loop_guard: settings.loop_guard() };
     let webhook = TwilioWebhook::new(address, settings);
     Ok(Channel { transport: Arc::new(transport), webhook: Some(Arc::new(webhook)), routes: None })
 }
@@ -89,6 +92,8 @@ struct Twilio {
     status_url: String,
     /// Looks at media before they are sent, where they are to be looked at.
     media: Option<Outbound>,
+    /// What Twilio takes for a loop (error 14107).
+    loop_guard: Option<LoopGuard>,
 }
 
 #[async_trait]
@@ -117,6 +122,10 @@ impl Transport for Twilio {
 
     fn media_max(&self) -> usize {
         MEDIA_MAX
+    }
+
+    fn loop_guard(&self) -> Option<LoopGuard> {
+        self.loop_guard
     }
 
     fn media_check(&self) -> MediaCheck {

@@ -102,7 +102,14 @@ fn states(loaded: &Loaded) -> Vec<RowState> {
 
 fn row(turn: Sequence, part: u16, state: RowState) -> OutboundRow {
     let id = OutboundId { turn, part };
-    OutboundRow { id, body: format!("part {part}"), media: Vec::new(), expires_at: UnixMillis(9_000_000), state }
+    OutboundRow {
+        id,
+        body: format!("part {part}"),
+        media: Vec::new(),
+        expires_at: UnixMillis(9_000_000),
+        unasked: false,
+        state,
+    }
 }
 
 fn sending() -> RowState {
@@ -122,6 +129,7 @@ fn page(sequence: Sequence) -> TranscriptTurn {
         accepted_at: UnixMillis(1_000),
         answered_at: UnixMillis(2_000),
         asks: 1,
+        answered_with: None,
         error: None,
         rows: Vec::new(),
     }

@@ -38,6 +38,9 @@ pub struct TranscriptTurn {
     /// Why the turn failed, in plain words; `None` when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The turn that the text was gathered into and is answered with; `None` where it is a turn of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_with: Option<Sequence>,
     /// What went out for it, each with its latest state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<TranscriptRow>,
@@ -193,7 +196,7 @@ pub(crate) fn write_work(kind: WorkKind, seed: u128, json: &RawValue) -> Result<
 /// From when on a row needs somebody.
 fn due(state: &RowState) -> UnixMillis {
     match state {
-        RowState::Retry { at, .. } => *at,
+        RowState::Held { until: at, .. } | RowState::Retry { at, .. } => *at,
         RowState::Queued | RowState::Sending { .. } | RowState::Unknown { .. } => UnixMillis(0),
         RowState::Sent { .. } | RowState::Failed { .. } | RowState::GivenUp => UnixMillis(u64::MAX),
     }
@@ -245,7 +248,7 @@ mod tests {
 
     fn row(part: u16, state: RowState) -> OutboundRow {
         let id = OutboundId { turn: Sequence(7), part };
-        OutboundRow { id, body: "Hi".into(), media: Vec::new(), expires_at: UnixMillis(9), state }
+        OutboundRow { id, body: "Hi".into(), media: Vec::new(), expires_at: UnixMillis(9), unasked: false, state }
     }
 
     #[test]
@@ -274,6 +277,17 @@ mod tests {
             br#"[{"id":"7-0","body":"Hi","expires_at":9,"state":"retry","at":5,"tries":2}]"#,
         ];
         assert_eq!(values, [expected.concat()]);
+    }
+
+    #[test]
+    fn golden_row_that_rests_in_quiet_hours() {
+        let resting = |tries| OutboundRow { unasked: true, ..row(0, RowState::Held { until: UnixMillis(5), tries }) };
+        for (tries, rest) in [(0, ""), (2, r#","tries":2"#)] {
+            let json =
+                format!(r#"{{"id":"7-0","body":"Hi","expires_at":9,"unasked":true,"state":"held","until":5{rest}}}"#);
+            assert_eq!(serde_json::to_string(&resting(tries)).unwrap(), json);
+            assert_eq!(serde_json::from_str::<OutboundRow>(&json).unwrap(), resting(tries));
+        }
     }
 
     #[test]
@@ -336,6 +350,7 @@ mod tests {
             WorkKind::Unread { .. } => unreachable!("it was answered"),
         };
         assert_eq!(due(&[&retry(9), &retry(5)]), UnixMillis(5));
+        assert_eq!(due(&[&retry(9), &row(1, RowState::Held { until: UnixMillis(7), tries: 0 })]), UnixMillis(7));
         assert_eq!(due(&[&retry(9), &row(1, RowState::Queued)]), UnixMillis(0));
     }
 

@@ -39,7 +39,7 @@ async fn what_asks_nobody_who_he_is_is_for_this_machine_alone() {
     for way in ways(&scene) {
         assert_eq!(status(way).await, 200);
     }
-    for passed_on in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
+    for passed_on in ["x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip", "via"] {
         for way in ways(&scene) {
             let refused = answered(way.header(passed_on, "127.0.0.1")).await;
             assert_eq!(
@@ -72,12 +72,19 @@ async fn a_page_of_another_site_in_a_browser_here_is_not_this_machine() {
         ("origin", "http://localhost.evil.example"),
         ("host", "evil.example"),
         ("host", "127.0.0.1.evil.example:8080"),
+        ("sec-fetch-site", "cross-site"),
     ] {
         for way in ways(&scene) {
             assert_eq!(status(way.header(name, value)).await, 403, "{name}: {value}");
         }
     }
-    for (name, value) in [("origin", "http://localhost:3000"), ("host", "localhost:1"), ("host", "[::1]")] {
+    for (name, value) in [
+        ("origin", "http://localhost:3000"),
+        ("host", "localhost:1"),
+        ("host", "[::1]"),
+        ("sec-fetch-site", "same-site"),
+        ("sec-fetch-site", "none"),
+    ] {
         for way in ways(&scene) {
             assert_eq!(status(way.header(name, value)).await, 200, "{name}: {value}");
         }
@@ -98,13 +105,18 @@ async fn the_operator_may_open_them() {
 
 #[tokio::test]
 async fn with_a_token_the_metrics_are_for_whoever_has_it_from_wherever() {
-    let scene = Scene::with(with("refusals_max = 4\nmetrics_token = { env = \"CONTROL_TOKEN\" }"), echo).await;
+    let scene = Scene::with(with("refusals_max = 5\nmetrics_token = { env = \"CONTROL_TOKEN\" }"), echo).await;
     let metrics = || scene.caller.request(Method::GET, "/metrics").header("via", "x");
     let token = crate::scene::CONTROL_TOKEN;
     assert_eq!(status(metrics().bearer_auth(token)).await, 200);
-    for wrong in
-        [metrics(), metrics().bearer_auth("guess"), metrics().basic_auth(token, Some(token)), metrics().bearer_auth("")]
-    {
+    let otherwise = metrics().header("authorization", format!("Basic {token}"));
+    for wrong in [
+        metrics(),
+        metrics().bearer_auth("guess"),
+        metrics().basic_auth(token, Some(token)),
+        otherwise,
+        metrics().bearer_auth(""),
+    ] {
         assert_eq!(status(wrong).await, 401);
     }
     assert_eq!(status(metrics().bearer_auth(token)).await, 429, "who has guessed too often is not listened to");

@@ -1,6 +1,7 @@
 //! HTTPS: the same gateway behind a certificate of its own.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use raconteur::{Server, config};
@@ -73,6 +74,31 @@ async fn twilio_is_answered_by_https_and_its_signature_is_still_that_of_the_publ
     let plain = client.get(format!("http://localhost:{port}/health/live")).send().await;
     assert!(plain.is_err(), "nothing is said without TLS");
     server.stop().await.expect("it stops");
+}
+
+#[test]
+fn an_expired_certificate_is_told_of_by_check() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("it is a name");
+    let key = rcgen::KeyPair::generate().expect("it can be made");
+    std::fs::write(directory.path().join("key.pem"), key.serialize_pem()).expect("it can be written");
+    let file = directory.path().join("r.toml");
+    std::fs::write(&file, format!("[server]\n{}\n", section(directory.path()))).expect("it can be written");
+    for (until, expected) in [(4096, false), (2020, true)] {
+        (parameters.not_before, parameters.not_after) =
+            (rcgen::date_time_ymd(2015, 1, 1), rcgen::date_time_ymd(until, 1, 1));
+        let certificate = parameters.self_signed(&key).expect("it can be signed").pem();
+        std::fs::write(directory.path().join("cert.pem"), certificate).expect("it can be written");
+        let output = Command::new(env!("CARGO_BIN_EXE_raconteur"))
+            .args([Path::new("--config"), &file, Path::new("check")])
+            .output()
+            .expect("it can be run");
+        let told = String::from_utf8(output.stdout).expect("it prints text");
+        assert!(output.status.success(), "it can be used: {told}");
+        let warning = "  warning: `tls.certificate`: it expired at 2020-01-01T00:00:00Z: ";
+        assert_eq!(told.contains(warning), expected, "{told}");
+        assert_eq!(told.contains("warning"), expected, "{told}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::operator::{Told, told};
 use crate::scene::{ADA, Keys, Scene, TENANT, echo};
 
 /// The hash of `looker`, of `sender` and of `whole`.
-fn keys() -> Keys {
+pub(crate) fn keys() -> Keys {
     let one = |name: &str, scopes: &str| {
         let hash = TokenHash::of(name);
         format!("[[tenants.control.tokens]]\nname = \"{name}\"\nsha256 = \"{hash}\"\nscopes = [{scopes}]\n")

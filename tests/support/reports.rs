@@ -246,6 +246,7 @@ pub(crate) fn turn(reporting: &Reporting, (tenant, turn): (&str, u64), (said, an
         body: answered.into(),
         media: Vec::new(),
         expires_at: UnixMillis(99_000),
+        unasked: false,
         state: RowState::Queued,
     };
     let consumed = Consumed {
@@ -261,6 +262,7 @@ pub(crate) fn turn(reporting: &Reporting, (tenant, turn): (&str, u64), (said, an
         answered_at: UnixMillis(2_000 + turn),
         asks: 1,
         error: None,
+        answered_with: None,
         rows: if answered.is_empty() { Vec::new() } else { vec![row] },
     };
     reporting.observe(&key, &Event::Answered(&consumed));

@@ -4,7 +4,7 @@
 //! itself, `poison_attempts` failures convict. After the death of the process nobody knows which message is to blame: one with
 //! that many attempts runs alone, after the others, and is convicted only when the process has died as often while it did. Fewer
 //! would convict the innocent: a process that is killed again and again always has somebody's message under way.
-//! A message that cannot run, because the outbox is full, is not attempted: it is neither counted nor given the room to run alone.
+//! A message that cannot run, because the outbox is full, the user's turn has not come or more of his texts may follow, is not attempted: it is neither counted nor given the room to run alone.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl Resident {
     ) -> Result<(), StoreError> {
         let behind = unread.split_off(suspect + 1);
         let suspect = unread.pop().map(verdict);
-        let inputs = unread.into_iter().map(Input::WorkAccepted).chain(suspect).collect();
+        let inputs = std::iter::once(Input::InboxRead(unread)).chain(suspect).collect();
         self.run(myself, inputs, DeadlineIndex::Lazy).await?;
         self.take(myself, behind, index).await
     }
@@ -99,13 +99,15 @@ impl Resident {
         let most = self.runtime.settings.unread_max;
         let loaded = self.runtime.store.load(self.claim, self.conversation.key(), most).await?;
         let unread = spared(loaded.unread);
-        if let Some(head) = unread.iter().find(|record| is_question(record)) {
-            let first = self.tenant.policy.poison_attempts.max(1);
-            let attempts = if head.alone { head.attempts.saturating_add(1) } else { first };
-            self.count(head, attempts, true).await?;
-            self.trial = Some((head.sequence, Trial::Alone(alone)));
-        }
-        self.take(myself, unread, DeadlineIndex::Lazy).await
+        let Some(position) = unread.iter().position(is_question) else {
+            return self.take(myself, unread, DeadlineIndex::Lazy).await;
+        };
+        let head = &unread[position];
+        let first = self.tenant.policy.poison_attempts.max(1);
+        let attempts = if head.alone { head.attempts.saturating_add(1) } else { first };
+        self.count(head, attempts, true).await?;
+        self.trial = Some((head.sequence, Trial::Alone(alone)));
+        self.take_apart(myself, (unread, position), Input::WorkAccepted, DeadlineIndex::Lazy).await
     }
 
     /// Once the suspected message is answered, the next one may have its trial.
@@ -129,14 +131,15 @@ impl Resident {
             Reason::Failed(_) => unread.iter().position(|record| !is_question(record) && self.is_taken(record)),
             Reason::Woken => None,
         };
-        let question =
-            || unread.iter().position(is_question).filter(|_| self.conversation.may_ask(&self.tenant.policy));
+        let may_begin =
+            |at: &usize| self.conversation.may_begin(self.runtime.now(), &self.tenant.policy, &unread[*at..]);
+        let question = || unread.iter().position(is_question).filter(may_begin);
         control.or_else(question)
     }
 
     /// A text of ours that waits for room in the outbox has done nothing yet.
     fn is_taken(&self, record: &WorkRecord) -> bool {
-        if let Work::Send(_) = record.work { self.conversation.may_ask(&self.tenant.policy) } else { true }
+        if let Work::Send(_) = record.work { self.conversation.may_request(&self.tenant.policy) } else { true }
     }
 
     fn judge(&self, head: &WorkRecord, reason: Reason) -> Verdict {
@@ -144,7 +147,8 @@ impl Resident {
         let attempts = head.attempts.saturating_add(1);
         let opening = self.runtime.opening;
         match reason {
-            Reason::Failed(why) if attempts >= most => {
+            // The first time it may have run together with others that were gathered with it; a suspect is taken apart from them.
+            Reason::Failed(why) if attempts >= most && (head.attempts > 0 || self.tenant.policy.gather.is_none()) => {
                 Verdict::Convict(format!("its conversation failed {attempts} times, at last with: {why}"))
             }
             Reason::Failed(_) => Verdict::Again(attempts),
@@ -178,9 +182,7 @@ impl Resident {
         unread: Vec<WorkRecord>,
         index: DeadlineIndex,
     ) -> Result<(), StoreError> {
-        let mut inputs: Vec<Input> = unread.into_iter().map(Input::WorkAccepted).collect();
-        inputs.push(Input::DeadlinePassed);
-        self.run(myself, inputs, index).await
+        self.run(myself, vec![Input::InboxRead(unread), Input::DeadlinePassed], index).await
     }
 
     fn wait_alone(&mut self, myself: &ActorRef<ConversationMsg>) {

@@ -173,6 +173,7 @@ fn wire(
         policy.send.text_max = transport.text_max();
         policy.send.media_max = transport.media_max();
         policy.send.media_check = transport.media_check();
+        policy.send.loop_guard = transport.loop_guard();
         policy.switchable = port.switchable();
         if !transport.answers_keywords() {
             policy.keywords.fill_in();

@@ -13,14 +13,14 @@ use raconteur_actors::lane::LaneLimits;
 use raconteur_actors::port::{Assistant, Clock, Transport};
 use raconteur_actors::{Settings, TenantSpec};
 use raconteur_conversation::address::{Address, ConversationKey};
-use raconteur_conversation::policy::{MediaCheck, Policy};
+use raconteur_conversation::policy::{LoopGuard, MediaCheck, Policy};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     Answer, Arrival, AskError, AssistantState, InboundMessage, Item, LoggedMessage, Lookup, MediaVerdict,
     OutboundMessage, ProviderId, Question, Repeat, SendError, SessionEnd, Work,
 };
 use raconteur_storage::engine::memory::MemoryEngine;
-use raconteur_storage::{KvStore, Options, Store};
+use raconteur_storage::{KvStore, Options, Store, TranscriptTurn};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -121,6 +121,9 @@ pub(crate) struct Provider {
     /// Media that go as links, once it is asked at all.
     pub(crate) links: Mutex<Option<Vec<String>>>,
     media: Mutex<Vec<Vec<String>>>,
+    /// When each text was taken.
+    times: Mutex<Vec<Instant>>,
+    pub(crate) loop_guard: Mutex<Option<LoopGuard>>,
 }
 
 impl Provider {
@@ -138,8 +141,16 @@ impl Provider {
         self.media.lock().unwrap().clone()
     }
 
+    /// When each text to one user was taken, in seconds from `began` on.
+    pub(crate) fn times(&self, user: &str, began: Instant) -> Vec<u64> {
+        let (taken, times) = (self.taken.lock().unwrap(), self.times.lock().unwrap());
+        let to_user = taken.iter().zip(times.iter()).filter(|((to, _), _)| to == user);
+        to_user.map(|(_, at)| at.duration_since(began).as_secs()).collect()
+    }
+
     fn take(&self, message: &OutboundMessage) -> ProviderId {
         self.media.lock().unwrap().push(message.media.clone());
+        self.times.lock().unwrap().push(Instant::now());
         let mut taken = self.taken.lock().unwrap();
         taken.push((message.key.user.to_string(), message.body.clone()));
         self.changed.notify_waiters();
@@ -181,6 +192,10 @@ impl Transport for Provider {
 
     fn repeat(&self) -> Repeat {
         *self.repeat.lock().unwrap()
+    }
+
+    fn loop_guard(&self) -> Option<LoopGuard> {
+        *self.loop_guard.lock().unwrap()
     }
 
     fn media_check(&self) -> MediaCheck {
@@ -256,6 +271,8 @@ impl World {
             repeat: Mutex::new(Repeat::AskLog),
             links: Mutex::default(),
             media: Mutex::default(),
+            times: Mutex::default(),
+            loop_guard: Mutex::default(),
         };
         let policy = Policy { failure_message: "sorry".into(), ..Policy::default() };
         Self {
@@ -316,6 +333,11 @@ impl World {
         self.ids += 1;
         let id = format!("id{}", self.ids);
         text(&self.inbox(), user, body, &id).await.unwrap()
+    }
+
+    /// What was said, newest first.
+    pub(crate) async fn transcript(&self, user: &str) -> Vec<TranscriptTurn> {
+        self.gateway().control().transcript(&key(user), None, 100).await.unwrap()
     }
 
     /// Something else arrives.

@@ -12,8 +12,8 @@ use crate::Step;
 use crate::command::{Command, CommandError, ConversationConfig, whole_number};
 use crate::effect::{Effect, Notice, in_short};
 use crate::policy::{MediaCheck, Switchable};
-use crate::turn::{Asked, Turn};
-use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Media, Precedence, Sequence, Work, WorkRecord};
+use crate::turn::{self, Asked, Turn};
+use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Precedence, Sequence, Work, WorkRecord};
 
 /// `smsConversationResponseTimeout` must lie in this range, in milliseconds.
 const RESPONSE_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=120_000;
@@ -105,11 +105,11 @@ impl Step<'_> {
             turn.switches = turn.switches.saturating_add(1);
         }
         let media = match &input {
-            AskInput::Text(_) | AskInput::Choice { .. } => media_of(&turn.record.work),
+            AskInput::Text(_) | AskInput::Choice { .. } => turn::message(&turn.record, &turn.joined).media,
             AskInput::Start | AskInput::Signal(_) => Vec::new(),
         };
         let attempts = turn.token().attempt;
-        let mut question = self.question(&turn.record, input, media);
+        let mut question = self.question((&turn.record, &turn.joined), input, media);
         question.token.attempt = attempts + 1;
         question.turn_id = Uuid::new_v5(&question.turn_id, &[turn.questions]);
         turn.attempts_before = attempts;
@@ -119,7 +119,8 @@ impl Step<'_> {
         self.conversation.turn = Some(turn);
     }
 
-    fn complete(&mut self, turn: Turn) {
+    fn complete(&mut self, mut turn: Turn) {
+        self.consume_joined(&mut turn, None);
         let Turn { record, held, .. } = turn;
         let asks = turn.asked.token().attempt;
         let (ends, no_input) = (held.ends, held.no_input);
@@ -219,11 +220,6 @@ impl Step<'_> {
         }
         millis.map(Duration::from_millis)
     }
-}
-
-/// What came with the text that opened the turn.
-fn media_of(work: &Work) -> Vec<Media> {
-    if let Work::Message(message) = work { message.media.clone() } else { Vec::new() }
 }
 
 #[cfg(test)]

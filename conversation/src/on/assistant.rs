@@ -88,9 +88,10 @@ impl Step<'_> {
 
     /// What an earlier answer of the turn has said goes out all the same. Of a turn that was to end a silent session, the user hears
     /// nothing, and the session ends.
-    pub(crate) fn fail_turn(&mut self, turn: Turn, reason: &str) {
+    pub(crate) fn fail_turn(&mut self, mut turn: Turn, reason: &str) {
         let token = turn.token();
         self.emit(Effect::Report(Notice::TurnFailed { token, reason: reason.to_owned() }));
+        self.consume_joined(&mut turn, Some(reason));
         if let Work::TimedOut { .. } = turn.record.work {
             self.consume(turn.record, token.attempt, Some(reason.to_owned()), Vec::new());
             return self.end_session(EndReason::Timeout);

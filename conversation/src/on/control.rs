@@ -7,12 +7,15 @@ use crate::turn::{Asked, Turn};
 use crate::variable::SmsError;
 use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Within, Work, WorkRecord};
 
+/// Why a turn was cancelled, as the transcript shows it.
+const ENDED: &str = "the session was ended by request";
+
 impl Step<'_> {
     /// Takes every control request out of the inbox, in order, past the texts that wait. A text of ours waits for room in the outbox,
     /// so that there is a limit to what may be requested.
     pub(crate) fn take_controls(&mut self) {
         loop {
-            let has_room = self.conversation.may_ask(self.policy);
+            let has_room = self.conversation.may_request(self.policy);
             let is_next = |record: &WorkRecord| {
                 let is_send = matches!(record.work, Work::Send(_));
                 self.precedence(record) == Precedence::Control && (has_room || !is_send)
@@ -25,7 +28,7 @@ impl Step<'_> {
 
     /// Carries out one control request.
     pub(crate) fn take_control(&mut self, record: WorkRecord) {
-        if let Some(keyword) = self.keyword(&record.work) {
+        if let Some(keyword) = self.conversation.keyword(self.policy, &record.work) {
             return self.obey(record, keyword);
         }
         match &record.work {
@@ -92,9 +95,10 @@ impl Step<'_> {
             Asked::Assistant(_) => true,
             Asked::Pipe(_) => false,
         };
-        if let Some(turn) = self.conversation.turn.take_if(is_question) {
+        if let Some(mut turn) = self.conversation.turn.take_if(is_question) {
             let asks = turn.token().attempt;
-            self.consume(turn.record, asks, Some("the session was ended by request".into()), Vec::new());
+            self.consume_joined(&mut turn, Some(ENDED));
+            self.consume(turn.record, asks, Some(ENDED.into()), Vec::new());
         }
         self.emit(Effect::Consume(Box::new(self.silent(record))));
         self.end_session(EndReason::Requested);
@@ -103,7 +107,7 @@ impl Step<'_> {
     /// A record that is answered without a word, and without moving the session's clock.
     pub(crate) fn silent(&self, record: WorkRecord) -> Consumed {
         let session = self.conversation.session().map(|session| session.id);
-        Consumed { record, session, answered_at: self.now, asks: 0, error: None, rows: Vec::new() }
+        Consumed { record, session, answered_at: self.now, asks: 0, error: None, answered_with: None, rows: Vec::new() }
     }
 
     /// The assistant is told of it with the next question, as `smsError`.

@@ -10,6 +10,7 @@ use crate::effect::{Effect, Notice, OptedOutBy};
 use crate::outbox::{Entry, Need, Phase};
 use crate::policy::{DoubtPolicy, KeywordHandling};
 use crate::segment;
+use crate::streak::{Place, Streak};
 use crate::time::UnixMillis;
 use crate::words::{LoggedMessage, Lookup, Others, OutboundId, OutboundMessage, ProviderId, RowState, SendError};
 
@@ -37,8 +38,14 @@ impl Step<'_> {
         loop {
             match self.conversation.outbox.need(self.now, self.policy) {
                 Need::Nothing => return,
-                Need::Slot => return self.request_slot(),
+                Need::Slot => {
+                    return match self.paused_until() {
+                        Some(until) => self.pause_head(until),
+                        None => self.request_slot(),
+                    };
+                }
                 Need::Log => return self.read_log(),
+                Need::Rest(until) => return self.rest_head(until),
                 Need::Expire => self.fail_head("expired", "it could not be sent while it was worth sending"),
                 Need::Verdict => self.judge_head(NO_WORD),
             }
@@ -52,20 +59,26 @@ impl Step<'_> {
             return;
         };
         entry.phase = Phase::Idle;
-        if now >= entry.row.expires_at {
+        if now >= entry.row.expires_at || self.conversation.outbox.rests_until(now, self.policy).is_some() {
             return;
         }
+        let Some(entry) = self.conversation.outbox.head() else { return };
         (entry.phase, entry.tried) = (Phase::Calling, true);
         entry.row.state = RowState::Sending { since: now };
         let message = self.message(now);
         self.emit(Effect::Mark { id, state: RowState::Sending { since: now } });
+        self.count_into_streak();
         self.emit(Effect::Send(Box::new(message)));
     }
 
     pub(crate) fn on_text_sent(&mut self, id: OutboundId, provider_id: ProviderId) {
         // A text that was never tried cannot have been taken, whatever a receipt says.
-        if self.conversation.outbox.head_is(id).is_some_and(|entry| entry.tried) {
+        if let Some(entry) = self.conversation.outbox.head_is(id).filter(|entry| entry.tried) {
+            let was_calling = entry.phase == Phase::Calling;
             self.conversation.outbox.pop();
+            if was_calling {
+                self.end_call();
+            }
             self.emit(Effect::Mark { id, state: RowState::Sent { provider_id } });
         }
     }
@@ -77,10 +90,10 @@ impl Step<'_> {
         };
         entry.phase = Phase::Idle;
         let (wait, pause) = (entry.wait(&self.policy.send.backoff), self.policy.send.pause);
+        let is_last = self.policy.send.retries.is_some_and(|most| entry.tries >= most);
+        self.end_call();
         match error {
-            SendError::Retry { reason, .. } if self.policy.send.retries.is_some_and(|most| entry.tries >= most) => {
-                self.fail_head("retries_exhausted", &reason);
-            }
+            SendError::Retry { reason, .. } if is_last => self.fail_head("retries_exhausted", &reason),
             SendError::Retry { after, .. } => self.retry_head(wait.max(after.unwrap_or_default())),
             SendError::Pause { after, .. } => self.retry_head(after.unwrap_or(pause)),
             SendError::Misconfigured { .. } => self.retry_head(pause),
@@ -93,6 +106,7 @@ impl Step<'_> {
                 }
             }
             SendError::Unknown { reason } => {
+                let Some(entry) = self.conversation.outbox.head() else { return };
                 let since = entry.began(now);
                 entry.row.state = RowState::Unknown { since };
                 self.emit(Effect::Mark { id, state: RowState::Unknown { since } });
@@ -187,6 +201,39 @@ impl Step<'_> {
         self.drop_rest_of(id);
         self.note_failed_text(id, code.to_owned(), reason.to_owned());
         self.emit(Effect::Save);
+    }
+}
+
+/// A provider that stops what looks like a loop.
+impl Step<'_> {
+    /// Until when the next text must wait, so that the provider takes none for part of a loop.
+    fn paused_until(&mut self) -> Option<UnixMillis> {
+        let guard = self.policy.send.loop_guard.as_ref()?;
+        self.conversation.durable.streak.as_mut()?.closed_until(self.now, &self.policy.send, guard)
+    }
+
+    fn pause_head(&mut self, until: UnixMillis) {
+        if let Some(entry) = self.conversation.outbox.head() {
+            entry.phase = Phase::Pausing { until };
+        }
+    }
+
+    /// The first text of a streak is written down with its turn, or never: one fewer does no harm.
+    fn count_into_streak(&mut self) {
+        let Some(guard) = &self.policy.send.loop_guard else { return };
+        let streak = self.conversation.durable.streak;
+        let (streak, place) = Streak::begin(streak, self.now, &self.policy.send, guard);
+        self.conversation.durable.streak = Some(streak);
+        match place {
+            Place::First => {}
+            Place::Later => self.emit(Effect::Save),
+        }
+    }
+
+    fn end_call(&mut self) {
+        if let Some(streak) = &mut self.conversation.durable.streak {
+            streak.end(self.now);
+        }
     }
 }
 

@@ -25,7 +25,14 @@ fn sending() -> Script {
 fn restored(state: RowState, repeat: Repeat) -> Script {
     let mut script = Script::new();
     let expires_at = script.now.plus(seconds(3_600));
-    let row = OutboundRow { id: id("1-0"), body: "hello  there".into(), media: Vec::new(), expires_at, state };
+    let row = OutboundRow {
+        id: id("1-0"),
+        body: "hello  there".into(),
+        media: Vec::new(),
+        expires_at,
+        unasked: false,
+        state,
+    };
     let policy = script.policy.clone();
     script = Script::restored(None, vec![(row, 7)]);
     script.policy = Policy { send: crate::policy::SendPolicy { repeat, ..policy.send.clone() }, ..policy };
@@ -83,6 +90,7 @@ fn a_part_in_doubt_is_not_called_failed_because_an_earlier_one_has_failed() {
         body: "hello".into(),
         media: Vec::new(),
         expires_at: since.plus(seconds(3_600)),
+        unasked: false,
         state,
     };
     let rows = vec![row("1-1", RowState::Sending { since }), row("1-2", RowState::Queued)];
@@ -345,7 +353,7 @@ fn after_a_crash_a_text_that_was_begun_is_still_the_first_and_stays_together() {
     let now = Script::new().now;
     let row = |name: &str, state| {
         let (id, expires_at) = (id(name), now.plus(seconds(3_600)));
-        (OutboundRow { id, body: name.into(), media: Vec::new(), expires_at, state }, 7)
+        (OutboundRow { id, body: name.into(), media: Vec::new(), expires_at, unasked: false, state }, 7)
     };
     let queued = |name| row(name, RowState::Queued);
     let sending = row("24-0", RowState::Sending { since: now });

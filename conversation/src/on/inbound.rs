@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, StartedBy};
-use crate::keyword::Standing;
 use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
 use crate::time::UnixMillis;
@@ -19,9 +18,6 @@ use crate::words::{
     RowState, SESSION_OPEN, Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
 };
 
-/// Why a text that waited too long was not answered, as the transcript shows it.
-const TOO_OLD: &str = "the text waited longer than answer_within";
-
 /// Why a text that may open no session was not answered, as the transcript shows it.
 const NO_SESSION: &str = "no session was open, and inbound_start is false";
 
@@ -29,6 +25,15 @@ impl Step<'_> {
     pub(crate) fn on_work_accepted(&mut self, record: WorkRecord) {
         if self.is_new(&record) {
             self.conversation.inbox.push_back(record);
+        }
+    }
+
+    pub(crate) fn on_inbox_read(&mut self, records: Vec<WorkRecord>) {
+        for record in records {
+            self.on_work_accepted(record);
+            if self.policy.gather.is_none() {
+                self.advance();
+            }
         }
     }
 
@@ -73,28 +78,10 @@ impl Step<'_> {
         is_new
     }
 
-    /// Takes what is next, if no turn is open and the outbox has room: what the conversation tells itself before what came in.
-    pub(crate) fn take_next_text(&mut self) {
-        while self.conversation.turn.is_none() && self.conversation.may_ask(self.policy) {
-            let own = self.conversation.inbox.iter().position(|record| record.work.precedence() == Precedence::Own);
-            let Some(record) = self.conversation.inbox.remove(own.unwrap_or(0)) else { return };
-            let too_old = self.now.since(record.accepted_at) > self.policy.answer_within;
-            let stopped = self.conversation.standing() == Standing::HasStopped;
-            match self.precedence(&record) {
-                Precedence::InTurn if stopped => self.withhold(record),
-                Precedence::InTurn if too_old => self.fail(record, 0, TOO_OLD),
-                Precedence::InTurn | Precedence::Own => self.open_turn(record),
-                Precedence::Control => self.take_control(record),
-            }
-        }
-    }
-
-    fn open_turn(&mut self, record: WorkRecord) {
+    /// Opens the turn of a record, and of the texts before it that were gathered into it.
+    pub(crate) fn open_turn(&mut self, record: WorkRecord, joined: Vec<WorkRecord>) {
         match &record.work {
-            Work::Message(message) => {
-                let message = message.clone();
-                self.open_message(record, message);
-            }
+            Work::Message(_) => self.open_message(record, joined),
             Work::Start(start) => {
                 let start = start.clone();
                 self.open_start(record, start);
@@ -117,20 +104,30 @@ impl Step<'_> {
         }
     }
 
-    fn open_message(&mut self, record: WorkRecord, message: InboundMessage) {
-        if let Some(pipe) = self.conversation.durable.pipe.clone().filter(|pipe| pipe.is_open(record.accepted_at)) {
+    /// What was gathered belongs to the session of its first text.
+    fn open_message(&mut self, record: WorkRecord, joined: Vec<WorkRecord>) {
+        if let Some(limit) = &self.policy.flood {
+            self.conversation.durable.ahead = limit.take(self.conversation.durable.ahead, self.now);
+        }
+        let message = turn::message(&record, &joined);
+        let first = joined.first().unwrap_or(&record);
+        let (seed, accepted_at) = (first.seed, first.accepted_at);
+        if let Some(pipe) = self.conversation.durable.pipe.clone().filter(|pipe| pipe.is_open(accepted_at)) {
             return self.forward(record, message, pipe);
         }
-        self.end_overdue(&record);
+        self.end_overdue(accepted_at);
         if self.conversation.durable.session.is_none() {
             match self.policy.inbound_start {
                 InboundStart::Allowed => {
-                    let session = self.fresh_session(record.seed, record.accepted_at);
+                    let session = self.fresh_session(seed, accepted_at);
                     self.open_session(session, StartedBy::from(&record.work));
                 }
                 InboundStart::Refused => {
-                    self.emit(Effect::Report(Notice::NoSession { sequence: record.sequence }));
-                    return self.emit_failed(record, NO_SESSION);
+                    for record in joined.into_iter().chain([record]) {
+                        self.emit(Effect::Report(Notice::NoSession { sequence: record.sequence }));
+                        self.emit_failed(record, NO_SESSION);
+                    }
+                    return;
                 }
             }
         }
@@ -139,8 +136,8 @@ impl Step<'_> {
         let is_new = |session: &Session| session.last == Sequence(0) && session.turns == 0;
         let is_first = self.conversation.session().is_some_and(is_new);
         match self.policy.greeting {
-            Greeting::Welcome if is_first => self.ask(record, AskInput::Start, Vec::new(), Some(input)),
-            Greeting::Welcome | Greeting::Direct => self.ask(record, input, message.media, None),
+            Greeting::Welcome if is_first => self.ask((record, joined), AskInput::Start, Vec::new(), Some(input)),
+            Greeting::Welcome | Greeting::Direct => self.ask((record, joined), input, message.media, None),
         }
     }
 
@@ -150,7 +147,7 @@ impl Step<'_> {
         if self.conversation.session().is_none_or(|open| open.id != session.id) {
             match start.on_open {
                 OnOpen::Replace => self.end_session(EndReason::Replaced),
-                OnOpen::Refuse => self.end_overdue(&record),
+                OnOpen::Refuse => self.end_overdue(record.accepted_at),
             }
             if self.conversation.session().is_some() {
                 return self.emit_failed(record, SESSION_OPEN);
@@ -164,7 +161,7 @@ impl Step<'_> {
                 let rows = self.rows(&record, &text, &[]);
                 self.consume(record, 0, None, rows);
             }
-            None => self.ask(record, AskInput::Start, Vec::new(), None),
+            None => self.ask((record, Vec::new()), AskInput::Start, Vec::new(), None),
         }
     }
 
@@ -175,7 +172,7 @@ impl Step<'_> {
             Signal::SessionTimeout => self.now.since(record.accepted_at) <= self.policy.timeout_turn_grace,
         };
         if fresh && self.conversation.session().is_some_and(|open| open.id == session) {
-            return self.ask(record, AskInput::Signal(signal), Vec::new(), None);
+            return self.ask((record, Vec::new()), AskInput::Signal(signal), Vec::new(), None);
         }
         self.emit(Effect::Consume(Box::new(self.silent(record))));
         match signal {
@@ -190,17 +187,23 @@ impl Step<'_> {
         }
     }
 
-    fn ask(&mut self, record: WorkRecord, input: AskInput, media: Vec<Media>, next: Option<AskInput>) {
-        let question = Box::new(self.question(&record, input, media));
+    fn ask(
+        &mut self,
+        (record, joined): (WorkRecord, Vec<WorkRecord>),
+        input: AskInput,
+        media: Vec<Media>,
+        next: Option<AskInput>,
+    ) {
+        let question = Box::new(self.question((&record, &joined), input, media));
         self.emit(Effect::AskAssistant(question.clone()));
-        self.conversation.turn = Some(Turn::new(record, Asked::Assistant(question), next));
+        self.conversation.turn = Some(Turn::new((record, joined), Asked::Assistant(question), next));
     }
 
     /// While a pipe is open the user talks to a voice gateway; a session that is open as well is left alone.
     fn forward(&mut self, record: WorkRecord, message: InboundMessage, pipe: Pipe) {
         let forward = Forward {
             token: Token { turn: record.sequence, attempt: 1 },
-            turn_id: turn_id(&record),
+            turn_id: turn::id(&record, &[]),
             key: self.conversation.key.clone(),
             pipe,
             body: message.body,
@@ -211,14 +214,14 @@ impl Step<'_> {
         };
         let forward = Box::new(forward);
         self.emit(Effect::Forward(forward.clone()));
-        self.conversation.turn = Some(Turn::new(record, Asked::Pipe(forward), None));
+        self.conversation.turn = Some(Turn::new((record, Vec::new()), Asked::Pipe(forward), None));
     }
 
     /// A text accepted after its session's deadline opens a new one, however late we come to it; one accepted before it belongs
     /// to the old session, even if the deadline has passed while it waited.
-    fn end_overdue(&mut self, record: &WorkRecord) {
+    fn end_overdue(&mut self, accepted_at: UnixMillis) {
         let deadline = self.conversation.session().map(|session| session.deadline(self.policy));
-        if deadline.is_some_and(|deadline| record.accepted_at > deadline) {
+        if deadline.is_some_and(|deadline| accepted_at > deadline) {
             self.end_session(EndReason::Timeout);
         }
     }
@@ -250,7 +253,12 @@ impl Step<'_> {
         self.emit(Effect::EndSession(Box::new(end)));
     }
 
-    pub(crate) fn question(&self, record: &WorkRecord, input: AskInput, media: Vec<Media>) -> Question {
+    pub(crate) fn question(
+        &self,
+        (record, joined): (&WorkRecord, &[WorkRecord]),
+        input: AskInput,
+        media: Vec<Media>,
+    ) -> Question {
         let session = self.conversation.session().expect("a turn is opened only within a session");
         let key = &self.conversation.key;
         let variables = Variables {
@@ -265,12 +273,12 @@ impl Step<'_> {
         let read_timeout = session.config.as_ref().and_then(|config| config.read_timeout);
         Question {
             token: Token { turn: record.sequence, attempt: 1 },
-            turn_id: turn_id(record),
+            turn_id: turn::id(record, joined),
             key: key.clone(),
             input,
             variables,
             state: session.state.clone().filter(|state| state.assistant == self.policy.assistant),
-            repeated: record.attempts > 0,
+            repeated: record.attempts > 0 || joined.iter().any(|record| record.attempts > 0),
             config: session.config.clone(),
             extra: Map::new(),
             delay: Duration::ZERO,
@@ -289,16 +297,28 @@ impl Step<'_> {
         self.consume(record, asks, Some(error.to_owned()), rows);
     }
 
+    /// Texts that were gathered into a turn are answered with it.
+    pub(crate) fn consume_joined(&mut self, turn: &mut Turn, error: Option<&str>) {
+        let (asks, answered_with) = (turn.token().attempt, Some(turn.record.sequence));
+        for record in std::mem::take(&mut turn.joined) {
+            let error = error.map(str::to_owned);
+            let consumed = Consumed { asks, error, answered_with, ..self.silent(record) };
+            self.emit(Effect::Consume(Box::new(consumed)));
+        }
+    }
+
     /// The record is answered with these rows.
     pub(crate) fn consume(&mut self, record: WorkRecord, asks: u32, error: Option<String>, rows: Vec<OutboundRow>) {
         self.conversation.durable.ended = None;
+        // Whoever is to be texted in the morning has from then on to answer.
+        let from = rows.first().map_or(self.now, |row| row.held_until().unwrap_or(self.now));
         let session = self.conversation.durable.session.as_mut().map(|session| {
-            session.clock_from = record.accepted_at.max(self.now);
+            session.clock_from = record.accepted_at.max(from);
             session.last = record.sequence;
             session.id
         });
         self.queue(&rows, record.seed);
-        let consumed = Consumed { record, session, answered_at: self.now, asks, error, rows };
+        let consumed = Consumed { record, session, answered_at: self.now, asks, error, answered_with: None, rows };
         self.emit(Effect::Consume(Box::new(consumed)));
     }
 
@@ -312,21 +332,20 @@ impl Step<'_> {
     /// Outbound rows for a text and media, as many as the transport needs, whether or not the user wants them.
     pub(crate) fn rows_in_any_case(&self, record: &WorkRecord, text: &str, media: &[String]) -> Vec<OutboundRow> {
         let pieces = crate::render::pieces(text, media, &self.policy.send);
-        let expires_at = self.now.plus(self.policy.send.valid_for);
+        let quiet = self.policy.quiet_hours.as_ref().filter(|_| self.is_unasked(&record.work));
+        let valid_for = self.policy.send.valid_for;
+        let expires_at = quiet.map_or_else(|| self.now.plus(valid_for), |quiet| quiet.after(self.now, valid_for));
+        let until = quiet.and_then(|quiet| quiet.until(self.now));
         let row = |(part, piece): (u16, crate::render::Piece)| OutboundRow {
             id: OutboundId { turn: record.sequence, part },
             body: piece.body,
             media: piece.media,
             expires_at,
-            state: RowState::Queued,
+            unasked: quiet.is_some(),
+            state: until.map_or(RowState::Queued, |until| RowState::Held { until, tries: 0 }),
         };
         (0..u16::MAX).zip(pieces).map(row).collect()
     }
-}
-
-/// The same for every attempt at a turn.
-fn turn_id(record: &WorkRecord) -> Uuid {
-    Uuid::new_v5(&Uuid::from_u128(record.seed), b"turn")
 }
 
 #[cfg(test)]

@@ -1,33 +1,40 @@
 //! STOP, START and HELP: taken at once, ahead of what waits and during a turn. Who has stopped our texts gets none: what is queued is dropped,
 //! a running turn commits without its texts, and nothing is asked for him until he wants them again.
 
-use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, OptedOutBy};
 use crate::keyword::{HAS_STOPPED, Keyword, Standing};
-use crate::policy::KeywordHandling;
+use crate::policy::{KeywordHandling, Policy};
 use crate::words::{OutboundRow, Precedence, Work, WorkRecord};
+use crate::{Conversation, Step};
 
-impl Step<'_> {
-    /// In which order a record is taken.
-    pub(crate) fn precedence(&self, record: &WorkRecord) -> Precedence {
-        if self.keyword(&record.work).is_some() { Precedence::Control } else { record.work.precedence() }
+impl Conversation {
+    /// In which order a record is taken under these rules.
+    pub(crate) fn precedence(&self, policy: &Policy, record: &WorkRecord) -> Precedence {
+        if self.keyword(policy, &record.work).is_some() { Precedence::Control } else { record.work.precedence() }
     }
 
     /// The keyword that a text is, if it is to be obeyed.
-    pub(crate) fn keyword(&self, work: &Work) -> Option<Keyword> {
+    pub(crate) fn keyword(&self, policy: &Policy, work: &Work) -> Option<Keyword> {
         let Work::Message(message) = work else { return None };
-        let rules = &self.policy.keywords;
+        let rules = &policy.keywords;
         match rules.handling {
-            KeywordHandling::Obeyed => Keyword::of(&message.body, self.conversation.standing()).filter(|keyword| {
+            KeywordHandling::Obeyed => Keyword::of(&message.body, self.standing()).filter(|keyword| {
                 *keyword != Keyword::Help || rules.help_message.as_ref().is_some_and(|text| !text.is_empty())
             }),
             // Somebody who has stopped our texts must be able to come back, whatever the rules have become since.
             KeywordHandling::LeftToTheAssistant => {
-                let standing = self.conversation.standing();
+                let standing = self.standing();
                 let keyword = (standing == Standing::HasStopped).then(|| Keyword::of(&message.body, standing));
                 keyword.flatten().filter(|keyword| *keyword == Keyword::Start)
             }
         }
+    }
+}
+
+impl Step<'_> {
+    /// In which order a record is taken.
+    pub(crate) fn precedence(&self, record: &WorkRecord) -> Precedence {
+        self.conversation.precedence(self.policy, record)
     }
 
     /// Obeys a keyword, and answers it once.

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::address::{Address, ConversationKey};
 use crate::effect::{Consumed, Effect, Erasure, Notice};
+use crate::outbox::Phase;
 use crate::policy::Policy;
 use crate::time::UnixMillis;
 use crate::words::{
@@ -116,6 +117,20 @@ pub(crate) fn command(name: &str, parameters: Value) -> CommandCall {
     CommandCall { name: name.into(), parameters }
 }
 
+impl Conversation {
+    /// The text at the head, where it waits for a slot.
+    pub(crate) fn head_wanting_a_slot(&mut self) -> Option<String> {
+        let head = self.outbox.head().filter(|entry| entry.phase == Phase::AwaitingSlot)?;
+        Some(head.row.id.to_string())
+    }
+
+    /// The rows that are not settled, as the store would have them.
+    pub(crate) fn rows(&mut self) -> Vec<(OutboundRow, u128)> {
+        let entries = self.outbox.take_unsent(|_| true);
+        entries.into_iter().map(|entry| (entry.row, entry.seed)).collect()
+    }
+}
+
 fn shown(effect: &Effect) -> String {
     match effect {
         Effect::AskAssistant(question) => shown_question(question),
@@ -171,7 +186,8 @@ fn shown_question(question: &Question) -> String {
 fn shown_consumed(consumed: &Consumed) -> String {
     let row = |row: &OutboundRow| {
         let media = if row.media.is_empty() { String::new() } else { format!(" +{} media", row.media.len()) };
-        format!("{} {:?}{media}", row.id, row.body)
+        let held = if row.held_until().is_some() { " held" } else { "" };
+        format!("{} {:?}{media}{held}", row.id, row.body)
     };
     let rows: Vec<String> = consumed.rows.iter().map(row).collect();
     let error = if consumed.error.is_some() { " error" } else { "" };
@@ -181,6 +197,7 @@ fn shown_consumed(consumed: &Consumed) -> String {
 fn shown_state(state: &RowState) -> String {
     match state {
         RowState::Queued => "queued".into(),
+        RowState::Held { tries, .. } => format!("held {tries}"),
         RowState::Sending { .. } => "sending".into(),
         RowState::Retry { tries, .. } => format!("retry {tries}"),
         RowState::Unknown { .. } => "unknown".into(),
@@ -208,6 +225,7 @@ fn shown_notice(notice: &Notice) -> String {
         Notice::TimeoutTurnSkipped => "timeout turn skipped".into(),
         Notice::Erased { sequence } => format!("erased by {sequence}"),
         Notice::Switched => "switched".into(),
+        Notice::SlowedDown { sequence } => format!("slowed down {sequence}"),
         Notice::LateAnswer { token } => format!("late answer {token}"),
         Notice::AskAgain { token, .. } => format!("ask again after {token}"),
         Notice::TurnFailed { token, .. } => format!("turn failed {token}"),

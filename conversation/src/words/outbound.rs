@@ -84,6 +84,14 @@ pub struct OutboundMessage {
 pub enum RowState {
     /// Never tried.
     Queued,
+    /// Nobody has asked for it, and it is quiet: it waits until then, or until an answer goes that the user waits for.
+    Held {
+        /// When the quiet hours end.
+        until: UnixMillis,
+        /// How many attempts have failed.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        tries: u32,
+    },
     /// A call to the provider may be under way since then. After a crash this is in doubt.
     Sending {
         /// When the call began.
@@ -123,9 +131,16 @@ impl RowState {
     pub fn is_settled(&self) -> bool {
         match self {
             Self::Sent { .. } | Self::Failed { .. } | Self::GivenUp => true,
-            Self::Queued | Self::Sending { .. } | Self::Retry { .. } | Self::Unknown { .. } => false,
+            Self::Queued | Self::Held { .. } | Self::Sending { .. } | Self::Retry { .. } | Self::Unknown { .. } => {
+                false
+            }
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// An outbound text as the store keeps it.
@@ -140,9 +155,20 @@ pub struct OutboundRow {
     pub media: Vec<String>,
     /// After this it is no longer worth delivering.
     pub expires_at: UnixMillis,
+    /// It is no answer to what the user has said: it keeps to quiet hours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
     /// What has become of it.
     #[serde(flatten)]
     pub state: RowState,
+}
+
+impl OutboundRow {
+    /// When it may go at the earliest, where it rests in quiet hours.
+    #[must_use]
+    pub fn held_until(&self) -> Option<UnixMillis> {
+        if let RowState::Held { until, .. } = self.state { Some(until) } else { None }
+    }
 }
 
 /// Why a text was not sent, by what can be done about it.

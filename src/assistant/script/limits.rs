@@ -169,6 +169,18 @@ async fn huge_values_are_refused_at_their_line() {
 }
 
 #[tokio::test]
+async fn code_that_nests_too_deep_and_too_many_variables_are_refused() {
+    for (opening, end) in [("(", ")"), ("[", "]"), ("if true { ", "}")] {
+        let source = format!("fn turn(m) {{ {}1{} }}", opening.repeat(500), end.repeat(500));
+        let problem = problem(&source);
+        assert!(problem.starts_with("bot.rhai:1:") && problem.contains("maximum complexity"), "{opening}: {problem}");
+    }
+    let variables: String = (0..300).map(|number| format!("let v{number} = 0; ")).collect();
+    let reason = refused(&format!("fn turn(m) {{ {variables} }}")).await;
+    assert!(reason.starts_with("bot.rhai:1:") && reason.contains("too many variables at once"), "{reason}");
+}
+
+#[tokio::test]
 async fn a_runtime_error_tells_its_line() {
     for (body, reason) in [
         ("let x = 1 / 0;", "bot.rhai:2:12: division by zero: 1 / 0"),

@@ -178,7 +178,7 @@ fn unavailable(code: u16, headers: &HeaderMap) -> AskError {
 }
 
 /// The message in an error body, fit to be passed on. Watson writes `error`, the platform before it `errors[].message` or `message`.
-fn said(body: &[u8]) -> Option<String> {
+pub(super) fn said(body: &[u8]) -> Option<String> {
     let body = json::body(body).ok()?;
     let listed = || body.get("errors")?.array().ok()?.into_iter().next()?.object().ok()?.get("message");
     let place = body.get("error").or_else(listed).or_else(|| body.get("message"))?;

@@ -198,7 +198,7 @@ impl Tokens {
 }
 
 /// Reads a token and its life.
-fn read(body: &[u8]) -> Result<(HeaderValue, Duration), AskError> {
+pub(super) fn read(body: &[u8]) -> Result<(HeaderValue, Duration), AskError> {
     let body = json::body(body)?;
     let token = body.need("access_token")?.string()?;
     let malformed = |reason: &str| AskError::Malformed { reason: reason.to_owned() };
@@ -244,6 +244,12 @@ mod tests {
         assert_eq!(life(r#""expires_in":3600,"expiration":1"#), 3_600);
         assert!((3_590..=3_600).contains(&life(&format!(r#""expiration":{}"#, now + 3_600))));
         assert_eq!((life(r#""expiration":1"#), life(r#""expires_in":18446744073709551615"#)), (0, 86_400));
+    }
+
+    #[test]
+    fn a_token_goes_as_bearer_and_is_never_printed() {
+        let (header, _) = read(br#"{"access_token":"sesame","expires_in":60}"#).unwrap();
+        assert_eq!((header.to_str().unwrap(), format!("{header:?}").as_str()), ("Bearer sesame", "Sensitive"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! `watson_v1`. Nothing here times or repeats a question: the caller does.
 
 mod answer;
-mod request;
+pub(super) mod request;
 mod settings;
 pub(super) mod target;
 
@@ -20,6 +20,7 @@ use raconteur_conversation::words::{Answer, AskError, AskInput, AssistantState, 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 pub use self::settings::Settings;
 use self::target::{Home, Target, Targets};
@@ -122,30 +123,41 @@ impl Assistant for Classic {
     async fn ask(&self, question: &Question) -> Result<Answer, AskError> {
         let (target, mark) = self.target(question.config.as_ref())?;
         let variables = request::variables(question);
-        let mut context = kept_context(question, &mark);
-        for (name, value) in &variables {
-            context.set(name, value);
-        }
+        let context = context(question, &variables, &mark);
         let written = request::write(question, &context);
         self.cuts.note(&self.name, written.lost);
         let call = Call { method: Method::POST, url: target.url(), body: written.body };
         let body = target.service.ask(call).await?;
-        let body = json::body(&body)?;
-        let answer = answer::read(&body)?;
-        let mut context = match body.get("context") {
-            Some(returned) => Tree::kept(returned.raw_object()?),
-            // Who returns no context has not changed it.
-            None => context,
-        };
-        // A command that stayed in the context would run again in every turn.
-        command::NAMES.iter().for_each(|name| context.remove(name));
-        let data = raw(&Keeping { context: &context, target: &mark });
-        Ok(Answer { state: Some(AssistantState { assistant: self.name.clone(), data }), ..answer })
+        read(&body, context, (&self.name, &mark))
     }
 
     fn switchable(&self) -> Switchable {
         Switchable::Yes
     }
+}
+
+/// Reads an answer to a question with this context, with what is kept of it under this name as of the target of this mark.
+pub(super) fn read(body: &[u8], asked: Tree<'_>, (name, mark): (&str, &str)) -> Result<Answer, AskError> {
+    let body = json::body(body)?;
+    let answer = answer::read(&body)?;
+    let mut context = match body.get("context") {
+        Some(returned) => Tree::kept(returned.raw_object()?),
+        // Who returns no context has not changed it.
+        None => asked,
+    };
+    // A command that stayed in the context would run again in every turn.
+    command::NAMES.iter().for_each(|name| context.remove(name));
+    let data = raw(&Keeping { context: &context, target: mark });
+    Ok(Answer { state: Some(AssistantState { assistant: name.to_owned(), data }), ..answer })
+}
+
+/// The context of a question: what was kept, with the gateway's variables laid over it.
+pub(super) fn context<'a>(question: &'a Question, variables: &'a Map<String, Value>, mark: &str) -> Tree<'a> {
+    let mut context = kept_context(question, mark);
+    for (name, value) in variables {
+        context.set(name, value);
+    }
+    context
 }
 
 /// The context that an earlier turn has left. What another target gave it keeps only what its authors have set; and who is to speak first

@@ -7,7 +7,7 @@
 mod kept;
 mod sessions;
 mod settings;
-mod stateless;
+pub(super) mod stateless;
 
 use std::sync::Arc;
 

@@ -198,6 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_into_headers_is_never_printed() {
+        let (secret, key) = (Secret::new("sesame"), Secret::new("open"));
+        let settings = HookSettings {
+            secret: Some(secret.clone()),
+            headers: [("x-key".to_owned(), key)].into(),
+            ..HookSettings::at("https://hooks.example/pre")
+        };
+        let client = crate::client::client(Duration::from_secs(1)).unwrap();
+        let hook = Hook::new("pre", client, &settings).unwrap();
+        let token = hook.authorization(&secret, Duration::from_secs(100), Uuid::nil());
+        let shown = [&token, &hook.headers["x-key"]].map(|value| format!("{value:?}"));
+        assert_eq!(shown, ["Sensitive", "Sensitive"]);
+    }
+
+    #[test]
     fn the_frame_is_ibms() {
         let frame = event("message_received", &serde_json::json!({"input": {}}));
         assert_eq!(frame, r#"{"event":{"name":"message_received"},"options":{},"payload":{"input":{}}}"#);

@@ -25,6 +25,27 @@ pub(super) const KEYWORDS: &str = "
 # help_message = \"This is Acme. Reply STOP to get no more texts.\"
 ";
 
+pub(super) const KEPT: &str = "\
+# How long answered turns and dead letters are kept; as it stands, for ever. See docs/privacy.md.
+# transcripts_kept = \"90d\"
+";
+
+pub(super) const GATHER: &str = "\
+# Makes one turn of texts that a user sends one upon the other, once nothing has come for so long; left out, each is its own.
+# gather = \"2s\"
+# A turn waits no longer than this from the first of them on.
+# gather_max = \"10s\"
+";
+
+pub(super) const QUIET: &str = "
+# When users are texted only if they have texted first: what a request sends or starts, and words to who was silent, wait until it is
+# over. Times of day by the clock of a time zone of the IANA database. Never, where the section is left out.
+# [tenants.quiet_hours]
+# from = \"21:00\"
+# to = \"08:00\"
+# time_zone = \"America/New_York\"
+";
+
 pub(super) const CONTROL: &str = "
 # Who may control the number's sessions by REST (docs/rest-api.md): a name with its password, a token, or both. Nobody, as it stands.
 [tenants.control]

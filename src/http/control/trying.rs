@@ -40,6 +40,9 @@ pub(super) async fn provider(state: State<Arc<Desk>>, params: Params, request: R
                 }
                 RowState::Failed { code, reason } => Err(failed(format!("{reason} ({code})"))),
                 RowState::GivenUp => Err(failed("it is unknown whether the text was sent".into())),
+                RowState::Held { .. } => {
+                    Err(failed("it is quiet: the text is held until the quiet hours are over".into()))
+                }
                 RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {
                     Err(failed("the text is still on its way".into()))
                 }
@@ -57,12 +60,12 @@ fn failed(detail: String) -> Problem {
 }
 
 impl Desk {
-    /// Waits until the only text of a request has settled.
+    /// Waits until the only text of a request has settled, or rests.
     async fn verdict(&self, key: &ConversationKey, taken: Taken) -> Result<RowState, Problem> {
         loop {
             let turn = self.control.outcome(key, taken).await?;
             let row = turn.and_then(|turn| turn.rows.into_iter().next());
-            if let Some(row) = row.filter(|row| row.row.state.is_settled()) {
+            if let Some(row) = row.filter(|row| row.row.state.is_settled() || row.row.held_until().is_some()) {
                 return Ok(row.row.state);
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -249,6 +249,7 @@ fn said(turn: &TranscriptTurn) -> Option<PhoneEvent> {
 fn on_its_way(state: &RowState) -> bool {
     match state {
         RowState::Queued
+        | RowState::Held { .. }
         | RowState::Sending { .. }
         | RowState::Retry { .. }
         | RowState::Unknown { .. }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use raconteur_conversation::policy::LoopGuard;
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -13,6 +14,9 @@ use crate::guard::Exceptions;
 
 /// The longest time that making a connection may be allowed to take.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+
+/// No break between texts is longer.
+const LOOP_GUARD_WITHIN_MAX: Duration = Duration::from_secs(600);
 
 /// One Twilio account and where it reaches us.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +47,13 @@ pub struct Settings {
     /// Whether media are looked at before they are sent, so that what Twilio would refuse goes as a link.
     #[serde(default = "default_media_check")]
     pub media_check: bool,
+    /// After so many texts to one user, each within `loop_guard_within` of the one before, Twilio fails further ones (error 14107);
+    /// 0 where it does not look.
+    #[serde(default = "default_loop_guard_texts")]
+    pub loop_guard_texts: u16,
+    /// After a break of this length Twilio counts anew.
+    #[serde(default = "default_loop_guard_within", with = "humantime_serde")]
+    pub loop_guard_within: Duration,
     /// What may be asked for the sake of an address that is not of the configuration, although it is not public.
     #[serde(skip)]
     pub outbound: Exceptions,
@@ -56,7 +67,41 @@ fn default_media_check() -> bool {
     true
 }
 
+/// Twilio's documentation has had 15, 20 and 30 of it; the lowest is safe with all.
+fn default_loop_guard_texts() -> u16 {
+    15
+}
+
+fn default_loop_guard_within() -> Duration {
+    Duration::from_secs(30)
+}
+
 impl Settings {
+    /// An account that is reached at `public_url`, with everything else at its default.
+    #[must_use]
+    pub fn new(account_sid: &str, auth_token: Secret, public_url: &str) -> Self {
+        Self {
+            account_sid: account_sid.to_owned(),
+            auth_token,
+            previous_auth_token: None,
+            api_key_sid: None,
+            api_key_secret: None,
+            public_url: public_url.to_owned(),
+            base_url: default_base_url(),
+            connect_timeout: client::default_connect_timeout(),
+            media_check: default_media_check(),
+            loop_guard_texts: default_loop_guard_texts(),
+            loop_guard_within: default_loop_guard_within(),
+            outbound: Exceptions::default(),
+        }
+    }
+
+    /// What Twilio takes for a loop, if it looks.
+    pub(super) fn loop_guard(&self) -> Option<LoopGuard> {
+        let (texts, within) = (self.loop_guard_texts, self.loop_guard_within);
+        (texts > 0).then_some(LoopGuard { texts, within })
+    }
+
     /// Everything that is wrong, one line each, beginning with the setting's name.
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -80,6 +125,13 @@ impl Settings {
         problems.extend(check_url("base_url", &self.base_url));
         if self.connect_timeout.is_zero() || self.connect_timeout > CONNECT_TIMEOUT_MAX {
             problems.push(format!("connect_timeout: must be above 0 and at most {}s", CONNECT_TIMEOUT_MAX.as_secs()));
+        }
+        if (1..=2).contains(&self.loop_guard_texts) {
+            problems.push("loop_guard_texts: must be at least 3, or 0 where Twilio does not look".into());
+        }
+        if self.loop_guard_within.is_zero() || self.loop_guard_within > LOOP_GUARD_WITHIN_MAX {
+            problems
+                .push(format!("loop_guard_within: must be above 0 and at most {}s", LOOP_GUARD_WITHIN_MAX.as_secs()));
         }
         problems
     }
@@ -149,6 +201,8 @@ pub(super) mod tests {
             base_url: default_base_url(),
             connect_timeout: client::default_connect_timeout(),
             media_check: default_media_check(),
+            loop_guard_texts: default_loop_guard_texts(),
+            loop_guard_within: default_loop_guard_within(),
             outbound: Exceptions::default(),
         }
     }
@@ -179,6 +233,8 @@ pub(super) mod tests {
             base_url: "ftp://api.twilio.com".into(),
             connect_timeout: Duration::ZERO,
             media_check: false,
+            loop_guard_texts: 2,
+            loop_guard_within: Duration::ZERO,
             outbound: Exceptions::default(),
         };
         let problems = bad.problems();
@@ -191,6 +247,8 @@ pub(super) mod tests {
             "public_url",
             "base_url",
             "connect_timeout",
+            "loop_guard_texts",
+            "loop_guard_within",
         ];
         assert_eq!(names, all);
         assert!(
@@ -249,6 +307,9 @@ pub(super) mod tests {
         assert_eq!(slower.connect_timeout, Duration::from_millis(250));
         let unchecked: Settings = toml::from_str(&format!("{text}media_check = false\n")).unwrap();
         assert!(read.media_check && !unchecked.media_check);
+        assert_eq!(read.loop_guard(), Some(LoopGuard { texts: 15, within: Duration::from_secs(30) }));
+        let unguarded: Settings = toml::from_str(&format!("{text}loop_guard_texts = 0\n")).unwrap();
+        assert_eq!(unguarded.loop_guard(), None);
         assert!(toml::from_str::<Settings>(&format!("{text}colour = \"red\"\n")).is_err());
     }
 }

@@ -82,6 +82,13 @@ fn sign(token: &Secret, url: &str, content: &Content<'_>) -> String {
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
+/// The signature that Twilio would put on a POST of these fields to `url`: for the load generator.
+#[cfg(all(feature = "cli", unix))]
+pub(crate) fn sign_fields(token: &Secret, url: &str, fields: &[(&str, &str)]) -> String {
+    let pairs = fields.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+    sign(token, url, &Content::Form(&pairs))
+}
+
 /// Whether the query's `bodySHA256` is the hash of the body. Without one, a body proves nothing.
 fn hash_in_url(url: &str, body: &[u8]) -> Choice {
     let query = url.split_once('?').map_or("", |(_, query)| query);

@@ -3,6 +3,8 @@
 //! The table is checked against `tests/vectors/twilio_errors.json`. A code counts only where the HTTP status leaves no doubt
 //! that the text was not taken; creating a message has no idempotency key, so what is in doubt stays `Unknown`.
 
+use std::time::Duration;
+
 use raconteur_conversation::words::{ProviderId, SendError};
 use serde::Deserialize;
 
@@ -10,6 +12,9 @@ use super::rest::Answered;
 
 /// The longest words of Twilio's that are kept, in characters.
 const REASON_MAX: usize = 200;
+
+/// How long a number pauses when Twilio has too many requests of ours and does not say when to come again.
+const THROTTLED: Duration = Duration::from_secs(2);
 
 /// What can be done about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +125,10 @@ pub(super) fn judge(answer: &Answered) -> Result<ProviderId, SendError> {
     };
     let after = answer.retry_after;
     Err(match class(status, told.code) {
-        Class::Retry => SendError::Retry { after, reason },
+        Class::Retry => {
+            let after = after.or_else(|| (status == 429).then_some(THROTTLED));
+            SendError::Retry { after, reason }
+        }
         Class::Pause => SendError::Pause { after, reason },
         Class::Recipient => SendError::Rejected { code, reason },
         Class::OptedOut => SendError::OptedOut,
@@ -168,8 +176,6 @@ pub(super) fn plain(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -200,6 +206,19 @@ mod tests {
             SendError::Misconfigured { .. } => "misconfigured",
             SendError::Unknown { .. } => "unknown",
         }
+    }
+
+    #[test]
+    fn too_many_requests_pause_the_number_for_a_moment_where_twilio_does_not_say_how_long() {
+        let after = |answer: Answered| match judge(&answer) {
+            Err(SendError::Retry { after, .. }) => after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(after(answer(429, "{\"code\":20429}")), Some(THROTTLED));
+        assert_eq!(after(answer(429, "slow down")), Some(THROTTLED));
+        assert_eq!(after(answer(503, "{\"code\":20503}")), None);
+        let told = Answered { retry_after: Some(Duration::from_secs(9)), ..answer(429, "") };
+        assert_eq!(after(told), Some(Duration::from_secs(9)));
     }
 
     #[test]

@@ -270,6 +270,10 @@ pub(super) mod tests {
             let mut request = signed_post("/inbound", MESSAGE);
             request.headers_mut().insert("Content-Type", content_type.parse().unwrap());
             assert!(forbidden(&webhook().parse(&request)), "{content_type}");
+            // As good as the signature of a GET, which says nothing of a body.
+            let of_the_url = sign(b"https://sms.example.com/gw/channels/main/inbound").parse().unwrap();
+            request.headers_mut().insert("X-Twilio-Signature", of_the_url);
+            assert!(forbidden(&webhook().parse(&request)), "{content_type}");
         }
     }
 

@@ -121,7 +121,7 @@ impl<E: Engine> Draft<'_, E> {
         let version = head.version.saturating_add(1);
         let Some(snapshot) = &step.snapshot else {
             let Some(erase) = &step.erase else { return Ok(step.version) };
-            self.leave(place, &head, Left::of(erase, Version(version)))?;
+            self.leave(place, &head, &Left::of(erase, Version(version)))?;
             return Ok(Version(version));
         };
         if is_remains {
@@ -273,9 +273,11 @@ fn settled(before: &RowState, row: &OutboundRow) -> Usage {
             Usage { outbound: 1, outbound_segments, ..Usage::default() }
         }
         RowState::Failed { .. } | RowState::GivenUp => FAILED,
-        RowState::Queued | RowState::Sending { .. } | RowState::Retry { .. } | RowState::Unknown { .. } => {
-            Usage::default()
-        }
+        RowState::Queued
+        | RowState::Held { .. }
+        | RowState::Sending { .. }
+        | RowState::Retry { .. }
+        | RowState::Unknown { .. } => Usage::default(),
     }
 }
 

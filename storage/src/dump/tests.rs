@@ -40,7 +40,14 @@ async fn accept(store: &impl Store, (user, id): (u32, &str), work: Work) -> Sequ
 
 fn row(turn: Sequence, part: u16, state: RowState) -> OutboundRow {
     let body = "né \u{1f600} \"quoted\"\nline".into();
-    OutboundRow { id: OutboundId { turn, part }, body, media: Vec::new(), expires_at: UnixMillis(9), state }
+    OutboundRow {
+        id: OutboundId { turn, part },
+        body,
+        media: Vec::new(),
+        expires_at: UnixMillis(9),
+        unasked: false,
+        state,
+    }
 }
 
 fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
@@ -51,6 +58,7 @@ fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
         accepted_at: UnixMillis(1),
         answered_at: UnixMillis(2),
         asks: 1,
+        answered_with: None,
         error: None,
         rows: Vec::new(),
     }

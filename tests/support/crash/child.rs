@@ -77,6 +77,8 @@ impl Place {
             auth_token = {{ file = {token:?} }}
             public_url = "https://sms.example.com"
             base_url = "{twilio}"
+            # Users here talk faster than people do.
+            loop_guard_texts = 0
 
             [assistants.bot]
             kind = "script"
@@ -86,6 +88,7 @@ impl Place {
             number = "{tenant}"
             channel = "twilio"
             assistant = "bot"
+            turns_max = 0
             session_timeout = "{session_timeout}"
             failure_message = "{FAILED}"
 

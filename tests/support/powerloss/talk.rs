@@ -106,7 +106,7 @@ fn configuration(root: &Path) -> String {
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = {:?}\nmin_free_bytes = 0\n\
          [channels.phone]\nkind = \"phone\"\n[assistants.bot]\nkind = \"script\"\nfile = \"bot.rhai\"\n\
-         [[tenants]]\nnumber = \"{TENANT}\"\nchannel = \"phone\"\nassistant = \"bot\"\n",
+         [[tenants]]\nnumber = \"{TENANT}\"\nchannel = \"phone\"\nassistant = \"bot\"\nturns_max = 0\n",
         root.join("data")
     )
 }

@@ -80,8 +80,11 @@ fn lists_and_tables_are_lines() {
 
 #[test]
 fn a_long_line_is_not_wrapped() {
-    let line = "word ".repeat(2_000);
-    assert_eq!(readable(&format!("<p>{line}</p>")), line.trim());
+    // The longest would be wider than any layout.
+    for words in [2_000, 250_000] {
+        let line = "word ".repeat(words);
+        assert!(readable(&format!("<p>{line}</p>")) == line.trim(), "{words} words");
+    }
 }
 
 #[test]
@@ -104,6 +107,10 @@ fn hostile_input_is_read_without_much_stack() {
         "&".repeat(many) + "<b>x",
         "</p>".repeat(many) + "x",
         "<pre>\t".repeat(many) + "x",
+        // Small enough to be laid out, were it not for their depth.
+        "<div>".repeat(1_900) + "x",
+        "<blockquote>".repeat(1_900) + "x",
+        "<ul><li>".repeat(900) + "x",
     ];
     let reader = std::thread::Builder::new().stack_size(512 * 1024).spawn(move || {
         for html in hostile {
@@ -111,6 +118,13 @@ fn hostile_input_is_read_without_much_stack() {
         }
     });
     reader.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_small_text_does_not_become_a_huge_one() {
+    // Each line of a layout repeats the marks of all quotations around it.
+    let html = "<blockquote>".repeat(60) + &"<br>x".repeat(5_000);
+    assert!(readable(&html).len() < html.len(), "{}", readable(&html).len());
 }
 
 #[test]

@@ -13,11 +13,11 @@ use super::super::context::Tree;
 use super::super::{command, text};
 
 /// A request, ready to be sent.
-pub(super) struct Written {
+pub(in super::super) struct Written {
     /// The JSON.
-    pub(super) body: Bytes,
+    pub(in super::super) body: Bytes,
     /// How many UTF-16 code units of the text did not fit.
-    pub(super) lost: usize,
+    pub(in super::super) lost: usize,
 }
 
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ struct Chosen<'a> {
 }
 
 /// What the gateway tells with a question.
-pub(super) fn variables(question: &Question) -> Map<String, Value> {
+pub(in super::super) fn variables(question: &Question) -> Map<String, Value> {
     let mut object = question.variables.to_json();
     object.extend(question.extra.clone());
     object.entry("smsError").or_insert(Value::Null);
@@ -59,7 +59,7 @@ pub(super) fn variables(question: &Question) -> Map<String, Value> {
 }
 
 /// Writes a question. The context holds the variables already.
-pub(super) fn write(question: &Question, context: &Tree<'_>) -> Written {
+pub(in super::super) fn write(question: &Question, context: &Tree<'_>) -> Written {
     let (mut lost, mut intents, mut entities) = (0, None, None);
     let input = match chosen(&question.input) {
         Some(chosen) => {

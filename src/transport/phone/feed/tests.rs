@@ -65,6 +65,7 @@ pub(in crate::transport::phone) fn turn(sequence: u64, parts: u16) -> Transcript
             body: format!("answer {sequence}-{part}"),
             media: Vec::new(),
             expires_at: UnixMillis(u64::MAX),
+            unasked: false,
             state: sent.clone(),
         },
         delivery: None,
@@ -76,6 +77,7 @@ pub(in crate::transport::phone) fn turn(sequence: u64, parts: u16) -> Transcript
         accepted_at: UnixMillis(sequence * 10),
         answered_at: UnixMillis(sequence * 10 + 5),
         asks: 1,
+        answered_with: None,
         error: None,
         rows: (0..parts).map(row).collect(),
     }

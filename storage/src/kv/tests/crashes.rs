@@ -21,6 +21,7 @@ fn turn(sequence: Sequence, number: u32) -> Step {
         body: number.to_string(),
         media: Vec::new(),
         expires_at: UnixMillis(9),
+        unasked: false,
         state: RowState::Queued,
     };
     Step {

@@ -216,6 +216,7 @@ async fn a_counter_that_cannot_be_read_leaves_nothing_of_a_request_behind() {
         accepted_at: UnixMillis(1),
         answered_at: UnixMillis(2),
         asks: 1,
+        answered_with: None,
         error: None,
         rows: Vec::new(),
     };

@@ -25,14 +25,22 @@ fn text(id: &str) -> NewWork {
 fn page(sequence: Sequence) -> TranscriptTurn {
     let work = text("").work;
     let (accepted_at, answered_at) = (UnixMillis(1), UnixMillis(2));
-    TranscriptTurn { sequence, session: None, work, accepted_at, answered_at, asks: 1, error: None, rows: Vec::new() }
+    TranscriptTurn {
+        sequence,
+        session: None,
+        work,
+        accepted_at,
+        answered_at,
+        asks: 1,
+        error: None,
+        answered_with: None,
+        rows: Vec::new(),
+    }
 }
 
 async fn accept(store: &impl Store, id: &str) -> Sequence {
-    match store.accept(text(id)).await.unwrap() {
-        Accepted::Fresh(sequence) => sequence,
-        other => panic!("{other:?}"),
-    }
+    let Accepted::Fresh(sequence) = store.accept(text(id)).await.unwrap() else { panic!("{id} was not taken") };
+    sequence
 }
 
 fn erasing(version: Version, upto: Sequence) -> Step {

@@ -94,6 +94,9 @@ fn a_commands_own_credentials_go_where_it_says() {
         home().switched(&config).unwrap().given
     };
     assert_eq!(far(|_| {}), key("own"));
+    let exchanging = Home { given: exchanged("home", "https://iam.home.example"), ..home() };
+    let own = ConversationConfig { apikey: Some("own".into()), ..to("https://far.example") };
+    assert_eq!(exchanging.switched(&own).unwrap().given, key("own"), "home's token service is home's");
     assert_eq!(far(|config| config.token_auth = Some(true)), exchanged("own", IAM));
     let named = |config: &mut ConversationConfig| config.token_url = Some("https://iam.example".into());
     assert_eq!(far(named), exchanged("own", "https://iam.example"));

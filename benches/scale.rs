@@ -1,0 +1,178 @@
+//! How the gateway grows: stores of a thousand to a million conversations, and many live ones.
+//!
+//! ```text
+//! cargo bench --bench scale
+//! RACONTEUR_BENCH_STORED=1000,1000000 RACONTEUR_BENCH_LIVE=100000 cargo bench --bench scale
+//! ```
+//!
+//! For each number of stored conversations a store is written, in which each has an open session with a kilobyte of context and a
+//! deadline, and a thousand of them a text that is not answered; its process dies. Then a gateway is started on it: how long until it
+//! takes texts, until the thousand are answered, what memory it takes, and how long a turn takes with a conversation that has to be
+//! read from disk. For live conversations: what each takes in memory, and what is left of that when it is idle.
+
+#![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
+
+#[cfg(unix)]
+#[path = "support/furnish.rs"]
+mod furnish;
+
+#[cfg(unix)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[cfg(not(unix))]
+fn main() {}
+
+#[cfg(unix)]
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(scale::measure());
+}
+
+#[cfg(unix)]
+mod scale {
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use raconteur::config::secret::Secret;
+    use raconteur::conversation::address::Address;
+    use raconteur::load::{
+        Answers, Crowd, Latency, LoadOptions, OwnStore, Pace, Receipts, Report, StandIns, Target, Wire, run,
+    };
+
+    use super::furnish;
+
+    /// Conversations with an unanswered text.
+    const WAITING: u32 = 1_000;
+
+    fn numbers(name: &str, default: &str) -> Vec<u32> {
+        let text = std::env::var(name).unwrap_or_else(|_| default.into());
+        text.split(',').filter_map(|number| number.trim().parse().ok()).collect()
+    }
+
+    pub(super) async fn measure() {
+        println!(
+            "{:>10} {:>10} {:>12} {:>12} {:>10} {:>10} {:>10} {:>12} {:>10}",
+            "stored",
+            "start ms",
+            "waiting, s",
+            "memory MiB",
+            "ack p50",
+            "cold p50",
+            "cold p99",
+            "CPU/turn us",
+            "disk MiB"
+        );
+        for stored in numbers("RACONTEUR_BENCH_STORED", "1000,10000,100000,1000000") {
+            stored_line(stored).await;
+        }
+        println!("\n{:>10} {:>12} {:>14} {:>14}", "live", "empty MiB", "live, bytes", "idle, bytes");
+        for live in numbers("RACONTEUR_BENCH_LIVE", "1000,100000") {
+            live_line(live).await;
+        }
+    }
+
+    async fn stored_line(stored: u32) {
+        let home = tempfile::tempdir_in(Path::new(".")).expect("there is room");
+        let store = home.path().join("store");
+        furnish::write(&store, stored, WAITING.min(stored / 2)).await;
+        // Every text goes to another conversation, none of which was in memory.
+        let cold = (stored - WAITING.min(stored / 2)).min(6_000);
+        let crowd = Crowd {
+            texters: stored,
+            duration: Duration::from_secs_f64(f64::from(cold) / 300.0),
+            ramp: Duration::ZERO,
+            pace: Pace::Fixed(300.0),
+            repeated_percent: 0.0,
+            waiting: WAITING.min(stored / 2),
+        };
+        let report = run(options(OwnStore::Kept(store.clone()), crowd, Vec::new())).await.expect("it can be measured");
+        assert_eq!(report.failures(&[]), [] as [&str; 0], "{:?}", report.faults);
+        let resumed =
+            report.each_second.iter().find(|second| second.waiting < 100).map_or(f64::NAN, |s| s.second as f64);
+        println!(
+            "{stored:>10} {:>10.0} {resumed:>12.0} {:>12.1} {:>10.2} {:>10.2} {:>10.2} {:>12.1} {:>10.1}",
+            report.started_in.unwrap_or(f64::NAN),
+            mebibytes(report.memory_peak),
+            report.acknowledge.p50,
+            report.added.p50,
+            report.added.p99,
+            report.cpu_per_turn_us.unwrap_or(f64::NAN),
+            mebibytes(Some(size(&store))),
+        );
+    }
+
+    async fn live_line(live: u32) {
+        let crowd = |texters, seconds, rate| Crowd {
+            texters,
+            duration: Duration::from_secs(seconds),
+            ramp: Duration::ZERO,
+            pace: Pace::Fixed(rate),
+            repeated_percent: 0.0,
+            waiting: 0,
+        };
+        let settings = |idle: &str| {
+            let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+            vec![
+                set("engine.idle_after", idle),
+                set("engine.max_resident", "1000000"),
+                set("store.cache_bytes", "16777216"),
+            ]
+        };
+        let once = |settings| async move {
+            let seconds = u64::from(live / 2_000).max(5);
+            let crowd = crowd(live, seconds, f64::from(live) / seconds as f64);
+            run(options(OwnStore::Sled, crowd, settings)).await.expect("it can be measured")
+        };
+        let empty = run(options(OwnStore::Sled, crowd(10, 5, 2.0), settings("1h"))).await.expect("it can be measured");
+        let resident: Report = once(settings("1h")).await;
+        let idle: Report = once(settings("1s")).await;
+        let each = |report: &Report| {
+            let memory = report.memory.unwrap_or(0) as f64 - empty.memory.unwrap_or(0) as f64;
+            memory / f64::from(live)
+        };
+        println!("{live:>10} {:>12.1} {:>14.0} {:>14.0}", mebibytes(empty.memory), each(&resident), each(&idle));
+    }
+
+    fn options(store: OwnStore, crowd: Crowd, settings: Vec<(String, String)>) -> LoadOptions {
+        let anywhere = "127.0.0.1:0".parse().expect("it is an address");
+        let instant = Latency::Fixed(Duration::ZERO);
+        LoadOptions {
+            target: Target::Own { binary: PathBuf::from(env!("CARGO_BIN_EXE_raconteur")), store, settings },
+            wire: Wire::Twilio {
+                account_sid: "AC00000000000000000000000000000001".into(),
+                auth_token: Secret::new("0123456789abcdef"),
+                public_url: None,
+            },
+            channel: "twilio".into(),
+            tenant: Address::parse(furnish::TENANT).expect("it is a number"),
+            crowd,
+            standins: StandIns {
+                assistant_latency: instant,
+                assistant_errors_percent: 0.0,
+                provider_latency: instant,
+                provider_errors_percent: 0.0,
+                provider_limit: None,
+                provider_listen: anywhere,
+                assistant_listen: anywhere,
+                receipts: Receipts::None,
+            },
+            answers: Answers::Echo,
+            patience: Duration::from_secs(60),
+            on_second: |_| (),
+        }
+    }
+
+    fn mebibytes(bytes: Option<u64>) -> f64 {
+        bytes.map_or(f64::NAN, |bytes| bytes as f64 / 1_048_576.0)
+    }
+
+    fn size(directory: &Path) -> u64 {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries
+            .map(|entry| {
+                entry.metadata().map_or(0, |data| if data.is_dir() { size(&entry.path()) } else { data.len() })
+            })
+            .sum()
+    }
+}

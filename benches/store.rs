@@ -1,0 +1,156 @@
+//! The store alone: how many durable turns (an accept, a commit with its page of the transcript, the note that the answer was sent) it
+//! takes from so many writers at once, how long each of the two awaited writes takes, and what a turn costs in processor time.
+//!
+//! ```text
+//! cargo bench --bench store
+//! RACONTEUR_BENCH_SECONDS=5 cargo bench --bench store
+//! ```
+//!
+//! Each line is a store of its own. `memory` shows what records, batches and queues cost without a disk.
+
+#![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use raconteur::conversation::address::{Address, ConversationKey};
+use raconteur::conversation::time::UnixMillis;
+use raconteur::conversation::words::{InboundMessage, OutboundId, OutboundRow, ProviderId, RowState, Sequence, Work};
+use raconteur::storage::engine::Engine;
+use raconteur::storage::engine::memory::MemoryEngine;
+use raconteur::storage::engine::sled::SledEngine;
+use raconteur::storage::{
+    Accepted, Answered, Claim, KvStore, Mark, NewWork, Options, Step, Store, TranscriptTurn, Version,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Bytes of a conversation's snapshot.
+const SNAPSHOT: usize = 1_024;
+
+fn main() {
+    let seconds = std::env::var("RACONTEUR_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
+    println!(
+        "{:>8} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12}",
+        "store", "writers", "turns/s", "accept p50", "p99 ms", "commit p50", "p99 ms", "CPU/turn us"
+    );
+    for writers in [1, 16, 64, 256, 1_024] {
+        let span = Duration::from_secs(seconds);
+        runtime.block_on(line("memory", MemoryEngine::default(), writers, span));
+        let home = tempfile::tempdir_in(Path::new(".")).expect("there is room");
+        let engine = SledEngine::open(home.path(), 64 << 20).expect("it opens");
+        runtime.block_on(line("sled", engine, writers, span));
+    }
+}
+
+async fn line<E: Engine>(name: &str, engine: E, writers: u32, span: Duration) {
+    let store: Arc<dyn Store> = Arc::new(KvStore::open(engine, Options::default()).expect("it opens"));
+    let cpu = processor_time();
+    let (began, until) = (Instant::now(), Instant::now() + span);
+    let tasks: Vec<_> = (0..writers).map(|writer| tokio::spawn(write(Arc::clone(&store), writer, until))).collect();
+    let new = || Histogram::<u64>::new(3).expect("three digits are few enough");
+    let (mut accepts, mut commits) = (new(), new());
+    for task in tasks {
+        let (accept, commit) = task.await.expect("it writes");
+        accepts.add(accept).expect("they are alike");
+        commits.add(commit).expect("they are alike");
+    }
+    let (turns, lasted) = (commits.len() as f64, began.elapsed().as_secs_f64());
+    let cpu = (processor_time() - cpu).as_secs_f64() * 1e6 / turns;
+    let at = |histogram: &Histogram<u64>, quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
+    println!(
+        "{name:>8} {writers:>8} {:>10.0} {:>10.2} {:>10.2} {:>10.2} {:>10.2} {cpu:>12.1}",
+        turns / lasted,
+        at(&accepts, 0.5),
+        at(&accepts, 0.99),
+        at(&commits, 0.5),
+        at(&commits, 0.99),
+    );
+    store.close().await.expect("it closes");
+}
+
+async fn write(store: Arc<dyn Store>, writer: u32, until: Instant) -> (Histogram<u64>, Histogram<u64>) {
+    let new = || Histogram::<u64>::new(3).expect("three digits are few enough");
+    let (mut accepts, mut commits) = (new(), new());
+    let number = |digits: String| Address::parse(&digits).expect("it is a number");
+    // Each writer has a tenant of its own, so that its shard is claimed by nobody else in vain.
+    let key =
+        ConversationKey { tenant: number(format!("+1556{writer:07}")), user: number(format!("+1555{writer:07}")) };
+    let claim = Claim { shard: key.shard(), epoch: claimed(&*store, &key).await };
+    let (mut version, mut count) = (Version(0), 0_u64);
+    while Instant::now() < until {
+        count += 1;
+        let began = Instant::now();
+        let sequence = accept(&*store, &key, count).await;
+        accepts.saturating_record(micros(began.elapsed()));
+        let began = Instant::now();
+        match store.commit(claim, &key, step(version, sequence)).await {
+            Ok(next) => version = next,
+            Err(error) => panic!("a commit failed: {error}"),
+        }
+        commits.saturating_record(micros(began.elapsed()));
+        let id = OutboundId { turn: sequence, part: 0 };
+        store
+            .settle(claim, &key, vec![Mark { id, state: RowState::Sent { provider_id: ProviderId("SM1".into()) } }])
+            .await;
+    }
+    (accepts, commits)
+}
+
+/// Shards are claimed once; whoever comes second to one finds its epoch, which in a new store is the first.
+async fn claimed(store: &dyn Store, key: &ConversationKey) -> u64 {
+    store.claim(&[key.shard()]).await.expect("it can be claimed").first().map_or(1, |claim| claim.epoch)
+}
+
+async fn accept(store: &dyn Store, key: &ConversationKey, count: u64) -> Sequence {
+    let work = Work::Message(InboundMessage { body: "what is the state of my order?".into(), media: Vec::new() });
+    let id = format!("SM{count:032x}");
+    let new = NewWork { key: key.clone(), id, accepted_at: UnixMillis(1), seed: 1, content: None, work };
+    match store.accept(new).await {
+        Ok(Accepted::Fresh(sequence)) => sequence,
+        other => panic!("it was not accepted: {other:?}"),
+    }
+}
+
+fn step(version: Version, sequence: Sequence) -> Step {
+    let row = OutboundRow {
+        id: OutboundId { turn: sequence, part: 0 },
+        body: "Your order A-1043 is packed and leaves tomorrow.".into(),
+        media: Vec::new(),
+        expires_at: UnixMillis(9_000_000),
+        unasked: false,
+        state: RowState::Sending { since: UnixMillis(2) },
+    };
+    let page = TranscriptTurn {
+        sequence,
+        session: None,
+        work: Work::Message(InboundMessage { body: "what is the state of my order?".into(), media: Vec::new() }),
+        accepted_at: UnixMillis(1),
+        answered_at: UnixMillis(2),
+        asks: 1,
+        error: None,
+        answered_with: None,
+        rows: Vec::new(),
+    };
+    Step {
+        version,
+        snapshot: Some(vec![b'x'; SNAPSHOT]),
+        deadline: Some(UnixMillis(9_000_000)),
+        answered: vec![Answered { sequence, rows: vec![row], transcript: Some(page) }],
+        ..Step::default()
+    }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).expect("it is a short time")
+}
+
+/// Of this whole process.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs().try_into().expect("it is below a second"))
+}

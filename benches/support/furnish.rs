@@ -1,0 +1,97 @@
+//! A store full of conversations, left behind by a process that died.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use raconteur::conversation::address::{Address, ConversationKey, SHARDS, Shard};
+use raconteur::conversation::effect::Effect;
+use raconteur::conversation::policy::Policy;
+use raconteur::conversation::time::UnixMillis;
+use raconteur::conversation::words::{Answer, AssistantState, InboundMessage, Item, Work, WorkRecord};
+use raconteur::conversation::{Conversation, Input};
+use raconteur::load::{first_words, number_of};
+use raconteur::storage::engine::sled::SledEngine;
+use raconteur::storage::{Accepted, Answered, Claim, KvStore, NewWork, Options, Step, Store, TranscriptTurn, Version};
+use serde_json::value::RawValue;
+use tokio::task::JoinSet;
+
+/// The number that is texted.
+pub(crate) const TENANT: &str = "+15550100";
+
+/// How many conversations are written at once.
+const AT_ONCE: u32 = 1_024;
+
+/// Writes so many conversations, each with a session and a page, and the first `waiting` of them with an unanswered text instead.
+pub(crate) async fn write(path: &Path, conversations: u32, waiting: u32) {
+    let engine = SledEngine::open(path, 256 << 20).expect("it opens");
+    let store = Arc::new(KvStore::open(engine, Options::default()).expect("it opens"));
+    let shards: Vec<Shard> = (0..SHARDS).map(Shard).collect();
+    let claims: Arc<Vec<Claim>> = Arc::new(store.claim(&shards).await.expect("nobody else has them"));
+    let mut tasks = JoinSet::new();
+    for first in 0..AT_ONCE {
+        let (store, claims) = (Arc::clone(&store), Arc::clone(&claims));
+        tasks.spawn(async move {
+            for texter in (first..conversations).step_by(AT_ONCE as usize) {
+                furnish(&*store, &claims, texter, texter < waiting).await;
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.expect("everything is written");
+    }
+    // Dropped, not closed: whoever opens it finds it as after a kill.
+}
+
+async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) {
+    let number = |text: &str| Address::parse(text).expect("it is a number");
+    let key = ConversationKey { tenant: number(TENANT), user: number(&number_of(texter)) };
+    let body = if waits { first_words(texter) } else { "hello".into() };
+    let (accepted_at, work) = (now(), Work::Message(InboundMessage { body, media: Vec::new() }));
+    let id = format!("SM{texter:032x}");
+    let new =
+        NewWork { key: key.clone(), id, accepted_at, seed: u128::from(texter), content: None, work: work.clone() };
+    let Ok(Accepted::Fresh(sequence)) = store.accept(new).await else { panic!("it is accepted") };
+    if waits {
+        return;
+    }
+    let (snapshot, deadline) = talk(
+        &key,
+        WorkRecord { sequence, accepted_at, seed: u128::from(texter), attempts: 0, alone: false, work: work.clone() },
+    );
+    let page = TranscriptTurn {
+        sequence,
+        session: None,
+        work,
+        accepted_at,
+        answered_at: accepted_at,
+        asks: 1,
+        error: None,
+        answered_with: None,
+        rows: Vec::new(),
+    };
+    let answered = vec![Answered { sequence, rows: Vec::new(), transcript: Some(page) }];
+    let step = Step { version: Version(0), snapshot: Some(snapshot), deadline, answered, ..Step::default() };
+    let claim = claims.iter().find(|claim| claim.shard == key.shard()).expect("all are claimed");
+    store.commit(*claim, &key, step).await.expect("it is committed");
+}
+
+/// A conversation's snapshot after one turn with a kilobyte of context, and its deadline.
+fn talk(key: &ConversationKey, record: WorkRecord) -> (Vec<u8>, Option<UnixMillis>) {
+    let (policy, now) = (Policy { assistant: "load".into(), ..Policy::default() }, record.accepted_at);
+    let (mut conversation, _) = Conversation::restore(key.clone(), None, Vec::new());
+    let asked = conversation.handle(now, &policy, Input::WorkAccepted(record));
+    let token = asked.iter().find_map(|effect| {
+        let Effect::AskAssistant(question) = effect else { return None };
+        Some(question.token)
+    });
+    let data = RawValue::from_string(format!("{{\"context\":\"{}\"}}", "x".repeat(700))).expect("it is JSON");
+    let state = Some(AssistantState { assistant: "load".into(), data });
+    let answer = Box::new(Answer { items: vec![Item::Text("hello".into())], state, ..Answer::default() });
+    conversation.handle(now, &policy, Input::AssistantReplied { token: token.expect("it asks"), answer });
+    (conversation.snapshot(), conversation.deadline(&policy))
+}
+
+fn now() -> UnixMillis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is past 1970");
+    UnixMillis(u64::try_from(since.as_millis()).expect("it is before the end of time"))
+}

@@ -1,0 +1,175 @@
+//! Every route that there is, as the sources name them: each asks who calls, or is known to ask nobody. A route that is added is walked
+//! without anybody's thinking of it.
+
+use std::path::Path;
+
+use reqwest::{Method, RequestBuilder};
+
+use crate::document::sources;
+use crate::operator::{Told, told};
+use crate::scene::{ADA, CONTROL_TOKEN, PHONE, Scene, TENANT};
+use crate::tokens::keys;
+
+/// A route as it is written, with its methods; none where it takes any.
+struct Route {
+    path: String,
+    methods: Vec<Method>,
+}
+
+/// Who is asked what at a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// Nobody.
+    Nobody,
+    /// Whether he is on this machine, or has a token where one is configured.
+    Place,
+    /// Every channel's own way.
+    Channel,
+    /// The credentials of the number.
+    Credentials,
+}
+
+fn asks(path: &str) -> Asks {
+    match path {
+        "/" | "/health/live" | "/health/ready" => Asks::Nobody,
+        "/metrics" | "/events" => Asks::Place,
+        "/{place}" => Asks::Channel,
+        rest if rest.starts_with("/{tenant}/") => Asks::Credentials,
+        other => panic!("{other} is new: say here and in docs/security.md who is asked there"),
+    }
+}
+
+/// The handlers of a route: what stands before the bracket that ends it.
+fn handlers(text: &str) -> &str {
+    let mut depth = 1_usize;
+    let end = text.char_indices().find(|(_, letter)| {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    &text[..end.expect("a route ends").0]
+}
+
+fn methods(handlers: &str) -> Vec<Method> {
+    let called = |name: &str| {
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        handlers.match_indices(&format!("{name}(")).any(|(at, _)| !handlers[..at].ends_with(is_part))
+    };
+    let all = [
+        ("get", Method::GET),
+        ("post", Method::POST),
+        ("put", Method::PUT),
+        ("patch", Method::PATCH),
+        ("delete", Method::DELETE),
+    ];
+    let methods: Vec<Method> = all.into_iter().filter(|(name, _)| called(name)).map(|(_, method)| method).collect();
+    assert!(!methods.is_empty() || called("any"), "which methods has {handlers}?");
+    methods
+}
+
+/// All routes of the sources.
+fn routes() -> Vec<Route> {
+    let mut routes = Vec::new();
+    for (file, code) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        for hidden in [".route_service(", ".nest_service(", ".fallback_service(", ".route(&", ".route(format!"] {
+            assert!(!code.contains(hidden), "{}: {hidden} hides a route from this test", file.display());
+        }
+        for (at, opening) in code.match_indices(".route(\"") {
+            let (path, rest) = code[at + opening.len()..].split_once('"').expect("the path ends");
+            routes.push(Route { path: path.to_owned(), methods: methods(handlers(rest)) });
+        }
+    }
+    routes
+}
+
+/// Every method of every route that wants credentials, with the path of a tenant's.
+fn controlled(tenant: &str) -> Vec<(Method, String)> {
+    let filled = |path: &str| path.replace("{tenant}", tenant).replace("{user}", ADA).replace("{pipe}", "x");
+    let of = |route: Route| {
+        let path = format!("/v1/tenants{}", filled(&route.path));
+        assert!(!path.contains('{'), "{path}: put something in the place of its parameter");
+        route.methods.into_iter().map(move |method| (method, path.clone()))
+    };
+    routes().into_iter().filter(|route| asks(&route.path) == Asks::Credentials).flat_map(of).collect()
+}
+
+/// A request from beyond this machine, with a body that says nothing.
+fn from_beyond(scene: &Scene, method: &Method, path: &str) -> RequestBuilder {
+    scene.caller.request(method.clone(), path).header("via", "1.1 proxy").body("[")
+}
+
+async fn status(request: RequestBuilder) -> u16 {
+    request.send().await.expect("the gateway answers").status().as_u16()
+}
+
+/// Nobody is refused for the many refusals before.
+fn patient() -> crate::scene::Keys {
+    crate::scene::Keys { server: "refusals_max = 60000", ..keys() }
+}
+
+#[test]
+fn the_routes_are_found_in_the_sources() {
+    let count = |wanted: Asks| routes().iter().filter(|route| asks(&route.path) == wanted).count();
+    assert_eq!([Asks::Nobody, Asks::Place, Asks::Channel].map(count), [3, 2, 1]);
+    assert!(controlled(TENANT).len() >= 14, "{:?}", controlled(TENANT));
+}
+
+#[tokio::test]
+async fn no_route_of_the_rest_interface_answers_without_this_numbers_credentials() {
+    let scene = Scene::with(patient(), crate::scene::echo).await;
+    for (method, path) in controlled(TENANT) {
+        for stranger in [
+            from_beyond(&scene, &method, &path),
+            from_beyond(&scene, &method, &path).bearer_auth("guess"),
+            from_beyond(&scene, &method, &path).basic_auth("operator", Some("guess")),
+            scene.caller.request(method.clone(), &path).body("["),
+        ] {
+            assert_eq!(told(stranger).await.problem(), (401, "unauthorized"), "{method} {path}");
+        }
+        let other = path.replace(TENANT, "+15559999");
+        let other = from_beyond(&scene, &method, &other).bearer_auth(CONTROL_TOKEN);
+        assert_eq!(told(other).await.problem(), (401, "unauthorized"), "{method} {path}");
+        let Told { status, body, .. } = told(from_beyond(&scene, &method, &path).bearer_auth(CONTROL_TOKEN)).await;
+        let is_there = ![401, 403, 405].contains(&status) && body["code"] != "not_found";
+        assert!(is_there, "{method} {path} is no route: {status} {body}");
+    }
+    assert!(scene.twilio.creates().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_reaches_no_route_beyond_its_scopes() {
+    let scene = Scene::with(patient(), crate::scene::echo).await;
+    for (method, path) in controlled(TENANT) {
+        let looks = method == Method::GET;
+        let sends = method == Method::POST && path.ends_with("/texts");
+        for (token, may) in [("looker", looks), ("sender", sends)] {
+            let Told { status, body, .. } = told(from_beyond(&scene, &method, &path).bearer_auth(token)).await;
+            assert_eq!(status == 403 && body["code"] == "forbidden", !may, "{method} {path} {token}: {status} {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_other_route_answers_a_stranger_but_those_that_say_nothing() {
+    let scene = Scene::with(patient(), crate::scene::echo).await;
+    let of_channels = routes().into_iter().filter(|route| asks(&route.path) == Asks::Channel);
+    assert!(of_channels.into_iter().all(|route| route.methods.is_empty()), "a channel's place takes any method");
+    for path in ["/channels/twilio/inbound", "/channels/twilio/status", "/channels/phone/inbound"] {
+        for method in [Method::GET, Method::POST] {
+            assert_eq!(status(from_beyond(&scene, &method, path)).await, 403, "{method} {path}");
+        }
+    }
+    for place in ["/metrics", &format!("/channels/phone/events?tenant={PHONE}&user={ADA}").replace('+', "%2B")] {
+        assert_eq!(status(from_beyond(&scene, &Method::GET, place)).await, 403, "{place}");
+    }
+    for route in routes().into_iter().filter(|route| asks(&route.path) == Asks::Nobody) {
+        assert_eq!(route.methods, [Method::GET], "{}", route.path);
+        let answer = from_beyond(&scene, &Method::GET, &route.path).send().await.expect("the gateway answers");
+        assert_eq!(answer.status(), 200, "{}", route.path);
+        let said = answer.text().await.expect("it is text");
+        assert!(said.len() < 200 && !said.contains(|letter: char| letter.is_ascii_digit()), "it says nothing: {said}");
+    }
+}
