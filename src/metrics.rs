@@ -1,14 +1,18 @@
-//! Counters for Prometheus, one set per gateway: nothing is global, so several gateways in one process count by themselves.
+//! Counters for Prometheus, and who is in memory, one set per gateway: nothing is global, so several gateways in one process count by themselves.
 //!
 //! Every label is one of a closed set of words. Numbers of tenants and users, names and texts are never labels: they would
 //! make series without end, and give away who talks. Every series is there from the start, so that the first thing that
 //! happens is seen as a rise. `http/metrics.rs` shows them; a gateway tells of everything by [`Observer`].
 
+use std::sync::OnceLock;
+
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use raconteur_actors::Headcount;
 use raconteur_actors::port::{Event, Observer};
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::effect::{Consumed, Notice};
@@ -25,7 +29,6 @@ type Labels = [(&'static str, &'static str); 1];
 type Counters = Family<Labels, Counter>;
 
 /// The counters of one gateway.
-#[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     turns: Counters,
@@ -33,6 +36,8 @@ pub struct Metrics {
     texts: Counters,
     sessions_ended: Counters,
     notices: Counters,
+    conversations: Family<Labels, Gauge>,
+    headcount: OnceLock<Headcount>,
     losses: Losses,
 }
 
@@ -69,13 +74,18 @@ impl Metrics {
         let sessions_ended = counters(&mut registry, "sessions_ended", help, ("reason", &END_REASONS));
         let help = "What an operator may want to know";
         let notices = counters(&mut registry, "notices", help, ("kind", &Notice::KINDS));
+        let conversations = Family::<Labels, Gauge>::default();
+        PLACES.iter().for_each(|place| drop(conversations.get_or_create(&[("place", *place)])));
+        let help = "Conversations that are in memory, or wait for room there";
+        registry.register("conversations", help, conversations.clone());
         let help = "Events of the reports that never reached their sink";
         let reasons = ["queue_full", "spool_full", "spool_failed", "refused"];
         let lost = counters(&mut registry, "report_events_dropped", help, ("reason", &reasons));
         let [queue_full, spool_full, spool_failed, refused] =
             reasons.map(|reason| lost.get_or_create_owned(&[("reason", reason)]));
         let losses = Losses { queue_full, spool_full, spool_failed, refused };
-        Self { registry, turns, turn_seconds, texts, sessions_ended, notices, losses }
+        let headcount = OnceLock::new();
+        Self { registry, turns, turn_seconds, texts, sessions_ended, notices, conversations, headcount, losses }
     }
 
     /// The counters of lost events, for whoever reports.
@@ -84,9 +94,20 @@ impl Metrics {
         self.losses.clone()
     }
 
+    /// From whom it is known how many conversations are in memory; until then none is. Said once, when the gateway runs.
+    pub fn heads(&self, headcount: Headcount) {
+        let _ = self.headcount.set(headcount);
+    }
+
     /// All counters in Prometheus' text format, version 0.0.4.
     #[must_use]
     pub fn exposition(&self) -> String {
+        if let Some(headcount) = self.headcount.get() {
+            for (place, count) in PLACES.iter().zip([headcount.inside(), headcount.waiting()]) {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.conversations.get_or_create(&[("place", *place)]).set(count);
+            }
+        }
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry).expect("a string takes everything");
         text
@@ -135,6 +156,8 @@ fn counters(
     registry.register(name, help, counters.clone());
     counters
 }
+
+const PLACES: [&str; 2] = ["memory", "line"];
 
 const OUTCOMES: [&str; 3] = ["answered", "failed", "dropped"];
 
@@ -229,6 +252,7 @@ mod tests {
         has(&metrics, "raconteur_sessions_ended_total{reason=\"terminated\"} 0");
         has(&metrics, "raconteur_notices_total{kind=\"unknown_command\"} 0");
         has(&metrics, "raconteur_report_events_dropped_total{reason=\"spool_full\"} 0");
+        has(&metrics, "raconteur_conversations{place=\"memory\"} 0");
         has(&metrics, "raconteur_turn_seconds_count 0");
     }
 

@@ -106,6 +106,7 @@ impl Server {
         let (builder, mounts) = parts.build(&config, store);
         let builder = builder.observer(Arc::clone(&metrics) as _).observer(Arc::clone(&reporting) as _);
         let gateway = extend(builder.forwarder(Arc::new(forwarder))).start().await?;
+        metrics.heads(gateway.headcount());
         let limits = Limits {
             body_max_bytes: config.server.body_max_bytes,
             request_timeout: config.server.request_timeout,

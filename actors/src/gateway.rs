@@ -15,6 +15,7 @@ use crate::control::Control;
 use crate::inbox::Inbox;
 use crate::lane::LaneLimits;
 use crate::port::{Assistant, Clock, Transport};
+use crate::residents::Headcount;
 use crate::runtime::{Runtime, Settings, Stage};
 use crate::shard::{ShardActor, ShardMsg};
 
@@ -133,6 +134,12 @@ impl Gateway {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         Readiness { stage: self.runtime.stage.subscribe() }
+    }
+
+    /// Something that tells how many conversations are in memory, and can be kept as well.
+    #[must_use]
+    pub fn headcount(&self) -> Headcount {
+        self.runtime.residents.headcount()
     }
 
     /// Resolves when the gateway was drained, or can no longer go on.

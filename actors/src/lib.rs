@@ -18,6 +18,8 @@ pub mod gateway;
 pub mod inbox;
 pub mod lane;
 pub mod port;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod transport_actor;
 
 mod call;
@@ -33,4 +35,5 @@ mod wheel;
 
 pub use gateway::{Fatal, Gateway, StartError, TenantSpec};
 pub use ractor;
+pub use residents::Headcount;
 pub use runtime::Settings;

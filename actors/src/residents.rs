@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
 
 /// How many wait at most; the sweep finds the rest again.
 const WAITING_MAX: usize = 10_000;
@@ -23,18 +23,45 @@ struct State {
     tenants: usize,
     inside: usize,
     by_tenant: BTreeMap<Address, usize>,
+    by_shard: BTreeMap<Shard, usize>,
     waiting: VecDeque<ConversationKey>,
+}
+
+/// Tells how many conversations are in memory. Holds nothing of the gateway, so it may be kept.
+#[derive(Clone)]
+pub struct Headcount {
+    state: Arc<Mutex<State>>,
+}
+
+impl Headcount {
+    /// How many are in memory.
+    #[must_use]
+    pub fn inside(&self) -> usize {
+        lock(&self.state).inside
+    }
+
+    /// How many wait for room, as far as is known: the rest is found by the sweep.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
 }
 
 /// One conversation's place, given back when dropped.
 pub(crate) struct Room {
     tenant: Address,
+    shard: Shard,
     state: Arc<Mutex<State>>,
 }
 
 impl Residents {
     pub(crate) fn new(most: usize) -> Self {
         Self { most: most.max(1), state: Arc::default() }
+    }
+
+    /// Tells how many are in it.
+    pub(crate) fn headcount(&self) -> Headcount {
+        Headcount { state: Arc::clone(&self.state) }
     }
 
     /// How many tenants share the room.
@@ -53,7 +80,9 @@ impl Residents {
         }
         state.inside += 1;
         *state.by_tenant.entry(key.tenant.clone()).or_default() += 1;
-        Some(Room { tenant: key.tenant.clone(), state: Arc::clone(&self.state) })
+        let shard = key.shard();
+        *state.by_shard.entry(shard).or_default() += 1;
+        Some(Room { tenant: key.tenant.clone(), shard, state: Arc::clone(&self.state) })
     }
 
     /// Who is next, if there is room for him now.
@@ -61,6 +90,11 @@ impl Residents {
         let mut state = lock(&self.state);
         let place = state.waiting.iter().position(|key| state.admits(&key.tenant, self.most))?;
         state.waiting.remove(place)
+    }
+
+    /// The shards that have somebody in memory, in order.
+    pub(crate) fn shards(&self) -> Vec<Shard> {
+        lock(&self.state).by_shard.keys().copied().collect()
     }
 
     /// Somebody waits.
@@ -85,12 +119,16 @@ impl Drop for Room {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
         state.inside = state.inside.saturating_sub(1);
-        if let Some(has) = state.by_tenant.get_mut(&self.tenant) {
-            *has = has.saturating_sub(1);
-            if *has == 0 {
-                state.by_tenant.remove(&self.tenant);
-            }
-        }
+        one_less(&mut state.by_tenant, &self.tenant);
+        one_less(&mut state.by_shard, &self.shard);
+    }
+}
+
+fn one_less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
+    let Some(count) = counts.get_mut(key) else { return };
+    *count = count.saturating_sub(1);
+    if *count == 0 {
+        counts.remove(key);
     }
 }
 
@@ -114,6 +152,10 @@ mod tests {
         let mut rooms: Vec<Option<Room>> = (0..4).map(|user| residents.enter(&key("+15550100", user))).collect();
         assert_eq!(rooms.iter().filter(|room| room.is_some()).count(), 3);
         assert!(residents.is_crowded() && residents.next().is_none());
+        let shards: std::collections::BTreeSet<Shard> = (0..3).map(|user| key("+15550100", user).shard()).collect();
+        assert_eq!(residents.shards(), Vec::from_iter(shards));
+        let headcount = residents.headcount();
+        assert_eq!((headcount.inside(), headcount.waiting()), (3, 1));
         rooms.remove(0);
         assert_eq!(residents.next(), Some(key("+15550100", 3)));
     }

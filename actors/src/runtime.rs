@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use raconteur_conversation::address::{ConversationId, ConversationKey};
+use raconteur_conversation::address::{ConversationId, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_storage::{Opening, Store};
 use ractor::ActorRef;
@@ -105,7 +105,12 @@ impl Runtime {
 
     /// Tells the shard of a conversation something. Lost before the shards run and after they stopped: the store is the truth.
     pub(crate) fn tell(&self, key: &ConversationKey, message: ShardMsg) {
-        let shard = self.shards.get().and_then(|shards| shards.get(usize::from(key.shard().0)));
+        self.tell_shard(key.shard(), message);
+    }
+
+    /// As [`Runtime::tell`], for what concerns a whole shard.
+    pub(crate) fn tell_shard(&self, shard: Shard, message: ShardMsg) {
+        let shard = self.shards.get().and_then(|shards| shards.get(usize::from(shard.0)));
         if let Some(shard) = shard {
             let _ = shard.cast(message);
         }

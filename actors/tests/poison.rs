@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use raconteur_conversation::words::{Arrival, DeliveryFailure, OutboundId, SendError, Sequence, Work};
+use raconteur_conversation::words::{
+    Arrival, DeliveryFailure, OutboundId, SendError, SendText, Sequence, Within, Work,
+};
 use raconteur_storage::{KvStore, Options, Step, Store};
 use support::watched::{Watch, Watched};
 use support::world::{Does, Takes, World, key};
@@ -261,4 +263,24 @@ async fn a_request_is_not_blamed_for_a_poisonous_one_behind_it() {
     let letters = world.gateway().store().dead_letters(None, 10).await.unwrap();
     let convicted: Vec<&Option<Work>> = letters.iter().map(|letter| &letter.work).collect();
     assert!(matches!(convicted[..], [Some(Work::DeliveryFailed(_))]), "{convicted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poisonous_text_of_ours_that_has_waited_for_room_is_set_aside() {
+    let mut world = trapped().await;
+    world.policy.outbox_max = 1;
+    world.drain(Duration::from_secs(1)).await;
+    world.start().await;
+    let later = || SendError::Retry { after: Some(Duration::from_secs(60)), reason: "busy".into() };
+    world.provider.does(move |_| Takes::Not(later()));
+    world.inbound(ADA, "hi").await;
+    world.bot.was_asked(1).await;
+    let send = SendText { body: "poison".into(), media: Vec::new(), within: Within::Anywhere };
+    world.arrives(ADA, Work::Send(send)).await;
+    world.provider.does(|_| Takes::It);
+    world.advance(Duration::from_secs(600)).await;
+    world.inbound(ADA, "still there?").await;
+    world.expects(ADA, &["1: hi", "2: still there?"]).await;
+    let letters = world.gateway().store().dead_letters(None, 10).await.unwrap();
+    assert!(matches!(letters.as_slice(), [letter] if matches!(letter.work, Some(Work::Send(_)))), "{letters:?}");
 }

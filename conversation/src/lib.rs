@@ -87,6 +87,9 @@ struct Durable {
     /// Since when the user wants none of our texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stopped_at: Option<UnixMillis>,
+    /// With which record, or behind which: what he said before does not bring them back, and what was to be sent before is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stopped_by: Option<Sequence>,
     /// A session that was over before the record that opened it was answered: that record opens another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Uuid>,
@@ -149,9 +152,7 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe, stopped_at, ended: _, streak: _, ahead: _, erased_at: _ }) => {
-                Ok(View { session, pipe, stopped_at })
-            }
+            Ok(Durable { session, pipe, stopped_at, .. }) => Ok(View { session, pipe, stopped_at }),
             Err(error) => Err(SnapshotError(error.to_string())),
         }
     }
@@ -200,10 +201,12 @@ impl Conversation {
                 // A text that has failed since is no part of the turn.
                 let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
                 let session = Some(Session { error, ..before.clone() });
-                let Durable { session: _, pipe, stopped_at, ended, streak, ahead, erased_at } = &self.durable;
-                let (pipe, stopped_at, ended, streak) = (pipe.clone(), *stopped_at, *ended, *streak);
-                let (ahead, erased_at) = (*ahead, *erased_at);
-                serde_json::to_vec(&Durable { session, pipe, stopped_at, ended, streak, ahead, erased_at })
+                let Durable { session: _, pipe, stopped_at, stopped_by, ended, streak, ahead, erased_at } =
+                    &self.durable;
+                let (pipe, stopped_at, stopped_by, ended) = (pipe.clone(), *stopped_at, *stopped_by, *ended);
+                let (streak, ahead, erased_at) = (*streak, *ahead, *erased_at);
+                let durable = Durable { session, pipe, stopped_at, stopped_by, ended, streak, ahead, erased_at };
+                serde_json::to_vec(&durable)
             }
             None => serde_json::to_vec(&self.durable),
         };
@@ -269,6 +272,14 @@ impl Conversation {
     #[must_use]
     pub fn standing(&self) -> Standing {
         if self.durable.stopped_at.is_some() { Standing::HasStopped } else { Standing::Receives }
+    }
+
+    /// Whether the user wanted our texts before he said what has this number, or what answers it was written.
+    fn standing_before(&self, sequence: Sequence) -> Standing {
+        match self.durable.stopped_by {
+            Some(stop) if sequence <= stop => Standing::Receives,
+            Some(_) | None => self.standing(),
+        }
     }
 
     /// Whose conversation this is.

@@ -19,10 +19,10 @@ use crate::effect::Effect;
 
 impl Step<'_> {
     /// Starts what can be started: control requests, the next text, the next send. In this order: what was requested comes
-    /// first. A text that is given up makes room in the outbox, for which the next turn may have waited.
+    /// first. A text that is given up makes room in the outbox, for which a request or the next turn may have waited.
     pub(crate) fn advance(&mut self) {
-        self.take_controls();
         loop {
+            self.take_controls();
             self.take_next_text();
             let waiting = self.conversation.outbox.len();
             self.tend_outbox();

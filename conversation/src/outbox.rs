@@ -114,6 +114,11 @@ impl Outbox {
         self.entries.front_mut()
     }
 
+    /// Which text is the head.
+    pub(crate) fn head_id(&self) -> Option<OutboundId> {
+        self.entries.front().map(|entry| entry.row.id)
+    }
+
     /// The head, if it is the text that is named.
     pub(crate) fn head_is(&mut self, id: OutboundId) -> Option<&mut Entry> {
         self.entries.front_mut().filter(|entry| entry.row.id == id)

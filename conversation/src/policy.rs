@@ -207,14 +207,14 @@ pub struct Policy {
     pub outbox_max: usize,
     /// At this many failed attempts a message is set aside.
     pub poison_attempts: u8,
-    /// How long answered turns and dead letters are kept; `None` for ever.
-    pub transcripts_kept: Option<Duration>,
     /// How many turns one user may have; further texts of his wait. `None` for as many as he likes.
     pub flood: Option<FloodLimit>,
     /// How texts that a user sends one upon the other become one turn; `None` where each is its own.
     pub gather: Option<Gather>,
     /// When users are texted only if they have texted first; `None` for never.
     pub quiet_hours: Option<QuietHours>,
+    /// How long answered turns and dead letters are kept; `None` for ever.
+    pub transcripts_kept: Option<Duration>,
 }
 
 impl Policy {
@@ -268,10 +268,10 @@ impl Default for Policy {
             max_context: 256 * 1_024,
             outbox_max: 100,
             poison_attempts: 3,
-            transcripts_kept: None,
             flood: Some(FloodLimit { turns: 60, within: Duration::from_secs(600) }),
             gather: None,
             quiet_hours: None,
+            transcripts_kept: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use raconteur::conversation::Conversation;
-use raconteur::conversation::address::{Address, ConversationKey, SHARDS, Shard};
+use raconteur::conversation::address::{Address, ConversationKey, Shard};
 use raconteur::conversation::time::UnixMillis;
 use raconteur::storage::dump::export;
 use raconteur::storage::engine::memory::MemoryEngine;
@@ -39,6 +39,11 @@ pub(super) fn pairs(engine: &MemoryEngine) -> BTreeMap<Vec<u8>, Vec<u8>> {
     all
 }
 
+/// Whether an export of this value may have spaces in the place of line breaks.
+pub(super) fn has_breaks(value: &[u8]) -> bool {
+    value.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
 /// All of it as lines, if it is a store.
 pub(super) fn exported(engine: &MemoryEngine) -> Option<String> {
     let mut text = Vec::new();
@@ -56,8 +61,8 @@ pub(super) fn is_read_whole(engine: &MemoryEngine) {
             Ok(store) => store,
             Err(error) => return is_refused(&error),
         };
-        let everywhere: Vec<Shard> = (0..SHARDS).map(Shard).collect();
-        let claims = store.claim(&everywhere).await.expect("nobody else has them");
+        let shards: BTreeSet<Shard> = keys.iter().map(|key| key.shard()).collect();
+        let claims = store.claim(&Vec::from_iter(shards)).await.expect("nobody else has them");
         for key in &keys {
             read(&store, &claims, key).await;
         }
@@ -81,7 +86,7 @@ fn is_refused(error: &StoreError) {
 }
 
 async fn read(store: &dyn Store, claims: &[Claim], key: &ConversationKey) {
-    let claim = *claims.iter().find(|claim| claim.shard == key.shard()).expect("all shards are claimed");
+    let claim = *claims.iter().find(|claim| claim.shard == key.shard()).expect("its shard is claimed");
     let loaded = store.load(claim, key, 100).await.expect("a conversation can be loaded");
     let rows = loaded.unsettled.len();
     let (conversation, _unreadable) = Conversation::restore(key.clone(), loaded.snapshot.as_deref(), loaded.unsettled);

@@ -110,10 +110,14 @@ fn comes_back(engine: &MemoryEngine, lines: &str) {
     };
     assert_eq!(findings.kinds.values().map(|tally| tally.records).sum::<u64>(), records);
     assert_eq!(kept::exported(&other).as_deref(), Some(lines), "other lines");
-    let (was, is) = (kept::pairs(engine), kept::pairs(&other));
-    let breaks = |value: &[u8]| value.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
-    if !was.values().any(|value| breaks(value)) {
+    // What a store says of itself is written anew.
+    let [was, is] = [engine, &other].map(|engine| {
+        let mut pairs = kept::pairs(engine);
+        pairs.retain(|key, _| key.first() != Some(&b'm'));
+        pairs
+    });
+    assert!(was.keys().eq(is.keys()), "other keys");
+    if !was.values().any(|value| kept::has_breaks(value)) {
         assert_eq!(was, is, "other bytes");
     }
-    assert!(was.keys().filter(|key| key[0] != b'm').eq(is.keys().filter(|key| key[0] != b'm')), "other keys");
 }

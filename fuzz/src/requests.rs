@@ -46,7 +46,7 @@ static WORLD: LazyLock<Mutex<(Runtime, Gate)>> = LazyLock::new(|| {
 
 pub(super) fn run(data: &[u8]) {
     let Some(request) = request(data) else { return };
-    let is_rest = request.uri().path().starts_with("/v1/tenants/");
+    let is_rest = request.uri().path().strip_prefix("/v1/tenants/").is_some_and(|rest| !rest.is_empty());
     let world = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
     let (runtime, gate) = &*world;
     let answered = runtime.block_on(async {

@@ -77,8 +77,6 @@ pub(super) struct TenantKeys {
     max_context_bytes: usize,
     outbox_max: usize,
     poison_attempts: u8,
-    #[serde(with = "humantime_serde::option")]
-    transcripts_kept: Option<Duration>,
     turns_max: u32,
     #[serde(with = "humantime_serde")]
     turns_within: Duration,
@@ -86,6 +84,8 @@ pub(super) struct TenantKeys {
     gather: Option<Duration>,
     #[serde(with = "humantime_serde")]
     gather_max: Duration,
+    #[serde(with = "humantime_serde::option")]
+    transcripts_kept: Option<Duration>,
     ask: AskKeys,
     send: SendKeys,
     lane: LaneKeys,
@@ -204,10 +204,10 @@ impl Default for TenantKeys {
             max_context,
             outbox_max,
             poison_attempts,
-            transcripts_kept,
             flood,
             gather: _,
             quiet_hours: _,
+            transcripts_kept,
         } = Policy::default();
         let FloodLimit { turns: turns_max, within: turns_within } = flood.expect("users are limited by default");
         Self {
@@ -231,11 +231,11 @@ impl Default for TenantKeys {
             max_context_bytes: max_context,
             outbox_max,
             poison_attempts,
-            transcripts_kept,
             turns_max,
             turns_within,
             gather: None,
             gather_max: secs(10),
+            transcripts_kept,
             ask: AskKeys::default(),
             send: SendKeys::default(),
             lane: LaneKeys::default(),
@@ -319,11 +319,6 @@ impl TenantKeys {
         checks.number("max_context_bytes", self.max_context_bytes, 1_024..=64 * 1_024 * 1_024);
         checks.number("outbox_max", self.outbox_max, 1..=10_000);
         checks.number("poison_attempts", self.poison_attempts, 1..=100);
-        if let Some(kept) = self.transcripts_kept {
-            checks.duration("transcripts_kept", kept, days(1)..=days(36_500));
-            // Until then a text may be looked up among those that were sent.
-            checks.ordered(("send.valid_for", self.send.valid_for), ("transcripts_kept", kept));
-        }
         checks.number("turns_max", self.turns_max, 0..=1_000_000);
         checks.duration("turns_within", self.turns_within, secs(1)..=days(1));
         if let Some(gather) = self.gather {
@@ -331,6 +326,11 @@ impl TenantKeys {
             checks.ordered(("gather", gather), ("gather_max", self.gather_max));
         }
         checks.duration("gather_max", self.gather_max, millis(100)..=secs(600));
+        if let Some(kept) = self.transcripts_kept {
+            checks.duration("transcripts_kept", kept, days(1)..=days(36_500));
+            // Until then a text may be looked up among those that were sent.
+            checks.ordered(("send.valid_for", self.send.valid_for), ("transcripts_kept", kept));
+        }
         self.ask.check(checks);
         self.send.check(checks);
         self.lane.check(checks);
@@ -366,10 +366,10 @@ impl TenantKeys {
             max_context: self.max_context_bytes,
             outbox_max: self.outbox_max,
             poison_attempts: self.poison_attempts,
-            transcripts_kept: self.transcripts_kept,
             flood: (self.turns_max > 0).then_some(FloodLimit { turns: self.turns_max, within: self.turns_within }),
             gather: self.gather.map(|pause| Gather { pause, at_most: self.gather_max }),
             quiet_hours: self.quiet_hours.and_then(QuietKeys::into_policy),
+            transcripts_kept: self.transcripts_kept,
         };
         let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
         Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })

@@ -125,16 +125,20 @@ impl Resident {
     }
 
     /// Which record would be to blame. Requests and receipts are taken before texts, so after a failure of the conversation the
-    /// first of them is suspected first; the process dies only of what asks the assistant.
+    /// first of them is suspected first; the process dies only of what asks the assistant. A text of ours that waits for room has done
+    /// nothing yet, but may be taken in the very step that makes room, and take that step with it for ever: it is suspected last.
     fn suspect(&self, unread: &[WorkRecord], reason: &Reason) -> Option<usize> {
-        let control = match reason {
-            Reason::Failed(_) => unread.iter().position(|record| !is_question(record) && self.is_taken(record)),
-            Reason::Woken => None,
-        };
         let may_begin =
             |at: &usize| self.conversation.may_begin(self.runtime.now(), &self.tenant.policy, &unread[*at..]);
         let question = || unread.iter().position(is_question).filter(may_begin);
-        control.or_else(question)
+        match reason {
+            Reason::Woken => question(),
+            Reason::Failed(_) => {
+                let taken = unread.iter().position(|record| !is_question(record) && self.is_taken(record));
+                let waiting = || unread.iter().position(|record| !is_question(record));
+                taken.or_else(question).or_else(waiting)
+            }
+        }
     }
 
     /// A text of ours that waits for room in the outbox has done nothing yet.

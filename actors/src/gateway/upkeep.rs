@@ -102,8 +102,8 @@ pub(super) async fn passivate(runtime: Arc<Runtime>) {
             continue;
         };
         last = Instant::now();
-        for shard in runtime.shards.get().into_iter().flatten() {
-            let _ = shard.cast(ShardMsg::Passivate(span));
+        for shard in runtime.residents.shards() {
+            runtime.tell_shard(shard, ShardMsg::Passivate(span));
         }
     }
 }

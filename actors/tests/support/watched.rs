@@ -41,9 +41,9 @@ fn is_poisonous(step: &Step) -> bool {
     answered.any(|turn| match &turn.work {
         Work::Message(message) => message.body.contains("poison"),
         Work::DeliveryFailed(failure) => failure.reason.contains("poison"),
+        Work::Send(send) => send.body.contains("poison"),
         Work::Start(_)
         | Work::End
-        | Work::Send(_)
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
         | Work::Erase

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::Step;
 use crate::command::{Command, CommandError, ConversationConfig, whole_number};
 use crate::effect::{Effect, Notice, in_short};
+use crate::keyword::Standing;
 use crate::policy::{MediaCheck, Switchable};
 use crate::turn::{self, Asked, Turn};
 use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Precedence, Sequence, Work, WorkRecord};
@@ -146,8 +147,11 @@ impl Step<'_> {
         }
     }
 
-    /// Another turn follows without the user.
+    /// Another turn follows without the user. Not for one who has stopped our texts: nothing is asked for him.
     fn chain(&mut self, sequence: Sequence, seed: u128) {
+        if self.conversation.standing() == Standing::HasStopped {
+            return self.emit(Effect::Report(Notice::HasStopped { sequence }));
+        }
         let Some(session) = self.conversation.session() else { return };
         let next = sequence.chained().filter(|_| session.chained < self.policy.max_chained_turns);
         match next {

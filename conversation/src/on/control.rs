@@ -28,7 +28,7 @@ impl Step<'_> {
 
     /// Carries out one control request.
     pub(crate) fn take_control(&mut self, record: WorkRecord) {
-        if let Some(keyword) = self.conversation.keyword(self.policy, &record.work) {
+        if let Some(keyword) = self.conversation.keyword(self.policy, &record) {
             return self.obey(record, keyword);
         }
         match &record.work {
@@ -341,6 +341,17 @@ mod tests {
         script.slot("8-0");
         let effects = script.sent("8-0");
         assert!(effects.contains(&"consume 24 asks 0 rows [24-0 \"three\"]".to_owned()), "{effects:?}");
+    }
+
+    #[test]
+    fn a_text_that_expires_makes_room_for_a_requested_one() {
+        let mut script = Script::new();
+        script.policy.outbox_max = 1;
+        script.accept(8, send("one", Within::Anywhere));
+        script.accept(16, send("two", Within::Anywhere));
+        script.advance(script.policy.send.valid_for);
+        let effects = script.slot("8-0");
+        assert!(effects.contains(&"consume 16 asks 0 rows [16-0 \"two\"]".to_owned()), "{effects:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use crate::Step;
 use crate::effect::{Effect, Notice};
+use crate::keyword::Standing;
 use crate::policy::TimeoutTurn;
 use crate::words::{EndReason, Sequence, Work, WorkRecord};
 
@@ -28,9 +29,12 @@ impl Step<'_> {
             return;
         }
         // A session that an older version has left does not say which turn was its last: any number may be taken.
+        let stopped = self.conversation.standing() == Standing::HasStopped;
         let has_no_number = self.conversation.session().is_some_and(|session| session.last == Sequence(0));
         match self.policy.timeout_turn {
             TimeoutTurn::No => self.end_session(EndReason::Timeout),
+            // Nothing is asked for him.
+            TimeoutTurn::Yes if stopped => self.end_session(EndReason::Timeout),
             TimeoutTurn::Yes if has_no_number || self.now.since(deadline) > self.policy.timeout_turn_grace => {
                 self.emit(Effect::Report(Notice::TimeoutTurnSkipped));
                 self.end_session(EndReason::Timeout);

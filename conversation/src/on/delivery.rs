@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::Step;
 use crate::effect::{Effect, Notice, OptedOutBy};
+use crate::keyword::HAS_STOPPED;
 use crate::outbox::{Entry, Need, Phase};
 use crate::policy::{DoubtPolicy, KeywordHandling};
 use crate::segment;
@@ -38,6 +39,7 @@ impl Step<'_> {
         loop {
             match self.conversation.outbox.need(self.now, self.policy) {
                 Need::Nothing => return,
+                Need::Slot if self.is_head_unwanted() => self.withdraw_head(),
                 Need::Slot => {
                     return match self.paused_until() {
                         Some(until) => self.pause_head(until),
@@ -59,7 +61,8 @@ impl Step<'_> {
             return;
         };
         entry.phase = Phase::Idle;
-        if now >= entry.row.expires_at || self.conversation.outbox.rests_until(now, self.policy).is_some() {
+        let expired = now >= entry.row.expires_at;
+        if expired || self.is_head_unwanted() || self.conversation.outbox.rests_until(now, self.policy).is_some() {
             return;
         }
         let Some(entry) = self.conversation.outbox.head() else { return };
@@ -102,7 +105,8 @@ impl Step<'_> {
                 self.fail_head("opted_out", "the user has opted out");
                 // Where keywords are not ours, whoever has them knows when the user wants texts again; we should never hear of it.
                 if self.policy.keywords.handling == KeywordHandling::Obeyed {
-                    self.stop(OptedOutBy::Provider);
+                    let seen = self.conversation.seen.unwrap_or(id.turn);
+                    self.stop(OptedOutBy::Provider, seen);
                 }
             }
             SendError::Unknown { reason } => {
@@ -136,6 +140,26 @@ impl Step<'_> {
                 }
             }
             Lookup::Unsupported => self.judge_head(NO_WORD),
+        }
+    }
+
+    /// Its user has stopped our texts since it was written.
+    fn is_head_unwanted(&self) -> bool {
+        let (head, stop) = (self.conversation.outbox.head_id(), self.conversation.durable.stopped_by);
+        head.zip(stop).is_some_and(|(head, stop)| head.turn < stop)
+    }
+
+    /// The head is not sent, or not once more.
+    fn withdraw_head(&mut self) {
+        let Some(entry) = self.conversation.outbox.head() else { return };
+        match &entry.row.state {
+            RowState::Sending { .. } | RowState::Unknown { .. } => self.give_up_head(HAS_STOPPED),
+            RowState::Queued
+            | RowState::Held { .. }
+            | RowState::Retry { .. }
+            | RowState::Sent { .. }
+            | RowState::Failed { .. }
+            | RowState::GivenUp => self.fail_head("opted_out", HAS_STOPPED),
         }
     }
 
@@ -182,15 +206,18 @@ impl Step<'_> {
     /// Nobody can say whether the text was taken: the tenant's policy decides.
     fn judge_head(&mut self, why: &str) {
         match self.policy.send.doubt {
+            DoubtPolicy::Resend if self.is_head_unwanted() => self.give_up_head(HAS_STOPPED),
             DoubtPolicy::Resend => self.queue_again(),
-            DoubtPolicy::GiveUp => {
-                let Some(entry) = self.conversation.outbox.pop() else { return };
-                let id = entry.row.id;
-                self.emit(Effect::Mark { id, state: RowState::GivenUp });
-                self.note_failed_text(id, "unknown".into(), format!("it is unknown whether it was sent: {why}"));
-                self.emit(Effect::Save);
-            }
+            DoubtPolicy::GiveUp => self.give_up_head(why),
         }
+    }
+
+    fn give_up_head(&mut self, why: &str) {
+        let Some(entry) = self.conversation.outbox.pop() else { return };
+        let id = entry.row.id;
+        self.emit(Effect::Mark { id, state: RowState::GivenUp });
+        self.note_failed_text(id, "unknown".into(), format!("it is unknown whether it was sent: {why}"));
+        self.emit(Effect::Save);
     }
 
     /// The head will not be sent, and neither will what is left of the same answer: half an answer misleads.

@@ -72,6 +72,31 @@ fn a_text_in_doubt_is_not_taken_for_one_with_the_same_words_that_was_given_up() 
 }
 
 #[test]
+fn a_text_in_doubt_is_not_sent_once_more_to_a_user_who_has_stopped_since() {
+    let given_up = ["mark 1-0 given up", "text 1-0 failed unknown", "save"];
+    let mut script = in_doubt(Repeat::AskLog);
+    script.accept(8, text("STOP"));
+    script.advance(seconds(31));
+    assert_eq!(script.give(Input::DeadlinePassed), ["read log 1-0"]);
+    let effects = log_read(&mut script, Lookup::Readable(Vec::new()), &[]);
+    assert_eq!(effects, ["mark 1-0 queued", "mark 1-0 failed opted_out", "text 1-0 failed opted_out", "save"]);
+    // Where nobody can tell, it is not called unsent.
+    let mut script = in_doubt(Repeat::AskLog);
+    script.policy.send.doubt = DoubtPolicy::Resend;
+    script.accept(8, text("STOP"));
+    script.advance(seconds(601));
+    script.give(Input::DeadlinePassed);
+    assert_eq!(log_read(&mut script, Lookup::Unreadable { reason: "503".into() }, &[]), given_up);
+    let mut script = in_doubt(Repeat::Safe);
+    assert_eq!(script.accept(8, text("STOP"))[2..], given_up);
+    // Also when it waits for its turn to be sent.
+    let mut script = in_doubt(Repeat::Safe);
+    assert_eq!(script.give(Input::DeadlinePassed), ["slot 1-0 for 1"]);
+    script.accept(8, text("STOP"));
+    assert_eq!(script.slot("1-0"), given_up);
+}
+
+#[test]
 fn the_log_is_not_read_before_the_call_in_doubt_must_have_ended() {
     let mut script = in_doubt(Repeat::AskLog);
     script.policy.send.reconcile_after = seconds(5);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice, StartedBy};
+use crate::keyword::Standing;
 use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
 use crate::time::UnixMillis;
@@ -165,13 +166,15 @@ impl Step<'_> {
         }
     }
 
-    /// What a conversation tells itself counts only in the session in which it was said, and only while it is fresh.
+    /// What a conversation tells itself counts only in the session in which it was said, only while it is fresh, and only for a user who
+    /// wants our texts.
     fn open_own(&mut self, record: WorkRecord, session: Uuid, signal: Signal) {
         let fresh = match signal {
             Signal::NoInput => self.now.since(record.accepted_at) <= self.policy.answer_within,
             Signal::SessionTimeout => self.now.since(record.accepted_at) <= self.policy.timeout_turn_grace,
         };
-        if fresh && self.conversation.session().is_some_and(|open| open.id == session) {
+        let wanted = self.conversation.standing() == Standing::Receives;
+        if fresh && wanted && self.conversation.session().is_some_and(|open| open.id == session) {
             return self.ask((record, Vec::new()), AskInput::Signal(signal), Vec::new(), None);
         }
         self.emit(Effect::Consume(Box::new(self.silent(record))));

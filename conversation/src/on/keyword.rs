@@ -4,26 +4,26 @@
 use crate::effect::{Consumed, Effect, Notice, OptedOutBy};
 use crate::keyword::{HAS_STOPPED, Keyword, Standing};
 use crate::policy::{KeywordHandling, Policy};
-use crate::words::{OutboundRow, Precedence, Work, WorkRecord};
+use crate::words::{OutboundRow, Precedence, Sequence, Work, WorkRecord};
 use crate::{Conversation, Step};
 
 impl Conversation {
     /// In which order a record is taken under these rules.
     pub(crate) fn precedence(&self, policy: &Policy, record: &WorkRecord) -> Precedence {
-        if self.keyword(policy, &record.work).is_some() { Precedence::Control } else { record.work.precedence() }
+        if self.keyword(policy, record).is_some() { Precedence::Control } else { record.work.precedence() }
     }
 
-    /// The keyword that a text is, if it is to be obeyed.
-    pub(crate) fn keyword(&self, policy: &Policy, work: &Work) -> Option<Keyword> {
-        let Work::Message(message) = work else { return None };
+    /// The keyword that a text is, if it is to be obeyed. A yes that was said before our texts were stopped was an answer.
+    pub(crate) fn keyword(&self, policy: &Policy, record: &WorkRecord) -> Option<Keyword> {
+        let Work::Message(message) = &record.work else { return None };
+        let standing = self.standing_before(record.sequence);
         let rules = &policy.keywords;
         match rules.handling {
-            KeywordHandling::Obeyed => Keyword::of(&message.body, self.standing()).filter(|keyword| {
+            KeywordHandling::Obeyed => Keyword::of(&message.body, standing).filter(|keyword| {
                 *keyword != Keyword::Help || rules.help_message.as_ref().is_some_and(|text| !text.is_empty())
             }),
             // Somebody who has stopped our texts must be able to come back, whatever the rules have become since.
             KeywordHandling::LeftToTheAssistant => {
-                let standing = self.standing();
                 let keyword = (standing == Standing::HasStopped).then(|| Keyword::of(&message.body, standing));
                 keyword.flatten().filter(|keyword| *keyword == Keyword::Start)
             }
@@ -41,7 +41,7 @@ impl Step<'_> {
     pub(crate) fn obey(&mut self, record: WorkRecord, keyword: Keyword) {
         let rules = &self.policy.keywords;
         let (changed, message) = match keyword {
-            Keyword::Stop => (self.stop(OptedOutBy::User), &rules.stop_message),
+            Keyword::Stop => (self.stop(OptedOutBy::User, record.sequence), &rules.stop_message),
             Keyword::Start => (self.start(), &rules.start_message),
             Keyword::Help => (Changed::Always, &rules.help_message),
         };
@@ -58,7 +58,7 @@ impl Step<'_> {
     pub(crate) fn on_preference(&mut self, record: WorkRecord, keyword: Keyword) {
         match keyword {
             Keyword::Stop => {
-                self.stop(OptedOutBy::Provider);
+                self.stop(OptedOutBy::Provider, record.sequence);
             }
             Keyword::Start => {
                 self.start();
@@ -68,18 +68,21 @@ impl Step<'_> {
         self.emit(Effect::Consume(Box::new(self.silent(record))));
     }
 
-    /// The user gets nothing more: what is queued is dropped, but for what the provider has already.
-    pub(crate) fn stop(&mut self, by: OptedOutBy) -> Changed {
+    /// The user gets nothing more of what answers this record or an earlier one: what is queued is dropped, but for what the provider may
+    /// have already.
+    pub(crate) fn stop(&mut self, by: OptedOutBy, record: Sequence) -> Changed {
         if self.conversation.standing() == Standing::HasStopped {
             return Changed::No;
         }
         self.conversation.durable.stopped_at = Some(self.now);
+        self.conversation.durable.stopped_by = Some(record);
         self.emit(Effect::Report(Notice::OptedOut { by }));
         self.drop_unsent();
         Changed::Yes
     }
 
     fn start(&mut self) -> Changed {
+        self.conversation.durable.stopped_by = None;
         if self.conversation.durable.stopped_at.take().is_none() {
             return Changed::No;
         }
@@ -114,7 +117,7 @@ pub(crate) enum Changed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::on::script::{Script, answer, text};
+    use crate::on::script::{Script, answer, command, minutes, ordering, text};
     use crate::words::{SendError, SendText, StartSession, Within};
 
     fn script() -> Script {
@@ -167,6 +170,49 @@ mod tests {
         let effects = script.accept(48, text("yes"));
         assert_eq!(effects[..2], ["opted in", "consume 48 asks 0 rows [48-0 \"Welcome back.\"]"]);
         assert!(script.accept(56, text("yes")).iter().any(|effect| effect.starts_with("ask 56/1 \"yes\"")));
+    }
+
+    #[test]
+    fn a_yes_that_was_said_before_a_stop_does_not_undo_it() {
+        let mut script = script();
+        script.accept(8, text("hi"));
+        script.accept(16, text("yes"));
+        let effects = script.accept(24, text("STOP"));
+        assert!(!effects.contains(&"opted in".to_owned()), "{effects:?}");
+        let mut again = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        let withheld = ["has stopped 16", "consume 16 asks 0 error rows []"];
+        assert_eq!(script.replied(8, 1, answer("Shall I?"))[1..], withheld);
+        assert_eq!(again.accept(16, text("yes")), withheld);
+        assert_eq!(again.accept(32, text("yes"))[0], "opted in");
+    }
+
+    #[test]
+    fn no_turn_without_the_user_is_taken_for_who_has_stopped() {
+        let forced = || ordering("One moment.", vec![command("smsActForceNoInputTurn", serde_json::Value::Null)]);
+        let mut script = script();
+        script.accept(8, text("order"));
+        script.accept(16, text("stop"));
+        assert_eq!(script.replied(8, 1, forced()), ["consume 8 asks 1 rows []", "has stopped 8"]);
+        // One that had been ordered before.
+        let mut script = Script::new();
+        script.accept(8, text("order"));
+        script.replied(8, 1, forced());
+        script.accept(16, text("stop"));
+        let session = script.conversation.session().unwrap().id;
+        let mut again = Script::restored(Some(&script.conversation.snapshot()), Vec::new());
+        assert_eq!(again.accept(9, Work::NoInput { session }), ["consume 9 asks 0 rows []"]);
+    }
+
+    #[test]
+    fn the_session_of_who_has_stopped_ends_without_a_word_to_the_assistant() {
+        let mut script = script();
+        script.policy.timeout_turn = crate::policy::TimeoutTurn::Yes;
+        script.accept(8, text("hi"));
+        script.replied(8, 1, answer("hello"));
+        script.accept(16, text("stop"));
+        script.advance(minutes(60));
+        let effects = script.give(crate::Input::DeadlinePassed);
+        assert_eq!(effects, ["save", "end session Timeout"]);
     }
 
     #[test]

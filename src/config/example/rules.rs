@@ -8,7 +8,7 @@ use raconteur_conversation::policy::{
 };
 use raconteur_conversation::retry::Backoff;
 
-use super::samples::{GATHER, KEPT};
+use super::samples::{GATHER, RETENTION};
 use super::{key, quoted, span};
 
 pub(super) fn write_policy(text: &mut String, policy: &Policy) {
@@ -31,10 +31,10 @@ pub(super) fn write_policy(text: &mut String, policy: &Policy) {
         max_context,
         outbox_max,
         poison_attempts,
-        transcripts_kept: _,
         flood,
         gather: _,
         quiet_hours: _,
+        transcripts_kept: _,
     } = policy;
     let FloodLimit { turns, within } = flood.expect("users are limited by default");
     key(text, "session_timeout", span(*session_timeout), "How long the user may be silent before the session ends.");
@@ -65,11 +65,11 @@ pub(super) fn write_policy(text: &mut String, policy: &Policy) {
     let explanation = "At this many unsent texts a conversation asks no more questions until some have gone.";
     key(text, "outbox_max", outbox_max, explanation);
     key(text, "poison_attempts", poison_attempts, "At this many failed attempts a message is set aside.");
-    text.push_str(KEPT);
     let explanation = "How many turns one user has at once; then one each time this part of turns_within has passed, and his texts wait. 0 for no limit.";
     key(text, "turns_max", turns, explanation);
     key(text, "turns_within", span(within), "How long that many turns are to last.");
     text.push_str(GATHER);
+    text.push_str(RETENTION);
     write_ask(text, ask);
     write_send(text, send);
 }

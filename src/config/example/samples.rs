@@ -25,16 +25,16 @@ pub(super) const KEYWORDS: &str = "
 # help_message = \"This is Acme. Reply STOP to get no more texts.\"
 ";
 
-pub(super) const KEPT: &str = "\
-# How long answered turns and dead letters are kept; as it stands, for ever. See docs/privacy.md.
-# transcripts_kept = \"90d\"
-";
-
 pub(super) const GATHER: &str = "\
 # Makes one turn of texts that a user sends one upon the other, once nothing has come for so long; left out, each is its own.
 # gather = \"2s\"
 # A turn waits no longer than this from the first of them on.
 # gather_max = \"10s\"
+";
+
+pub(super) const RETENTION: &str = "\
+# How long answered turns and dead letters are kept; as it stands, for ever. See docs/privacy.md.
+# transcripts_kept = \"90d\"
 ";
 
 pub(super) const QUIET: &str = "

@@ -1,6 +1,7 @@
 //! The variables of IBM's gateway that concern the whole process and not a tenant: none is carried over, each is told what takes
 //! its place.
 
+use super::json::shown;
 use super::property;
 use crate::import::Variable;
 use crate::import::note::{Notes, Outcome};
@@ -67,6 +68,7 @@ pub(super) fn note(variables: &[Variable], has_file: bool, notes: &mut Notes) {
             (None, Some(remark)) => remark,
             (None, None) => "no variable of IBM's SMS Gateway is known by this name: nothing was made of it",
         };
-        notes.add(Outcome::Lost, &variable.name, text);
+        // Where names are only known by their beginning, somebody else has chosen the rest.
+        notes.add(Outcome::Lost, &shown(&variable.name), text);
     }
 }

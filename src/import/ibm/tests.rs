@@ -38,6 +38,17 @@ fn every_name_in_the_tables_has_a_line_in_the_tests_of_the_binary() {
 }
 
 #[test]
+fn a_name_without_end_and_with_control_characters_is_told_as_a_short_line() {
+    let name = format!("SMS_PROXY_\u{1b}[2J\n{}", "X".repeat(5_000));
+    let number = Variable { name: "TENANT_PHONE_NUMBER".into(), value: "+15550100".into() };
+    let variables = [number, Variable { name, value: "p".into() }];
+    let imported = import(&Input { tenants: None, variables: &variables, public_url: None }).unwrap();
+    let places: Vec<&str> = imported.notes.iter().map(|note| note.place.as_str()).collect();
+    let told = places.iter().find(|place| place.starts_with("SMS_PROXY_")).expect("it is told");
+    assert!(told.len() < 100 && !told.contains(char::is_control), "{told:?}");
+}
+
+#[test]
 fn a_name_that_is_not_ibms_is_none_of_ours() {
     for name in ["PATH", "HOME", "RACONTEUR_CONFIG", "SSL_CERT_FILE", "LOGNAME", "TENANT_PHONE_NUMBER_2", ""] {
         assert!(!is_ibms(name), "{name}");

@@ -123,8 +123,11 @@ fn hostile_input_is_read_without_much_stack() {
 #[test]
 fn a_small_text_does_not_become_a_huge_one() {
     // Each line of a layout repeats the marks of all quotations around it.
-    let html = "<blockquote>".repeat(60) + &"<br>x".repeat(5_000);
-    assert!(readable(&html).len() < html.len(), "{}", readable(&html).len());
+    for (quotations, lines) in [(60, 5_000), (1_000, 900)] {
+        let html = "<blockquote>".repeat(quotations) + &"<br>x".repeat(lines);
+        let length = readable(&html).len();
+        assert!(length < html.len(), "{quotations}: {length}");
+    }
 }
 
 #[test]
