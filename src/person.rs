@@ -120,9 +120,10 @@ fn whole_turn(turn: &TranscriptTurn) -> Value {
 
 /// One turn: what came in, what went out and what became of it. Media that came in are only counted.
 pub(crate) fn shown_turn(turn: &TranscriptTurn) -> Value {
-    let (kind, text, media) = match &turn.work {
-        Work::Message(message) => ("text", Some(message.body.as_str()), message.media.len()),
-        other => (kind(other), None, 0),
+    let (text, media) = if let Work::Message(message) = &turn.work {
+        (Some(message.body.as_str()), message.media.len())
+    } else {
+        (None, 0)
     };
     let texts: Vec<Value> = turn
         .rows
@@ -134,7 +135,7 @@ pub(crate) fn shown_turn(turn: &TranscriptTurn) -> Value {
         })
         .collect();
     let mut shown = json!({
-        "id": turn.sequence.to_string(), "kind": kind, "text": text, "media": media, "session_id": turn.session,
+        "id": turn.sequence.to_string(), "kind": kind(&turn.work), "text": text, "media": media, "session_id": turn.session,
         "accepted_at_ms": turn.accepted_at.0, "answered_at_ms": turn.answered_at.0, "asks": turn.asks,
         "error": turn.error, "texts": texts,
     });

@@ -2,6 +2,7 @@
 //! it is left in any file.
 
 #![cfg(all(target_os = "linux", feature = "cli", feature = "sled", feature = "script"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/binary.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]

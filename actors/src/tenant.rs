@@ -49,7 +49,7 @@ impl Directory {
     /// Since when turns are kept, of each number that does not keep them for ever.
     pub(crate) fn kept_since(&self, now: UnixMillis) -> Vec<(Address, UnixMillis)> {
         let tenants = self.tenants.load();
-        let since = |tenant: &Arc<Tenant>| Some((tenant.number.clone(), now.minus(tenant.policy.transcripts_kept?)));
+        let since = |tenant: &Arc<Tenant>| Some((tenant.number.clone(), now.minus(tenant.policy.turns_kept()?)));
         tenants.values().filter_map(since).collect()
     }
 

@@ -218,6 +218,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// How long an answered turn is kept; `None` for ever. As long as its texts may be on their way, others must be told from them.
+    #[must_use]
+    pub fn turns_kept(&self) -> Option<Duration> {
+        self.transcripts_kept.map(|kept| kept.max(self.sent_within()))
+    }
+
     /// No text is sent later than this after it was committed.
     #[must_use]
     pub fn sent_within(&self) -> Duration {

@@ -47,7 +47,7 @@ fn rules(engine: &SledEngine, config: &Config, older_than: Option<Duration>) -> 
         let tenants = dump::places(engine, None)?.tenants;
         return Ok(tenants.into_iter().map(|tenant| (tenant, now.minus(span))).collect());
     }
-    let kept = config.tenants.iter().filter_map(|tenant| Some((tenant, tenant.policy.transcripts_kept?)));
+    let kept = config.tenants.iter().filter_map(|tenant| Some((tenant, tenant.policy.turns_kept()?)));
     Ok(kept.map(|(tenant, kept)| (tenant.number.clone(), now.minus(kept))).collect())
 }
 

@@ -20,7 +20,9 @@ impl Step<'_> {
         // The assistant forgets its part of it.
         self.end_session(EndReason::Requested);
         let (durable, remains) = Durable::erased(self.conversation.durable.stopped_at, self.now);
-        self.conversation.durable = durable;
+        // How fast he was texted and texts is nothing about him, and no erasure is a way around the limits.
+        let Durable { streak, ahead, .. } = self.conversation.durable;
+        self.conversation.durable = Durable { streak, ahead, ..durable };
         self.emit(Effect::Erase(Erasure { upto, remains }));
         self.emit(Effect::Report(Notice::Erased { sequence: upto }));
     }

@@ -121,7 +121,7 @@ impl<E: Engine> Draft<'_, E> {
         let version = head.version.saturating_add(1);
         let Some(snapshot) = &step.snapshot else {
             let Some(erase) = &step.erase else { return Ok(step.version) };
-            self.leave(place, &head, Left::of(erase, Version(version)))?;
+            self.leave(place, &head, &Left::of(erase, Version(version)))?;
             return Ok(Version(version));
         };
         if is_remains {

@@ -36,8 +36,11 @@ impl Erasing {
     }
 }
 
-/// The first erasure that is not carried out to its end: its key and its value.
-fn first<E: Engine>(engine: &E) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+/// A key and its value.
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// The first erasure that is not carried out to its end.
+fn first<E: Engine>(engine: &E) -> Result<Option<Pair>, StoreError> {
     let mut first = None;
     engine.scan(&keys::erasures(), Order::Ascending, &mut |key, value| {
         first = Some((key.to_vec(), value.to_vec()));
@@ -165,7 +168,7 @@ impl<E: Engine> Writer<E> {
 
 impl<E: Engine> Draft<'_, E> {
     /// Removes a conversation's record and leaves what remains of it.
-    pub(super) fn leave(&mut self, place: &Place, head: &Head, left: Left) -> Result<(), StoreError> {
+    pub(super) fn leave(&mut self, place: &Place, head: &Head, left: &Left) -> Result<(), StoreError> {
         if head.indexed != NOT_INDEXED {
             self.remove(keys::deadline(UnixMillis(head.indexed), place));
         }

@@ -28,20 +28,20 @@ impl<E: Engine> Writer<E> {
         let from = from.map_or(pages.start, |ExpiryCursor(from)| from);
         let mut walk = Walk { next: Some(from), looked: 0, removed: 0, limit };
         if walk.next.as_ref().is_some_and(|from| *from < records.end) {
-            self.walk_records(expiry, records.end, &mut walk)?;
+            self.walk_records(expiry, &records.end, &mut walk)?;
         } else {
-            self.walk_pages(expiry, pages.end, &mut walk)?;
+            self.walk_pages(expiry, &pages.end, &mut walk)?;
             if walk.next.is_none() {
                 walk.next = Some(records.start);
-                self.walk_records(expiry, records.end, &mut walk)?;
+                self.walk_records(expiry, &records.end, &mut walk)?;
             }
         }
         let Walk { next, looked, removed, .. } = walk;
         Ok(Expired { next: next.map(ExpiryCursor), looked, removed })
     }
 
-    fn walk_pages(&mut self, expiry: &Expiry, end: Vec<u8>, walk: &mut Walk) -> Result<(), StoreError> {
-        while let Some(key) = walk.first(&*self.engine, &end)? {
+    fn walk_pages(&mut self, expiry: &Expiry, end: &[u8], walk: &mut Walk) -> Result<(), StoreError> {
+        while let Some(key) = walk.first(&*self.engine, end)? {
             let Some((place, sequence, _)) = keys::read_page(&key) else {
                 walk.next = Some(keys::successor(key));
                 continue;
@@ -67,8 +67,8 @@ impl<E: Engine> Writer<E> {
         Ok(())
     }
 
-    fn walk_records(&mut self, expiry: &Expiry, end: Vec<u8>, walk: &mut Walk) -> Result<(), StoreError> {
-        while let Some(key) = walk.first(&*self.engine, &end)? {
+    fn walk_records(&mut self, expiry: &Expiry, end: &[u8], walk: &mut Walk) -> Result<(), StoreError> {
+        while let Some(key) = walk.first(&*self.engine, end)? {
             let Some(place) = keys::read_place(&key) else {
                 walk.next = Some(keys::successor(key));
                 continue;

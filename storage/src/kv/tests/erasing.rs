@@ -39,10 +39,8 @@ fn page(sequence: Sequence) -> TranscriptTurn {
 }
 
 async fn accept(store: &impl Store, id: &str) -> Sequence {
-    match store.accept(text(id)).await.unwrap() {
-        Accepted::Fresh(sequence) => sequence,
-        other => panic!("{other:?}"),
-    }
+    let Accepted::Fresh(sequence) = store.accept(text(id)).await.unwrap() else { panic!("{id} was not taken") };
+    sequence
 }
 
 fn erasing(version: Version, upto: Sequence) -> Step {
