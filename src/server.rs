@@ -276,6 +276,7 @@ impl Parts {
             unread_max: config.store.inbox_max,
             remember_duplicates: config.store.duplicates_kept,
             catch_up_after: config.engine.catch_up_after,
+            expire_every: config.engine.expire_every,
             ..Settings::default()
         });
         for (section, kind) in self.channels {

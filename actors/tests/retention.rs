@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use raconteur_conversation::words::SendError;
 use raconteur_storage::engine::{Engine, Order};
-use support::world::{Takes, World, key};
+use support::world::{Takes, World, key, text};
 
 const ADA: &str = "+15550111";
 const BOB: &str = "+15550122";
@@ -27,6 +27,7 @@ async fn world() -> World {
     let mut world = World::new();
     world.policy.session_timeout = minutes(1);
     world.policy.transcripts_kept = Some(minutes(10));
+    world.policy.send.valid_for = minutes(10);
     world.settings.expire_every = Duration::from_secs(30);
     world.start().await;
     world
@@ -76,8 +77,16 @@ async fn old_turns_go_by_themselves_and_with_the_last_the_conversation() {
 async fn what_waits_to_be_sent_and_who_has_stopped_our_texts_is_not_forgotten() {
     let mut world = world().await;
     world.inbound(CAROL, "STOP").await;
+    // A text that may go out for hours; then the rule is that none may be older than ten minutes.
+    world.crash().await;
+    world.policy.send.valid_for = minutes(240);
+    world.start().await;
     world.provider.does(|_| Takes::Not(SendError::Retry { after: None, reason: "later".into() }));
     world.inbound(ADA, "hi").await;
+    world.advance(minutes(1)).await;
+    world.crash().await;
+    world.policy.send.valid_for = minutes(10);
+    world.start().await;
     world.advance(minutes(20)).await;
     assert_eq!((turns(&world, ADA).await, world.provider.seen_by(ADA).len()), (1, 0));
     world.provider.does(|_| Takes::It);
@@ -95,4 +104,32 @@ async fn without_a_rule_everything_is_kept() {
     world.inbound(ADA, "hi").await;
     world.advance(minutes(15)).await;
     assert_eq!(turns(&world, ADA).await, 1);
+}
+
+/// How many marks of accepted texts there are.
+fn marks(world: &World) -> usize {
+    let mut found = 0;
+    let marks = vec![b'd']..vec![b'd' + 1];
+    let counted = world.engine.scan(&marks, Order::Ascending, &mut |_, _| {
+        found += 1;
+        ControlFlow::Continue(())
+    });
+    counted.unwrap();
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_are_forgotten_faster_than_texts_come() {
+    let mut world = World::new();
+    world.settings.remember_duplicates = minutes(1);
+    world.start().await;
+    let many = 1_500;
+    for number in 0..many {
+        let user = format!("+1555{:07}", number % 500);
+        text(&world.inbox(), &user, "hi", &format!("SM{number}")).await.unwrap();
+    }
+    world.advance(Duration::from_secs(50)).await;
+    assert_eq!(marks(&world), many);
+    world.advance(Duration::from_secs(12)).await;
+    assert_eq!(marks(&world), 0);
 }

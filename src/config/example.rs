@@ -299,7 +299,15 @@ fn write_log(text: &mut String, config: &LogConfig) {
 }
 
 fn write_engine(text: &mut String, config: &EngineConfig) {
-    let EngineConfig { idle_after, max_resident, drain_timeout, sweep_every, catch_up_after, stall_timeout } = config;
+    let EngineConfig {
+        idle_after,
+        max_resident,
+        drain_timeout,
+        sweep_every,
+        catch_up_after,
+        stall_timeout,
+        expire_every,
+    } = config;
     text.push_str("\n[engine]\n");
     let explanation = "A conversation with nothing to do for this long leaves memory; it stays in the store.";
     key(text, "idle_after", span(*idle_after), explanation);
@@ -315,6 +323,9 @@ fn write_engine(text: &mut String, config: &EngineConfig) {
     key(text, "catch_up_after", span(*catch_up_after), explanation);
     let explanation = "After so long without a sign of life from its own threads the process ends with a failure.";
     key(text, "stall_timeout", span(*stall_timeout), explanation);
+    let explanation =
+        "How long one round through all conversations takes, in search of what is older than transcripts_kept.";
+    key(text, "expire_every", span(*expire_every), explanation);
 }
 
 #[cfg(test)]

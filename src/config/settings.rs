@@ -251,6 +251,9 @@ pub struct EngineConfig {
     /// After so long without a sign of life from its own threads the process ends with a failure.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
+    /// How long one round through all conversations takes, in search of what is older than `transcripts_kept`.
+    #[serde(with = "humantime_serde")]
+    pub expire_every: Duration,
 }
 
 impl Default for EngineConfig {
@@ -262,6 +265,7 @@ impl Default for EngineConfig {
             sweep_every: secs(1),
             catch_up_after: secs(5),
             stall_timeout: secs(60),
+            expire_every: days(1),
         }
     }
 }
@@ -274,5 +278,6 @@ impl EngineConfig {
         checks.duration("sweep_every", self.sweep_every, millis(10)..=secs(3_600));
         checks.duration("catch_up_after", self.catch_up_after, millis(10)..=secs(3_600));
         checks.duration("stall_timeout", self.stall_timeout, secs(1)..=secs(3_600));
+        checks.duration("expire_every", self.expire_every, secs(60)..=days(30));
     }
 }

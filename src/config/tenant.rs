@@ -331,7 +331,7 @@ impl TenantKeys {
         }
         checks.duration("gather_max", self.gather_max, millis(100)..=secs(600));
         if let Some(kept) = self.transcripts_kept {
-            checks.duration("transcripts_kept", kept, days(1)..=days(36_500));
+            checks.duration("transcripts_kept", kept, secs(60)..=days(36_500));
             // Until then a text may be looked up among those that were sent.
             checks.ordered(("send.valid_for", self.send.valid_for), ("transcripts_kept", kept));
         }

@@ -226,8 +226,8 @@ fn turns_are_kept_for_ever_or_longer_than_a_text_may_be_looked_up() {
     assert_eq!(good(TRIO, []).tenants[0].policy.transcripts_kept, None);
     let kept = good(&format!("{TRIO}transcripts_kept = \"90d\"\n"), []).tenants[0].policy.transcripts_kept;
     assert_eq!(kept, Some(std::time::Duration::from_secs(90 * 86_400)));
-    let short = wrong(&format!("{TRIO}transcripts_kept = \"1h\"\n"), []);
-    assert_eq!(short[0], "r.toml:10:20: `transcripts_kept` is 1h: make it at least 1d and at most 36500d");
+    let short = wrong(&format!("{TRIO}transcripts_kept = \"1s\"\n"), []);
+    assert_eq!(short[0], "r.toml:10:20: `transcripts_kept` is 1s: make it at least 1m and at most 36500d");
     let longer = wrong(&format!("{TRIO}transcripts_kept = \"2d\"\nsend.valid_for = \"3d\"\n"), []);
     assert_eq!(
         longer,

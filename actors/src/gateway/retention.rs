@@ -3,7 +3,7 @@
 //! Once a day (`expire_every`) each shard has its turn: 1,024 spans of 84 s, by the clock, so that a restart needs to know nothing. With each
 //! sweep at most [`LOOKS`] records are looked at. Tenants without a rule cost nothing. Of a conversation in which nothing is old one page
 //! and one record are read: with a million conversations that is 23 looks a second. Where there is more than fits into its span, a shard
-//! takes longer and the next ones begin later; they are caught up with as fast as [`LOOKS`] allows.
+//! takes longer and the next ones begin later; they are caught up with as fast as [`LOOKS_BEHIND`] allows.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,8 +19,11 @@ use tokio::time::MissedTickBehavior;
 use super::Fatal;
 use crate::runtime::{Runtime, Stage};
 
-/// How many records are looked at with each sweep.
+/// How many records are looked at with each sweep, and at once.
 const LOOKS: usize = 200;
+
+/// How many with each sweep while shards wait for their turn: more a second than texts come, or what is old would pile up.
+const LOOKS_BEHIND: usize = 5_000;
 
 /// What is left to do in the present shard.
 struct Round {
@@ -55,6 +58,12 @@ fn due(runtime: &Runtime) -> Shard {
     Shard(u16::try_from(runtime.now().0 / span % u64::from(SHARDS)).unwrap_or_default())
 }
 
+/// How many records may be looked at with one sweep. The shard whose turn comes next does not wait yet.
+fn allowance(present: Shard, due: Shard) -> usize {
+    let behind = (due.0 + SHARDS - present.0) % SHARDS;
+    if behind > 1 { LOOKS_BEHIND } else { LOOKS }
+}
+
 impl Round {
     fn begin(runtime: &Runtime, shard: Shard) -> Self {
         let letters = if shard == Shard(0) { Letters::Behind(None) } else { Letters::Done };
@@ -64,12 +73,12 @@ impl Round {
 
     /// Does as much as one sweep may, in this shard and in those that are due as well.
     async fn go_on(&mut self, runtime: &Runtime) -> Result<(), StoreError> {
-        let mut looks = LOOKS;
+        let mut looks = allowance(self.shard, due(runtime));
         while looks > 0 {
             let looked = if let Some((tenant, before)) = self.tenants.front().cloned() {
-                self.expire(runtime, (tenant, before), looks).await?
+                self.expire(runtime, (tenant, before), looks.min(LOOKS)).await?
             } else if let Letters::Behind(after) = self.letters {
-                self.expire_letters(runtime, after, looks).await?
+                self.expire_letters(runtime, after, looks.min(LOOKS)).await?
             } else if self.shard == due(runtime) {
                 return Ok(());
             } else {
@@ -111,5 +120,18 @@ impl Round {
         let expired = runtime.store.expire_dead_letters(&rules, after, limit).await?;
         self.letters = expired.next.map_or(Letters::Done, |after| Letters::Behind(Some(after)));
         Ok(expired.looked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_is_looked_at_only_while_shards_wait_for_their_turn() {
+        let table = [(5, 5, LOOKS), (5, 6, LOOKS), (5, 7, LOOKS_BEHIND), (1_023, 0, LOOKS), (1_023, 1, LOOKS_BEHIND)];
+        for (present, due, looks) in table {
+            assert_eq!(allowance(Shard(present), Shard(due)), looks, "{present} {due}");
+        }
     }
 }

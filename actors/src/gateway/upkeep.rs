@@ -17,8 +17,9 @@ use crate::shard::ShardMsg;
 
 /// How many conversations one page of the sweep names.
 const PAGE: usize = 1_000;
-/// How many duplicate marks are looked at with each sweep.
+/// How many duplicate marks are looked at at once, and how often with each sweep: more a second than texts come, or they would pile up.
 const MARKS: usize = 500;
+const MARKS_TIMES: usize = 10;
 /// How many values of erased conversations are deleted at once, and how often with each sweep at most: a long transcript must not hold
 /// back those who write beside it.
 const ERASED: usize = 500;
@@ -76,7 +77,9 @@ async fn sweep_page(
         runtime.tell(&key.clone(), ShardMsg::Found(key, looked_at));
     }
     if first {
-        runtime.store.forget_duplicates(now.minus(runtime.settings.remember_duplicates), MARKS).await?;
+        for _ in 0..MARKS_TIMES {
+            runtime.store.forget_duplicates(now.minus(runtime.settings.remember_duplicates), MARKS).await?;
+        }
         for _ in 0..ERASED_TIMES {
             if !runtime.store.remove_erased(ERASED).await? {
                 break;
