@@ -21,6 +21,8 @@ pub(crate) struct Disk {
     pub(crate) alive: u64,
     /// Of its files, after a compaction.
     pub(crate) compacted: u64,
+    /// Of memory that a new process takes which has opened it, in KiB.
+    pub(crate) reopened_kib: u64,
 }
 
 /// Everything in a store that should not be there, one line each.
@@ -45,11 +47,11 @@ pub(crate) async fn nothing_is_open(path: &Path) -> Vec<String> {
 
 /// Measures a store, and compacts it.
 pub(crate) async fn disk(stopped: &Stopped) -> Disk {
-    let bytes = stopped.disk_bytes();
+    let (bytes, reopened_kib) = (stopped.disk_bytes(), stopped.reopened_kib().await);
     let engine = SledEngine::open(&stopped.store(), CACHE).expect("the store can be opened");
     let findings = check(&engine).expect("the store can be read");
     assert!(findings.is_healthy(), "{findings:?}");
     drop(engine);
     stopped.tool("compact").await;
-    Disk { bytes, alive: findings.live_bytes, compacted: stopped.disk_bytes() }
+    Disk { bytes, alive: findings.live_bytes, compacted: stopped.disk_bytes(), reopened_kib }
 }

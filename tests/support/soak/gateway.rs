@@ -85,19 +85,12 @@ impl Gateway {
     /// Starts it between these stand-ins, for Twilio and for an assistant, and waits until it takes texts.
     pub(crate) async fn start(neighbours: [&str; 2], setup: &Setup<'_>) -> Self {
         let directory = tempfile::tempdir().expect("there is room for a directory");
-        let path = |name: &str| directory.path().join(name);
-        fs::write(path("raconteur.toml"), configuration(directory.path(), neighbours, setup))
-            .expect("a file can be written");
-        let log = File::create(path("stderr")).expect("a log can be written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_raconteur"));
-        command.arg("--config").arg(path("raconteur.toml")).env_clear();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
-        let mut process = command.spawn().expect("the binary can be started");
-        let mut lines = BufReader::new(process.stdout.as_mut().expect("it is piped")).lines();
-        let line = timeout(PATIENCE, lines.next_line()).await.expect("it starts in time").expect("it can be read");
-        let address = line.as_deref().and_then(|line| line.rsplit_once("http://")?.1.parse().ok());
-        let log = || fs::read_to_string(path("stderr")).unwrap_or_default();
-        let address = address.unwrap_or_else(|| panic!("it did not start: {line:?}\n{}", log()));
+        let text = configuration(directory.path(), neighbours, setup);
+        fs::write(directory.path().join("raconteur.toml"), text).expect("a file can be written");
+        let mut process = spawn(directory.path());
+        let address = ready(&mut process).await;
+        let log = || fs::read_to_string(directory.path().join("stderr")).unwrap_or_default();
+        let address = address.unwrap_or_else(|| panic!("it did not start:\n{}", log()));
         Self { process, directory, address }
     }
 
@@ -108,14 +101,10 @@ impl Gateway {
     /// What the machine tells of it.
     pub(crate) fn held(&self) -> Held {
         let id = self.process.id().expect("it lives");
-        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it lives");
-        let number = |name: &str| -> u64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells");
-            line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
-        };
         let descriptors = fs::read_dir(format!("/proc/{id}/fd")).expect("it lives").count() as u64;
+        let [resident_kib, threads] = ["VmRSS:", "Threads:"].map(|name| status(&self.process, name));
         let (disk_bytes, files) = size(&self.store());
-        Held { resident_kib: number("VmRSS:"), threads: number("Threads:"), descriptors, disk_bytes, files }
+        Held { resident_kib, threads, descriptors, disk_bytes, files }
     }
 
     /// What it tells of itself.
@@ -140,17 +129,46 @@ impl Gateway {
 
     /// SIGTERM; returns its directory when it has drained.
     pub(crate) async fn stop(mut self) -> Stopped {
-        let id = self.process.id().expect("it has not ended").to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().await;
-        assert!(told.expect("there is a kill").success());
-        let ended = timeout(PATIENCE, self.process.wait()).await.expect("it stops when it is told to");
-        assert!(ended.expect("its end can be waited for").success(), "it ends well");
+        stop(&mut self.process).await;
         Stopped(self)
     }
 }
 
 /// A gateway that has stopped; its store is free.
 pub(crate) struct Stopped(Gateway);
+
+/// The binary in this directory, with what it says going to a file.
+fn spawn(directory: &Path) -> Child {
+    let log = File::create(directory.join("stderr")).expect("a log can be written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raconteur"));
+    command.arg("--config").arg(directory.join("raconteur.toml")).env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+    command.spawn().expect("the binary can be started")
+}
+
+/// Waits for the first line, which says where it listens.
+async fn ready(process: &mut Child) -> Option<SocketAddr> {
+    let mut lines = BufReader::new(process.stdout.as_mut().expect("it is piped")).lines();
+    let line = timeout(PATIENCE, lines.next_line()).await.expect("it starts in time").expect("it can be read");
+    line?.rsplit_once("http://")?.1.parse().ok()
+}
+
+/// SIGTERM; returns when it has ended, and ended well.
+async fn stop(process: &mut Child) {
+    let id = process.id().expect("it has not ended").to_string();
+    let told = Command::new("kill").args(["-TERM", &id]).status().await;
+    assert!(told.expect("there is a kill").success());
+    let ended = timeout(PATIENCE, process.wait()).await.expect("it stops when it is told to");
+    assert!(ended.expect("its end can be waited for").success(), "it ends well");
+}
+
+/// What a line of the kernel's account of a process says.
+fn status(process: &Child, name: &str) -> u64 {
+    let id = process.id().expect("it lives");
+    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it lives");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells");
+    line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+}
 
 impl Stopped {
     pub(crate) fn store(&self) -> PathBuf {
@@ -160,6 +178,15 @@ impl Stopped {
     /// Bytes of all files of the store.
     pub(crate) fn disk_bytes(&self) -> u64 {
         size(&self.0.store()).0
+    }
+
+    /// How much memory a new process takes that has done nothing yet but open the store, in KiB.
+    pub(crate) async fn reopened_kib(&self) -> u64 {
+        let mut process = spawn(self.0.directory.path());
+        ready(&mut process).await.expect("it starts again");
+        let resident_kib = status(&process, "VmRSS:");
+        stop(&mut process).await;
+        resident_kib
     }
 
     /// Runs one of the store's tools.
@@ -194,7 +221,7 @@ fn configuration(directory: &Path, [provider, assistant]: [&str; 2], setup: &Set
         r#"
         server.listen = "127.0.0.1:0"
         store = {{ path = {store:?}, min_free_bytes = 0, cache_bytes = 33554432, duplicates_kept = "1m" }}
-        engine = {{ idle_after = "2s", max_resident = {max_resident} }}
+        engine = {{ idle_after = "2s", max_resident = {max_resident}, expire_every = "1m" }}
         log.level = "warn"
 
         [channels.twilio]
@@ -204,6 +231,8 @@ fn configuration(directory: &Path, [provider, assistant]: [&str; 2], setup: &Set
         public_url = "https://sms.example.com"
         base_url = "{provider}"
         media_check = false
+        # Users say here in minutes what takes others a day.
+        loop_guard_texts = 0
 
         [assistants.bot]
         kind = "soe"
@@ -214,6 +243,7 @@ fn configuration(directory: &Path, [provider, assistant]: [&str; 2], setup: &Set
         channel = "twilio"
         assistant = "bot"
         session_timeout = "{session_timeout}"
+        turns_max = 0
         control.token = {{ file = {control:?} }}
         {keys}
         "#

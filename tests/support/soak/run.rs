@@ -185,7 +185,8 @@ impl Ended {
         format!(
             "{} texts acknowledged in {:.0?} ({} posted again, {late} not offered), {} turns, {stops} times STOP, {} sessions timed out, \
              {requested} texts by REST, {receipts} receipts, {lists} pages of the log read; {} KiB of memory, {} descriptors, {} threads at the end; the \
-             store has {} bytes on disk, {} a text, of which {} are alive, {} a text; compacted it has {} bytes",
+             store has {} bytes on disk, {} a text, of which {} are alive, {} a text; compacted it has {} bytes; a new \
+             process that has opened it takes {} KiB",
             last.accepted,
             last.at,
             last.repeated,
@@ -199,6 +200,7 @@ impl Ended {
             disk.alive,
             disk.alive / texts,
             disk.compacted,
+            disk.reopened_kib,
         )
     }
 }

@@ -1,6 +1,6 @@
 //! What was measured during a soak, as a table; and how what is held changes in its second half.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::gateway::{Held, Told};
@@ -34,6 +34,12 @@ pub(crate) struct Trend {
     pub(crate) mean: f64,
     /// From the first to the last of them.
     pub(crate) change: f64,
+}
+
+impl fmt::Display for Trend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} ({:+.1} %)", self.mean, self.share() * 100.0)
+    }
 }
 
 impl Trend {
