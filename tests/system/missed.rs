@@ -10,6 +10,7 @@ const NARROW: Keys = Keys {
     ask: "",
     send: "timeout = \"20s\"",
     tenant: "",
+    channel: "",
 };
 
 #[tokio::test]

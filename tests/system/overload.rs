@@ -16,6 +16,7 @@ const NARROW: Keys = Keys {
     ask: "",
     send: "timeout = \"20s\"",
     tenant: "",
+    channel: "",
 };
 
 /// A request whose body never comes to its end.
