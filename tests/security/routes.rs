@@ -75,7 +75,8 @@ fn methods(handlers: &str) -> Vec<Method> {
 fn routes() -> Vec<Route> {
     let mut routes = Vec::new();
     let all = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    for (file, code) in all.into_iter().filter(|(file, _)| file.components().all(|part| part.as_os_str() != "standin")) {
+    for (file, code) in all.into_iter().filter(|(file, _)| file.components().all(|part| part.as_os_str() != "standin"))
+    {
         for hidden in [".route_service(", ".nest_service(", ".fallback_service(", ".route(&", ".route(format!"] {
             assert!(!code.contains(hidden), "{}: {hidden} hides a route from this test", file.display());
         }
