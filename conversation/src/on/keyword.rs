@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::effect::{Consumed, Effect, Notice, OptedOutBy};
 use crate::keyword::{HAS_STOPPED, Keyword, Standing};
 use crate::policy::{KeywordHandling, Policy};
+use crate::time::UnixMillis;
 use crate::words::{OutboundRow, Precedence, Sequence, Work, WorkRecord};
 use crate::{Conversation, Step};
 
@@ -86,10 +87,12 @@ impl Step<'_> {
         Changed::Yes
     }
 
-    /// A START that is found in the provider's log may be older than the STOP that took it back: then that holds.
+    /// A START that is found in the provider's log may be older than the STOP that took it back: then that holds. Where the clock has
+    /// gone back since the STOP, times tell nothing.
     fn start(&mut self, record: &WorkRecord) -> Changed {
         let stopped_at = self.conversation.durable.stopped_at;
-        if stopped_at.is_none_or(|stopped| stopped.since(record.accepted_at) > OUT_OF_ORDER) {
+        let is_older = |stopped: UnixMillis| stopped <= self.now && stopped.since(record.accepted_at) > OUT_OF_ORDER;
+        if stopped_at.is_none_or(is_older) {
             return Changed::No;
         }
         self.conversation.durable.stopped_at = None;
@@ -240,6 +243,14 @@ mod tests {
         assert_eq!(script.accept(24, text("hm"))[0], "has stopped 24");
         let together = sent(&script, 32, 60);
         assert_eq!(script.give(together)[0], "opted in", "nobody knows which came first");
+    }
+
+    #[test]
+    fn a_start_counts_though_the_clock_has_gone_back_since_the_stop() {
+        let mut script = script();
+        script.accept(8, text("stop"));
+        script.now = script.now.minus(minutes(20));
+        assert_eq!(script.accept(16, text("START"))[0], "opted in");
     }
 
     #[test]
