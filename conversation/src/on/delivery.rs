@@ -106,7 +106,7 @@ impl Step<'_> {
                 // Where keywords are not ours, whoever has them knows when the user wants texts again; we should never hear of it.
                 if self.policy.keywords.handling == KeywordHandling::Obeyed {
                     let seen = self.conversation.seen.unwrap_or(id.turn);
-                    self.stop(OptedOutBy::Provider, seen);
+                    self.stop(OptedOutBy::Provider, (seen, self.now));
                 }
             }
             SendError::Unknown { reason } => {

@@ -47,7 +47,7 @@ impl Step<'_> {
     pub(crate) fn obey(&mut self, record: WorkRecord, keyword: Keyword) {
         let rules = &self.policy.keywords;
         let (changed, message) = match keyword {
-            Keyword::Stop => (self.stop(OptedOutBy::User, record.sequence), &rules.stop_message),
+            Keyword::Stop => (self.stop(OptedOutBy::User, (record.sequence, record.accepted_at)), &rules.stop_message),
             Keyword::Start => (self.start(&record), &rules.start_message),
             Keyword::Help => (Changed::Always, &rules.help_message),
         };
@@ -64,7 +64,7 @@ impl Step<'_> {
     pub(crate) fn on_preference(&mut self, record: WorkRecord, keyword: Keyword) {
         match keyword {
             Keyword::Stop => {
-                self.stop(OptedOutBy::Provider, record.sequence);
+                self.stop(OptedOutBy::Provider, (record.sequence, record.accepted_at));
             }
             Keyword::Start => {
                 self.start(&record);
@@ -75,12 +75,12 @@ impl Step<'_> {
     }
 
     /// The user gets nothing more of what answers this record or an earlier one: what is queued is dropped, but for what the provider may
-    /// have already.
-    pub(crate) fn stop(&mut self, by: OptedOutBy, record: Sequence) -> Changed {
+    /// have already. `at` is when it was said, however long it has waited here: a START that came behind it may have waited as long.
+    pub(crate) fn stop(&mut self, by: OptedOutBy, (record, at): (Sequence, UnixMillis)) -> Changed {
         if self.conversation.standing() == Standing::HasStopped {
             return Changed::No;
         }
-        self.conversation.durable.stopped_at = Some(self.now);
+        self.conversation.durable.stopped_at = Some(at);
         self.conversation.durable.stopped_by = Some(record);
         self.emit(Effect::Report(Notice::OptedOut { by }));
         self.drop_unsent();
@@ -243,6 +243,16 @@ mod tests {
         assert_eq!(script.accept(24, text("hm"))[0], "has stopped 24");
         let together = sent(&script, 32, 60);
         assert_eq!(script.give(together)[0], "opted in", "nobody knows which came first");
+    }
+
+    #[test]
+    fn a_start_counts_though_both_it_and_the_stop_before_it_have_waited_for_long() {
+        let mut script = script();
+        let stop = Input::WorkAccepted(script.record(8, text("stop")));
+        let start = Input::WorkAccepted(script.record(16, text("START")));
+        script.advance(minutes(5));
+        assert_eq!(script.give(stop)[0], "opted out user");
+        assert_eq!(script.give(start)[0], "opted in");
     }
 
     #[test]
