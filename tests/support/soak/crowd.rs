@@ -254,7 +254,8 @@ impl World {
             .body(body)
     }
 
-    /// The same request again and again, until it is answered so. Only a refusal for now and silence may come in between.
+    /// The same request again and again, until it is answered so. Only a refusal for now and silence may come in between; any other
+    /// answer is wrong.
     async fn until(&self, wanted: StatusCode, request: impl Fn() -> reqwest::RequestBuilder) {
         loop {
             match request().timeout(PATIENCE).send().await.map(|response| response.status()) {
@@ -263,7 +264,7 @@ impl World {
                     self.counters.repeated.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                Ok(status) => panic!("answered {status} and not {wanted}"),
+                Ok(status) => return self.provider.complain(format!("answered {status} and not {wanted}")),
             }
         }
     }

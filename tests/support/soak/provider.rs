@@ -112,6 +112,11 @@ impl Provider {
         ledger.answers.is_empty() && ledger.requested.is_empty()
     }
 
+    /// Notes what somebody else has found wrong.
+    pub(crate) fn complain(&self, problem: String) {
+        self.books().wrong(problem);
+    }
+
     /// What is still to come.
     pub(crate) fn missing(&self) -> usize {
         self.books().ledgers.values().map(|ledger| ledger.answers.len() + ledger.requested.len()).sum()
