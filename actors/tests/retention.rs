@@ -27,6 +27,7 @@ async fn world() -> World {
     let mut world = World::new();
     world.policy.session_timeout = minutes(1);
     world.policy.transcripts_kept = Some(minutes(10));
+    world.policy.send.valid_for = minutes(9);
     world.settings.expire_every = Duration::from_secs(30);
     world.start().await;
     world
@@ -78,13 +79,28 @@ async fn what_waits_to_be_sent_and_who_has_stopped_our_texts_is_not_forgotten() 
     world.inbound(CAROL, "STOP").await;
     world.provider.does(|_| Takes::Not(SendError::Retry { after: None, reason: "later".into() }));
     world.inbound(ADA, "hi").await;
-    world.advance(minutes(20)).await;
+    world.advance(minutes(8)).await;
     assert_eq!((turns(&world, ADA).await, world.provider.seen_by(ADA).len()), (1, 0));
     world.provider.does(|_| Takes::It);
     world.expects(ADA, &["1: hi"]).await;
-    world.advance(minutes(3)).await;
+    world.advance(minutes(5)).await;
     assert_eq!((turns(&world, ADA).await, turns(&world, CAROL).await, traces(&world, ADA)), (0, 0, 0));
     assert!(world.gateway().control().has_stopped(&key(CAROL)).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_is_kept_as_long_as_its_texts_may_be_on_their_way_whatever_the_rule() {
+    let mut world = World::new();
+    world.policy.transcripts_kept = Some(minutes(1));
+    world.policy.send.valid_for = minutes(8);
+    world.settings.expire_every = Duration::from_secs(30);
+    world.start().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    world.advance(minutes(7)).await;
+    assert_eq!(turns(&world, ADA).await, 1);
+    world.advance(minutes(3)).await;
+    assert_eq!(turns(&world, ADA).await, 0);
 }
 
 #[tokio::test(start_paused = true)]
