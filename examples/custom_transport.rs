@@ -8,7 +8,9 @@
 use raconteur::actors::ractor::{Actor, ActorProcessingErr, ActorRef};
 use raconteur::config::{Config, StoreKind};
 use raconteur::conversation::address::ConversationKey;
-use raconteur::conversation::words::{Arrival, InboundMessage, LoggedMessage, Lookup, ProviderId, Repeat, Work};
+use raconteur::conversation::words::{
+    Arrival, InboundMessage, LoggedMessage, Lookup, ProviderId, Received, Repeat, Work,
+};
 use raconteur::{Inbox, Server, TransportActor, TransportMsg};
 use tokio::sync::mpsc;
 
@@ -46,6 +48,10 @@ impl Actor for CarrierPigeon {
                 loft.flown.push(LoggedMessage { provider_id: pigeon.clone(), body: text.body.clone() });
                 loft.line.send((text.key.user.to_string(), text.body))?;
                 let _ = reply.send(Ok(pigeon));
+            }
+            // A pigeon that found nobody at home is not in any log.
+            TransportMsg::ReceivedSince(_number, _since, _page, reply) => {
+                let _ = reply.send(Received::Unsupported);
             }
             // After a crash the gateway asks what was sent, so that nothing goes twice.
             TransportMsg::Find(_text, _since, reply) => {

@@ -40,7 +40,7 @@ use raconteur_conversation::address::Address;
 use tokio::sync::Semaphore;
 
 pub use self::door::Door;
-pub use self::listener::{Connections, serve};
+pub use self::listener::{Connections, Crowded, serve};
 pub use self::metrics::metrics;
 pub use self::refusals::Refusals;
 use crate::config::ControlConfig;
@@ -65,8 +65,10 @@ pub struct Limits {
     pub body_max_bytes: usize,
     /// A request that is not answered after this long gets 503.
     pub request_timeout: Duration,
-    /// How many requests are worked on at once; one more gets 503.
+    /// How many requests of providers are worked on at once; one more gets 503.
     pub requests_max: usize,
+    /// How many requests to the REST interface are worked on at once; one more gets 503.
+    pub control_requests_max: usize,
 }
 
 /// Everything that a gateway shows by HTTP.
@@ -92,7 +94,9 @@ pub struct Surface {
 /// The whole HTTP side of a gateway.
 pub fn app(surface: Surface) -> Router {
     let Surface { mounts, readiness, limits, refusals, unproven, control, access, aliases } = surface;
-    let room = Arc::new(Semaphore::new(limits.requests_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let room = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+    // Two rooms: whoever asks a slow assistant by REST, or sends a slow body there, must not shut providers out.
+    let (webhooks, callers) = (room(limits.requests_max), room(limits.control_requests_max));
     let asked = readiness.clone();
     let mut app = Router::new()
         .route("/", get(welcome))
@@ -101,17 +105,17 @@ pub fn app(surface: Surface) -> Router {
     for Mount { name, webhook, routes, inbox } in mounts {
         let mut channel = routes.unwrap_or_default();
         if let Some(webhook) = webhook {
-            let callers = webhook.callers();
-            let (room, refusals) = (Arc::clone(&room), Arc::clone(&refusals));
+            let proven = webhook.callers();
+            let (room, refusals) = (Arc::clone(&webhooks), Arc::clone(&refusals));
             let desk = webhook::Desk { webhook, inbox, limits, room, refusals: Arc::clone(&refusals) };
             channel = channel.route("/{place}", any(webhook::receive).with_state(Arc::new(desk)));
-            if callers == Callers::Anybody {
+            if proven == Callers::Anybody {
                 channel = door::behind(channel, unproven.clone(), refusals);
             }
         }
         app = app.nest(&format!("/channels/{name}"), channel);
     }
-    let shared = control::Shared { limits, room, refusals };
+    let shared = control::Shared { limits, room: callers, refusals };
     app = app.nest("/v1/tenants", control::router(control, access, shared));
     let app = alias::follow(app.fallback(nothing_here), aliases);
     app.layer(map_response(move |response| end_with(readiness.clone(), response)))

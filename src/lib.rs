@@ -31,6 +31,7 @@ pub mod store_tools;
 pub mod telemetry;
 pub mod tls;
 pub mod transport;
+pub mod watchdog;
 
 pub use raconteur_actors as actors;
 pub use raconteur_actors::inbox::Inbox;

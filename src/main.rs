@@ -18,7 +18,7 @@ use raconteur::config::{self, Config, Problem, StoreKind};
 use raconteur::load::{LoadArgs, Second};
 #[cfg(feature = "sled")]
 use raconteur::store_tools::{self, Done};
-use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport};
+use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport, watchdog};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -80,6 +80,11 @@ async fn run(server: Server, config: &Config) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(format_args!("cannot listen to signals: {error}")),
     };
+    let patience = config.engine.stall_timeout;
+    let stalled = move || leave(format_args!("the gateway's own threads have stalled for {patience:?}"));
+    if let Err(error) = watchdog::watch(patience, stalled) {
+        return fail(format_args!("cannot start the watchdog: {error}"));
+    }
     say(&welcome(config, &server));
     let timeout = config.engine.drain_timeout;
     let stop = async move {
@@ -97,8 +102,15 @@ async fn run(server: Server, config: &Config) -> ExitCode {
             say("Stopped. Every conversation is in the store.\n");
             ExitCode::SUCCESS
         }
-        Err(error) => fail(format_args!("the gateway cannot go on: {error}")),
+        Err(error) => leave(format_args!("the gateway cannot go on: {error}")),
     }
+}
+
+/// Ends the process with a failure, at once: whoever hangs, in a disk that never answers, would have everybody hang who waits for him,
+/// and the end of the runtime waits for its threads. Nothing is lost: what was accepted is in the store.
+fn leave(error: impl Display) -> ! {
+    fail(error);
+    std::process::exit(1)
 }
 
 fn welcome(config: &Config, server: &Server) -> String {

@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use raconteur_actors::Headcount;
-use raconteur_actors::port::{Event, Observer};
+use raconteur_actors::port::{CaughtUp, Event, Incident, Observer, Reading, TurnedAway};
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::effect::{Consumed, Notice};
 use raconteur_conversation::words::{EndReason, Precedence, RowState, Work};
@@ -38,6 +38,9 @@ pub struct Metrics {
     notices: Counters,
     conversations: Family<Labels, Gauge>,
     headcount: OnceLock<Headcount>,
+    turned_away: Counters,
+    catch_ups: Counters,
+    caught_up: Counters,
     losses: Losses,
 }
 
@@ -78,14 +81,32 @@ impl Metrics {
         PLACES.iter().for_each(|place| drop(conversations.get_or_create(&[("place", *place)])));
         let help = "Conversations that are in memory, or wait for room there";
         registry.register("conversations", help, conversations.clone());
+        let help = "Requests of providers that were turned away with 503";
+        let turned_away = counters(&mut registry, "turned_away", help, ("reason", &TurnedAway::NAMES));
+        let help = "Readings of providers' logs for texts that are missing";
+        let catch_ups = counters(&mut registry, "catch_ups", help, ("outcome", &Reading::NAMES));
+        let help = "Texts that were found in providers' logs";
+        let caught_up = counters(&mut registry, "caught_up_texts", help, ("outcome", &["taken", "known", "left"]));
         let help = "Events of the reports that never reached their sink";
         let reasons = ["queue_full", "spool_full", "spool_failed", "refused"];
         let lost = counters(&mut registry, "report_events_dropped", help, ("reason", &reasons));
         let [queue_full, spool_full, spool_failed, refused] =
             reasons.map(|reason| lost.get_or_create_owned(&[("reason", reason)]));
         let losses = Losses { queue_full, spool_full, spool_failed, refused };
-        let headcount = OnceLock::new();
-        Self { registry, turns, turn_seconds, texts, sessions_ended, notices, conversations, headcount, losses }
+        Self {
+            registry,
+            turns,
+            turn_seconds,
+            texts,
+            sessions_ended,
+            notices,
+            conversations,
+            headcount: OnceLock::new(),
+            turned_away,
+            catch_ups,
+            caught_up,
+            losses,
+        }
     }
 
     /// The counters of lost events, for whoever reports.
@@ -137,6 +158,20 @@ impl Observer for Metrics {
             }
             Event::Noted(noted) => {
                 self.notices.get_or_create(&[("kind", noted.kind())]).inc();
+            }
+        }
+    }
+
+    fn observe_incident(&self, incident: &Incident) {
+        match incident {
+            Incident::TurnedAway(why) => {
+                self.turned_away.get_or_create(&[("reason", why.name())]).inc();
+            }
+            Incident::CaughtUp(CaughtUp { taken, known, left, outcome }) => {
+                self.catch_ups.get_or_create(&[("outcome", outcome.name())]).inc();
+                for (outcome, texts) in [("taken", taken), ("known", known), ("left", left)] {
+                    self.caught_up.get_or_create(&[("outcome", outcome)]).inc_by(*texts);
+                }
             }
         }
     }
@@ -304,6 +339,21 @@ mod tests {
         has(&metrics, "raconteur_sessions_ended_total{reason=\"timeout\"} 1");
         has(&metrics, "raconteur_notices_total{kind=\"cannot_switch\"} 1");
         has(&metrics, "raconteur_report_events_dropped_total{reason=\"refused\"} 3");
+    }
+
+    #[test]
+    fn what_is_turned_away_and_what_is_found_in_a_log_is_counted() {
+        let metrics = Metrics::new();
+        has(&metrics, "raconteur_turned_away_total{reason=\"too_slow\"} 0");
+        metrics.observe_incident(&Incident::TurnedAway(TurnedAway::Backlog));
+        let found = CaughtUp { taken: 2, known: 5, left: 1, outcome: Reading::Partial };
+        metrics.observe_incident(&Incident::CaughtUp(found));
+        has(&metrics, "raconteur_turned_away_total{reason=\"backlog\"} 1");
+        has(&metrics, "raconteur_catch_ups_total{outcome=\"partial\"} 1");
+        has(&metrics, "raconteur_catch_ups_total{outcome=\"complete\"} 0");
+        for (outcome, texts) in [("taken", 2), ("known", 5), ("left", 1)] {
+            has(&metrics, &format!("raconteur_caught_up_texts_total{{outcome=\"{outcome}\"}} {texts}"));
+        }
     }
 
     #[test]

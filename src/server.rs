@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Problem, Section, ServerConfig, StoreConfig, StoreKind};
-use crate::http::{self, Connections, Door, Limits, Mount, Refusals};
+use crate::http::{self, Connections, Crowded, Door, Limits, Mount, Refusals};
 use crate::metrics::Metrics;
 use crate::pipe::WebhookForwarder;
 use crate::reporting::{self, Reporting};
@@ -111,8 +111,10 @@ impl Server {
             body_max_bytes: config.server.body_max_bytes,
             request_timeout: config.server.request_timeout,
             requests_max: config.server.requests_max,
+            control_requests_max: config.server.control_requests_max,
         };
         let mounts = std::mem::take(&mut *mounts.lock().unwrap_or_else(PoisonError::into_inner));
+        let crowded = crowded(&mounts);
         let access = config.tenants.iter().map(|tenant| (tenant.number.clone(), tenant.control.clone())).collect();
         let refusals = Arc::new(Refusals::new(config.server.refusals_max));
         let [unproven, counters] = doors(&config.server);
@@ -131,7 +133,7 @@ impl Server {
             let _ = closed.await;
         };
         let app = app.merge(http::metrics(metrics, counters, refusals));
-        let serving = tokio::spawn(http::serve(listener, app, (connections(&config.server), tls), closed));
+        let serving = tokio::spawn(http::serve(listener, app, (connections(&config.server, crowded), tls), closed));
         Ok(Self { gateway, address, drain_timeout: config.engine.drain_timeout, reporting, close, serving })
     }
 
@@ -192,8 +194,15 @@ fn doors(config: &ServerConfig) -> [Door; 2] {
     [open, counters]
 }
 
-fn connections(config: &ServerConfig) -> Connections {
+/// A provider's connection for which there is no room brings its texts to nobody: where there is a log, they are looked for there.
+fn crowded(mounts: &[Mount]) -> Crowded {
+    let inboxes: Vec<Inbox> = mounts.iter().map(|mount| mount.inbox.clone()).collect();
+    Crowded(Arc::new(move || inboxes.iter().for_each(Inbox::may_have_missed)))
+}
+
+fn connections(config: &ServerConfig, crowded: Crowded) -> Connections {
     Connections {
+        crowded: Some(crowded),
         most: config.connections_max,
         header_timeout: config.header_timeout,
         header_max_bytes: config.header_max_bytes,
@@ -206,6 +215,7 @@ fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, ServerError> {
         inbox_max: config.inbox_max,
         backlog_max: config.backlog_max,
         min_free: config.min_free_bytes,
+        write_timeout: config.write_timeout,
         ..raconteur_storage::Options::default()
     };
     match config.kind {
@@ -265,6 +275,7 @@ impl Parts {
             sweep_every: config.engine.sweep_every,
             unread_max: config.store.inbox_max,
             remember_duplicates: config.store.duplicates_kept,
+            catch_up_after: config.engine.catch_up_after,
             ..Settings::default()
         });
         for (section, kind) in self.channels {

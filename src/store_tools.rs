@@ -229,7 +229,7 @@ fn report(path: &Path, findings: &Findings, disk_bytes: u64) -> String {
     if findings.is_healthy() { text } else { text + DAMAGED }
 }
 
-const COUNTED: [(Kind, &str); 10] = [
+const COUNTED: [(Kind, &str); 11] = [
     (Kind::Conversation, "conversations"),
     (Kind::Work, "work records"),
     (Kind::Page, "pages of transcripts"),
@@ -238,6 +238,7 @@ const COUNTED: [(Kind, &str); 10] = [
     (Kind::DeadLetter, "dead letters"),
     (Kind::Usage, "days of usage"),
     (Kind::Claim, "claims"),
+    (Kind::Heard, "numbers whose log is read"),
     (Kind::Erasure, "erasures under way"),
     (Kind::Remains, "remains of erased conversations"),
 ];
@@ -247,6 +248,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Conversation => "conversation",
         Kind::Duplicate => "duplicate",
         Kind::Page => "page",
+        Kind::Heard => "heard",
         Kind::Claim => "claim",
         Kind::Deadline => "deadline",
         Kind::Usage => "usage",

@@ -199,12 +199,12 @@ mod tests {
         assert_eq!(away.load().unwrap_err().0, "certificate");
     }
 
-    /// A chain of certificates that are valid in these years, and the key of the first.
-    fn valid_in(years: &[std::ops::Range<i32>]) -> (String, String) {
-        let mut made = years.iter().map(|years| {
+    /// A chain of certificates, each valid from the beginning of one year to that of another, and the key of the first.
+    fn valid_in(years: &[(i32, i32)]) -> (String, String) {
+        let mut made = years.iter().map(|(from, until)| {
             let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-            parameters.not_before = rcgen::date_time_ymd(years.start, 1, 1);
-            parameters.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+            parameters.not_before = rcgen::date_time_ymd(*from, 1, 1);
+            parameters.not_after = rcgen::date_time_ymd(*until, 1, 1);
             let key = rcgen::KeyPair::generate().unwrap();
             (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
         });
@@ -217,12 +217,13 @@ mod tests {
     fn a_certificate_out_of_its_time_is_told_of_and_used_all_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let now = humantime::parse_rfc3339("2026-07-01T00:00:00Z").unwrap();
-        let table: [(&[std::ops::Range<i32>], Option<&str>); 5] = [
-            (&[2026..2027], None),
-            (&[2026..2027, 2020..2030], None),
-            (&[2024..2026], Some("it expired at 2026-01-01T00:00:00Z:")),
-            (&[2027..2028], Some("it is not valid before 2027-01-01T00:00:00Z:")),
-            (&[2026..2027, 2024..2025], Some("number 2 of its chain expired at 2025-01-01T00:00:00Z:")),
+        type Years = &'static [(i32, i32)];
+        let table: [(Years, Option<&str>); 5] = [
+            (&[(2026, 2027)], None),
+            (&[(2026, 2027), (2020, 2030)], None),
+            (&[(2024, 2026)], Some("it expired at 2026-01-01T00:00:00Z:")),
+            (&[(2027, 2028)], Some("it is not valid before 2027-01-01T00:00:00Z:")),
+            (&[(2026, 2027), (2024, 2025)], Some("number 2 of its chain expired at 2025-01-01T00:00:00Z:")),
         ];
         for (years, expected) in table {
             let (certificate, key) = valid_in(years);

@@ -3,8 +3,11 @@
 //!
 //! `fuzz/seeds` was written by hand, from what providers and assistants send and from what has failed; `fuzz/corpus` was found.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and says which input it was")]
+
 #[path = "../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "it is the library of the fuzz targets as well")]
+#[allow(clippy::wildcard_enum_match_arm, reason = "targets look for one thing among all else")]
 mod fuzz;
 
 use std::collections::BTreeSet;

@@ -230,3 +230,35 @@ async fn a_text_to_a_number_that_is_not_ours_is_logged_with_the_last_digits_of_t
         assert!(!log.contains(secret), "{secret} is in {log}");
     }
 }
+
+#[tokio::test]
+async fn a_text_that_comes_while_the_process_is_dead_is_answered_once_when_it_lives_again() {
+    let (twilio, watson) = (Twilio::start().await, StandIn::start(echo).await);
+    let directory = directory(&configuration(Path::new("data"), (twilio.base_url(), &watson.url()), Keys::default()));
+    let mut serving = Serving::start(directory.path()).await;
+    let caller = Caller::new(serving.address.parse().unwrap());
+    let sids = [caller.fresh_sid(), caller.fresh_sid()];
+    twilio.receive(&sids[0], (ADA, TENANT), "one", &[]);
+    assert_eq!(caller.signed(INBOUND, &text_fields(&sids[0], (ADA, TENANT), "one")).await.status, 200);
+    soon("the first answer", twilio.creates_arrived(1)).await;
+    serving.child.kill().await.expect("it can be killed");
+    // Twilio finds nobody there, and comes no more.
+    twilio.receive(&sids[1], (ADA, TENANT), "two", &[]);
+
+    let serving = Serving::start(directory.path()).await;
+    soon("the other answer", twilio.creates_arrived(2)).await;
+    let caller = Caller::new(serving.address.parse().unwrap());
+    for (sid, body) in sids.iter().zip(["one", "two"]) {
+        assert_eq!(caller.signed(INBOUND, &text_fields(sid, (ADA, TENANT), body)).await.status, 200, "taken before");
+    }
+    caller.text((ADA, TENANT), "three").await;
+    soon("the last answer", twilio.creates_arrived(3)).await;
+    serving.terminate();
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    let answers: Vec<String> = twilio.creates().into_iter().map(|create| create.body).collect();
+    assert_eq!(answers, ["echo one", "echo two", "echo three"]);
+    assert_eq!(watson.asked(), ["one", "two", "three"]);
+    assert!(log.contains("the provider's log had texts that were missing"), "{log}");
+    assert!(!log.contains("5550111") && !log.contains("5550100"), "{log}");
+}

@@ -25,6 +25,7 @@ mod dice;
 #[path = "support/soak"]
 mod soak {
     pub(crate) use super::dice;
+    pub(crate) mod assistant;
     pub(crate) mod audit;
     pub(crate) mod crowd;
     pub(crate) mod gateway;

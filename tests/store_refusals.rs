@@ -214,3 +214,37 @@ fn a_snapshot_that_is_cut_off_or_garbage_and_a_missing_conf_cost_nothing() {
         assert_eq!(site.kept(), accepted, "{what}");
     }
 }
+
+/// A gateway whose disk stops answering when the file that is returned comes to be.
+fn on_a_disk_that_may_hang(site: &Site) -> (Gateway, PathBuf) {
+    let mut command = site.command(SERVE);
+    shim::between(&mut command, &site.store());
+    let hang = site.path("hang");
+    command.env("SHIM_HANG_WITH", &hang).env("RACONTEUR_STORE__WRITE_TIMEOUT", "1s");
+    (Gateway::start(command), hang)
+}
+
+#[test]
+fn a_disk_that_never_answers_ends_the_process_which_waits_for_nobody_and_has_lost_nothing() {
+    let site = Site::new();
+    let (gateway, hang) = on_a_disk_that_may_hang(&site);
+    let accepted = gateway.text(1).expect("it takes the text");
+    fs::write(&hang, "").expect("there is room");
+    gateway.text(2).expect_err("nothing is promised that is not on disk");
+    let Ended { code, log, .. } = gateway.end();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("its writer is stuck: a batch was not written within 1s"), "{log}");
+    assert!(site.kept().contains(&accepted));
+}
+
+#[test]
+fn a_disk_that_stops_answering_does_not_hold_up_a_shutdown_for_ever() {
+    let site = Site::new();
+    let (gateway, hang) = on_a_disk_that_may_hang(&site);
+    let accepted = gateway.text(1).expect("it takes the text");
+    fs::write(&hang, "").expect("there is room");
+    let Ended { code, log, .. } = gateway.stop();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("its writer is stuck"), "{log}");
+    assert!(site.kept().contains(&accepted));
+}

@@ -17,12 +17,16 @@ mod intruders;
 mod keywords;
 #[path = "system/media.rs"]
 mod media;
+#[path = "system/missed.rs"]
+mod missed;
 #[path = "system/nonsense.rs"]
 mod nonsense;
 #[path = "support/operator.rs"]
 mod operator;
 #[path = "system/order.rs"]
 mod order;
+#[path = "system/overload.rs"]
+mod overload;
 #[path = "system/people.rs"]
 mod people;
 #[path = "system/phone.rs"]

@@ -87,6 +87,7 @@ fn settings() -> Settings {
         base_url: "https://api.twilio.com".into(),
         connect_timeout: Duration::from_secs(5),
         media_check: true,
+        catch_up: true,
         loop_guard_texts: 15,
         loop_guard_within: Duration::from_secs(30),
         outbound: Exceptions::new(Exception::parse("127.0.0.0/8")),

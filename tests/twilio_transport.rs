@@ -37,6 +37,7 @@ fn settings(base_url: &str) -> Settings {
         base_url: base_url.into(),
         connect_timeout: Duration::from_secs(5),
         media_check: true,
+        catch_up: true,
         loop_guard_texts: 15,
         loop_guard_within: Duration::from_secs(30),
         outbound: Exceptions::default(),

@@ -66,6 +66,8 @@ pub struct SessionPage {
     pub sessions: Vec<OpenSession>,
     /// The user to go on behind; `None` when this was the last page.
     pub next: Option<Address>,
+    /// How many conversations were passed over because their records cannot be read: a newer version may have written them.
+    pub unreadable: usize,
 }
 
 /// The way in for requests from our side. Cheap to clone.
@@ -89,7 +91,7 @@ impl Control {
         let content = request.id.is_some().then_some(request.content);
         let id = request.id.unwrap_or_else(|| Uuid::from_u128(self.runtime.clock.seed()).to_string());
         // Not to be mistaken for a provider's id.
-        let offer = Offer { key: request.key, id: format!("request:{id}"), content, work: request.work };
+        let offer = Offer { key: request.key, id: format!("request:{id}"), content, work: request.work, at: None };
         match inbox::accept(&self.runtime, offer).await? {
             Outcome::Duplicate(sequence) => Ok(Taken { sequence, repeated: true }),
             Outcome::Accepted(sequence) => Ok(Taken { sequence, repeated: false }),
@@ -150,12 +152,14 @@ impl Control {
         while looks < LOOKS_MAX && bytes < BYTES_MAX {
             let read = self.runtime.store.conversations(number, after.as_ref(), READ_AT_ONCE).await?;
             looks += READ_AT_ONCE;
-            bytes += read.iter().map(|listed| listed.snapshot.len()).sum::<usize>();
+            bytes += read.iter().flat_map(|listed| &listed.snapshot).map(Vec::len).sum::<usize>();
             let is_last = read.len() < READ_AT_ONCE;
             for listed in read {
                 after = Some(listed.key.user.clone());
-                let view = Conversation::view(&listed.snapshot).unwrap_or_default();
-                page.sessions.extend(self.open(&tenant, listed.key, view.session));
+                let view = listed.snapshot.and_then(|snapshot| Conversation::view(&snapshot).ok());
+                page.unreadable += usize::from(view.is_none());
+                let session = view.and_then(|view| view.session);
+                page.sessions.extend(self.open(&tenant, listed.key, session));
                 if page.sessions.len() >= limit {
                     page.next = after;
                     return Ok(page);

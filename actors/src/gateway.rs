@@ -124,6 +124,12 @@ impl Gateway {
         &self.runtime.store
     }
 
+    /// How many conversations are in memory.
+    #[must_use]
+    pub fn residents(&self) -> usize {
+        self.runtime.residents.inside()
+    }
+
     /// It takes texts and answers them.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -179,10 +185,19 @@ impl Gateway {
         if let Stage::Failed(fatal) = self.runtime.stage() {
             return Err(fatal);
         }
-        self.runtime.store.release(&self.claims).await?;
-        self.runtime.store.close().await?;
+        // Nobody watches the store any more, and a writer that is stuck would answer nobody.
+        tokio::select! {
+            biased;
+            closed = self.close() => closed?,
+            error = self.runtime.store.failed() => return Err(error.into()),
+        }
         self.runtime.stage.send_replace(Stage::Stopped);
         Ok(())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.runtime.store.release(&self.claims).await?;
+        self.runtime.store.close().await
     }
 }
 

@@ -8,6 +8,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Arrival, DeliveryFailure, Receipt, Sequence, Work};
 use raconteur_storage::{Accepted, Limit, NewWork, StoreError, TranscriptTurn};
 
+use crate::port::{Incident, TurnedAway};
 use crate::runtime::{Runtime, Stage};
 use crate::shard::ShardMsg;
 
@@ -43,8 +44,8 @@ pub enum Refused {
         configured: String,
     },
     /// A limit is reached. The provider is told 503.
-    #[error("a limit is reached: {0}")]
-    Full(&'static str),
+    #[error("a limit is reached: {}", words(*.0))]
+    Full(Limit),
     /// The gateway is starting, stopping or broken. The provider is told 503.
     #[error("the gateway is not running")]
     NotRunning,
@@ -54,6 +55,30 @@ pub enum Refused {
     /// The store failed. The provider is told 503.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Refused {
+    /// Why it was turned away, although it may come again.
+    fn turned_away(&self) -> Option<TurnedAway> {
+        match self {
+            Self::Full(Limit::Inbox) => Some(TurnedAway::Inbox),
+            Self::Full(Limit::Backlog) => Some(TurnedAway::Backlog),
+            Self::Full(Limit::Disk) => Some(TurnedAway::Disk),
+            Self::Store(_) => Some(TurnedAway::Store),
+            // What came before the gateway ran, or when it ran no more, is looked for after the next start.
+            Self::NotRunning | Self::UnknownTenant { .. } | Self::Conflict => None,
+        }
+    }
+}
+
+/// A limit in words.
+#[must_use]
+pub fn words(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Inbox => "the conversation has inbox_max unread texts",
+        Limit::Backlog => "there are backlog_max unread texts",
+        Limit::Disk => "the disk has less than min_free_bytes left",
+    }
 }
 
 impl Inbox {
@@ -73,10 +98,17 @@ impl Inbox {
     /// When nothing was kept: see [`Refused`] for what to tell the provider.
     pub async fn accept(&self, arrival: Arrival) -> Result<Outcome, Refused> {
         check_running(&self.runtime)?;
-        match arrival {
-            Arrival::Work { key, id, work } => self.accept_work(key, id, work).await,
-            Arrival::Receipt { key, receipt } => self.accept_receipt(key, receipt).await,
+        // A text is in the provider's log from before it was offered here.
+        let now = self.runtime.now();
+        let (texted, accepted) = match arrival {
+            Arrival::Work { key, id, work } => (Some(key.tenant.clone()), self.accept_work(key, id, work).await),
+            Arrival::Receipt { key, receipt } => (None, self.accept_receipt(key, receipt).await),
+        };
+        if let Some(why) = accepted.as_ref().err().and_then(Refused::turned_away) {
+            self.runtime.incident(&Incident::TurnedAway(why));
+            texted.into_iter().for_each(|number| self.runtime.catch_up.owe(&number, now));
         }
+        accepted
     }
 
     /// Pages of a conversation's transcript, newest first, at most `limit`, from before `before` on. A channel sees only its own
@@ -100,9 +132,23 @@ impl Inbox {
         self.runtime.now()
     }
 
+    /// Notes that a provider's request was turned away before anybody knew what it brought. Where the provider keeps a log, what was in
+    /// it is looked for there later.
+    pub fn turned_away(&self, why: TurnedAway) {
+        self.runtime.incident(&Incident::TurnedAway(why));
+        self.may_have_missed();
+    }
+
+    /// Notes that requests of the provider's may have been lost before anybody saw them.
+    pub fn may_have_missed(&self) {
+        for number in self.runtime.directory.numbers(&self.channel) {
+            self.runtime.catch_up.owe(&number, self.runtime.now());
+        }
+    }
+
     async fn accept_work(&self, key: ConversationKey, id: String, work: Work) -> Result<Outcome, Refused> {
         self.check_tenant(&key)?;
-        accept(&self.runtime, Offer { key, id, content: None, work }).await
+        accept(&self.runtime, Offer { key, id, content: None, work, at: None }).await
     }
 
     /// A receipt that settles a doubtful text is passed on at once; one that says that a text failed is work for the
@@ -139,6 +185,8 @@ pub(crate) struct Offer {
     /// What the id stands for, where the caller chose it.
     pub(crate) content: Option<u64>,
     pub(crate) work: Work,
+    /// When the provider got it, where that was long before now.
+    pub(crate) at: Option<UnixMillis>,
 }
 
 pub(crate) fn check_running(runtime: &Runtime) -> Result<(), Refused> {
@@ -150,8 +198,9 @@ pub(crate) fn check_running(runtime: &Runtime) -> Result<(), Refused> {
 
 /// Keeps what is offered, once, and wakes its conversation.
 pub(crate) async fn accept(runtime: &Runtime, offer: Offer) -> Result<Outcome, Refused> {
-    let Offer { key, id, content, work } = offer;
-    let (accepted_at, seed) = (runtime.now(), runtime.clock.seed());
+    let Offer { key, id, content, work, at } = offer;
+    let (now, seed) = (runtime.now(), runtime.clock.seed());
+    let accepted_at = at.unwrap_or(now).min(now);
     let new = NewWork { key: key.clone(), id, accepted_at, seed, content, work };
     match runtime.store.accept(new).await? {
         Accepted::Fresh(sequence) => {
@@ -162,13 +211,8 @@ pub(crate) async fn accept(runtime: &Runtime, offer: Offer) -> Result<Outcome, R
         Accepted::Duplicate(sequence) => Ok(Outcome::Duplicate(sequence)),
         Accepted::Conflict(_) => Err(Refused::Conflict),
         Accepted::Full(limit) => {
-            let what = match limit {
-                Limit::Inbox => "the conversation has inbox_max unread texts",
-                Limit::Backlog => "there are backlog_max unread texts",
-                Limit::Disk => "the disk has less than min_free_bytes left",
-            };
-            tracing::warn!(conversation = %runtime.log_id(&key), limit = what, "a text was refused");
-            Err(Refused::Full(what))
+            tracing::warn!(conversation = %runtime.log_id(&key), limit = words(limit), "a text was refused");
+            Err(Refused::Full(limit))
         }
     }
 }

@@ -5,7 +5,7 @@
 //!     └── 1,024 Shards     each holds one claim, routes, activates, passivates, and supervises
 //!           └── Conversations    one per active conversation; one that fails is started again from the store
 //!                                after a pause (100 ms, doubled up to 30 s)
-//!   tasks beside them:  wheel (deadlines), sweep, passivation, store watch
+//!   tasks beside them:  wheel (deadlines), sweep, passivation, store watch, catching up
 //!   tasks below them:   one per ask, send, look-up; a panic in one is caught and becomes an answer
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod simulation;
 pub mod transport_actor;
 
 mod call;
+mod catch_up;
 mod conversation;
 mod recovery;
 mod report;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::address::{Address, ConversationKey};
 use raconteur_conversation::effect::{Consumed, Notice};
 use raconteur_conversation::policy::{LoopGuard, MediaCheck, Switchable};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    Answer, AskError, Forward, Lookup, MediaVerdict, OutboundId, OutboundMessage, ProviderId, Question, Repeat,
-    RowState, SendError, SessionEnd,
+    Answer, AskError, Forward, LogPage, LogUnreadable, LoggedText, Lookup, Media, MediaVerdict, OutboundId,
+    OutboundMessage, ProviderId, Question, Received, Repeat, RowState, SendError, SessionEnd,
 };
 use ractor::RpcReplyPort;
 
@@ -27,6 +27,27 @@ pub trait Transport: Send + Sync + 'static {
     async fn find(&self, message: &OutboundMessage, since: UnixMillis) -> Lookup {
         let _ = (message, since);
         Lookup::Unsupported
+    }
+
+    /// Whether [`Transport::received_since`] has anything to say.
+    fn logs_received(&self) -> LogsReceived {
+        LogsReceived::No
+    }
+
+    /// Reads the provider's own log of what users have sent to one of our numbers, newest first, back to `since`, one page at a time.
+    /// A page that is asked for once more must have what it had. Pages follow each other without a pause.
+    async fn received_since(&self, number: &Address, since: UnixMillis, page: Option<&LogPage>) -> Received {
+        let _ = (number, since, page);
+        Received::Unsupported
+    }
+
+    /// The media of a logged text that the log does not list.
+    ///
+    /// # Errors
+    /// When they cannot be read just now. What is not there any more is no error.
+    async fn media_of(&self, text: &LoggedText) -> Result<Vec<Media>, LogUnreadable> {
+        let _ = text;
+        Ok(Vec::new())
     }
 
     /// Whether a send of unknown outcome may be repeated.
@@ -66,6 +87,15 @@ pub trait Transport: Send + Sync + 'static {
         let _ = url;
         MediaVerdict::AsMedia
     }
+}
+
+/// Whether a provider keeps a log of what users send to us that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogsReceived {
+    /// It does not, or nobody wants it to be read.
+    No,
+    /// It does.
+    Yes,
 }
 
 /// Who answers. Stateless: what it must remember between turns it returns as [`Answer::state`] and gets back with the next question.
@@ -117,10 +147,99 @@ pub enum Event<'a> {
     Noted(&'a Notice),
 }
 
+/// Something that has happened to the gateway as a whole, or to one of its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incident {
+    /// A provider's request was turned away with what it brought.
+    TurnedAway(TurnedAway),
+    /// The provider's log of one number was read for texts that are missing.
+    CaughtUp(CaughtUp),
+}
+
+/// Why a provider's request was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// Its conversation has `inbox_max` unread texts.
+    Inbox,
+    /// There are `backlog_max` unread texts.
+    Backlog,
+    /// The disk has less than `min_free_bytes` left.
+    Disk,
+    /// There were too many requests or connections at once.
+    Requests,
+    /// It was not kept in time.
+    TooSlow,
+    /// The store has failed.
+    Store,
+}
+
+impl TurnedAway {
+    /// Every reason, as counters name it.
+    pub const NAMES: [&'static str; 6] = ["inbox", "backlog", "disk", "requests", "too_slow", "store"];
+
+    /// The reason in one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inbox => "inbox",
+            Self::Backlog => "backlog",
+            Self::Disk => "disk",
+            Self::Requests => "requests",
+            Self::TooSlow => "too_slow",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// What one reading of a provider's log has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CaughtUp {
+    /// Texts that were missing and are accepted now.
+    pub taken: u64,
+    /// Texts that had been accepted before.
+    pub known: u64,
+    /// Texts for which there is no room yet, or whose media cannot be read: they are looked for again.
+    pub left: u64,
+    /// Whether the log was read to its end.
+    pub outcome: Reading,
+}
+
+/// How a reading of a provider's log ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing is missing any more.
+    #[default]
+    Complete,
+    /// Something is left for the next one.
+    Partial,
+    /// The log could not be read.
+    Unreadable,
+}
+
+impl Reading {
+    /// Every outcome, as counters name it.
+    pub const NAMES: [&'static str; 3] = ["complete", "partial", "unreadable"];
+
+    /// The outcome in one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 /// Is told of everything that happens. It must not wait: it is called by the conversations themselves.
 pub trait Observer: Send + Sync + 'static {
-    /// One thing.
+    /// One thing that has happened in a conversation.
     fn observe(&self, key: &ConversationKey, event: &Event<'_>);
+
+    /// One thing that has happened beside the conversations.
+    fn observe_incident(&self, incident: &Incident) {
+        let _ = incident;
+    }
 }
 
 /// Where time and randomness come from.
@@ -139,4 +258,6 @@ pub enum TransportMsg {
     Send(OutboundMessage, RpcReplyPort<Result<ProviderId, SendError>>),
     /// Read the provider's log, as [`Transport::find`].
     Find(OutboundMessage, UnixMillis, RpcReplyPort<Lookup>),
+    /// Read the provider's log of what users have sent, as [`Transport::received_since`]; one that lists no media has none.
+    ReceivedSince(Address, UnixMillis, Option<LogPage>, RpcReplyPort<Received>),
 }

@@ -97,6 +97,11 @@ impl Residents {
         lock(&self.state).by_shard.keys().copied().collect()
     }
 
+    /// How many are in.
+    pub(crate) fn inside(&self) -> usize {
+        lock(&self.state).inside
+    }
+
     /// Somebody waits.
     pub(crate) fn is_crowded(&self) -> bool {
         !lock(&self.state).waiting.is_empty()

@@ -9,8 +9,9 @@ use raconteur_storage::{Opening, Store};
 use ractor::ActorRef;
 use tokio::sync::watch;
 
+use crate::catch_up::CatchUp;
 use crate::gateway::Fatal;
-use crate::port::{Clock, Forwarder, Observer};
+use crate::port::{Clock, Forwarder, Incident, Observer};
 use crate::recovery::Recovery;
 use crate::residents::Residents;
 use crate::shard::ShardMsg;
@@ -36,6 +37,9 @@ pub struct Settings {
     pub remember_duplicates: Duration,
     /// How often each conversation is looked at for turns that are older than its tenant keeps them.
     pub expire_every: Duration,
+    /// How long after a text was refused the provider's log is read for it. A log that cannot be read, or that has texts for which
+    /// there is no room yet, is read again after a wait that doubles from here on up to five minutes.
+    pub catch_up_after: Duration,
 }
 
 impl Default for Settings {
@@ -49,6 +53,7 @@ impl Default for Settings {
             restart_longest: Duration::from_secs(30),
             remember_duplicates: Duration::from_secs(72 * 3_600),
             expire_every: Duration::from_secs(24 * 3_600),
+            catch_up_after: Duration::from_secs(5),
         }
     }
 }
@@ -62,6 +67,7 @@ pub(crate) struct Runtime {
     pub(crate) forwarder: Option<Arc<dyn Forwarder>>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) residents: Residents,
+    pub(crate) catch_up: CatchUp,
     pub(crate) recovery: Recovery,
     pub(crate) wheel: Wheel,
     pub(crate) stage: watch::Sender<Stage>,
@@ -81,6 +87,13 @@ pub(crate) enum Stage {
 impl Runtime {
     pub(crate) fn now(&self) -> UnixMillis {
         self.clock.now()
+    }
+
+    /// Tells everybody who wants to know.
+    pub(crate) fn incident(&self, incident: &Incident) {
+        for observer in &self.observers {
+            observer.observe_incident(incident);
+        }
     }
 
     /// A conversation's name for logs.

@@ -53,6 +53,17 @@ impl Directory {
         tenants.values().filter_map(since).collect()
     }
 
+    /// All tenants, in the order of their numbers.
+    pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
+        self.tenants.load().values().cloned().collect()
+    }
+
+    /// The numbers of one channel.
+    pub(crate) fn numbers(&self, channel: &str) -> Vec<Address> {
+        let tenants = self.tenants.load();
+        tenants.values().filter(|tenant| &*tenant.channel == channel).map(|tenant| tenant.number.clone()).collect()
+    }
+
     /// The last digits of every number of one channel, for a log line that helps without giving numbers away.
     pub(crate) fn last_digits(&self, channel: &str) -> Vec<String> {
         let tenants = self.tenants.load();

@@ -7,14 +7,17 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use raconteur_conversation::address::Address;
 use raconteur_conversation::retry::Backoff;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Lookup, OutboundMessage, ProviderId, Repeat, SendError};
+use raconteur_conversation::words::{
+    LogPage, LogUnreadable, Lookup, OutboundMessage, ProviderId, Received, Repeat, SendError,
+};
 use ractor::{ActorRef, SpawnErr};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::port::{Transport, TransportMsg};
+use crate::port::{LogsReceived, Transport, TransportMsg};
 
 /// The waits before a failed actor is started again; one that has run for longer than the longest begins anew.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(30) };
@@ -87,9 +90,24 @@ impl Transport for TransportActor {
         }
     }
 
+    fn logs_received(&self) -> LogsReceived {
+        LogsReceived::Yes
+    }
+
+    async fn received_since(&self, number: &Address, since: UnixMillis, page: Option<&LogPage>) -> Received {
+        match self.actor() {
+            Some(actor) => actor.received_since(number, since, page).await,
+            None => unread("the transport actor is not running"),
+        }
+    }
+
     fn repeat(&self) -> Repeat {
         self.repeat
     }
+}
+
+fn unread(reason: &str) -> Received {
+    Received::Unreadable(LogUnreadable { reason: reason.into(), after: None })
 }
 
 fn not_running() -> SendError {
@@ -116,6 +134,19 @@ impl Transport for ActorRef<TransportMsg> {
         answer
             .await
             .unwrap_or_else(|_| Lookup::Unreadable { reason: "the transport actor failed during the look-up".into() })
+    }
+
+    fn logs_received(&self) -> LogsReceived {
+        LogsReceived::Yes
+    }
+
+    async fn received_since(&self, number: &Address, since: UnixMillis, page: Option<&LogPage>) -> Received {
+        let (reply, answer) = ractor::concurrency::oneshot();
+        let ask = TransportMsg::ReceivedSince(number.clone(), since, page.cloned(), reply.into());
+        if self.cast(ask).is_err() {
+            return unread("the transport actor is not running");
+        }
+        answer.await.unwrap_or_else(|_| unread("the transport actor failed while it read its log"))
     }
 
     fn repeat(&self) -> Repeat {
@@ -160,6 +191,10 @@ mod tests {
                 TransportMsg::Find(_, _, reply) => {
                     let _ = reply.send(Lookup::Unsupported);
                 }
+                TransportMsg::ReceivedSince(_, _, page, reply) => {
+                    assert!(page.is_some(), "it fails at the first page");
+                    let _ = reply.send(Received::Unsupported);
+                }
             }
             Ok(())
         }
@@ -193,5 +228,9 @@ mod tests {
         }
         current.wait_for(Option::is_some).await.unwrap();
         assert_eq!(transport.send(&message()).await, Ok(ProviderId("3:hi".into())));
+        let (number, page) = (message().key.tenant, LogPage("1".into()));
+        assert_eq!(transport.received_since(&number, UnixMillis(1), Some(&page)).await, Received::Unsupported);
+        let failed = transport.received_since(&number, UnixMillis(1), None).await;
+        assert!(matches!(failed, Received::Unreadable(_)), "{failed:?}");
     }
 }

@@ -22,12 +22,12 @@ fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
 }
 
-/// A world that keeps turns for ten minutes.
-async fn world() -> World {
+/// A world that keeps turns for ten minutes, and no text waits for longer than this to be sent.
+async fn world(valid_for: Duration) -> World {
     let mut world = World::new();
+    world.policy.send.valid_for = valid_for;
     world.policy.session_timeout = minutes(1);
     world.policy.transcripts_kept = Some(minutes(10));
-    world.policy.send.valid_for = minutes(9);
     world.settings.expire_every = Duration::from_secs(30);
     world.start().await;
     world
@@ -54,7 +54,7 @@ fn traces(world: &World, number: &str) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn old_turns_go_by_themselves_and_with_the_last_the_conversation() {
-    let mut world = world().await;
+    let mut world = world(minutes(10)).await;
     world.inbound(ADA, "hi").await;
     world.expects(ADA, &["1: hi"]).await;
     world.advance(minutes(6)).await;
@@ -75,15 +75,16 @@ async fn old_turns_go_by_themselves_and_with_the_last_the_conversation() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_to_be_sent_and_who_has_stopped_our_texts_is_not_forgotten() {
-    let mut world = world().await;
+    // A turn is kept for as long as its texts may wait.
+    let mut world = world(minutes(30)).await;
     world.inbound(CAROL, "STOP").await;
     world.provider.does(|_| Takes::Not(SendError::Retry { after: None, reason: "later".into() }));
     world.inbound(ADA, "hi").await;
-    world.advance(minutes(8)).await;
+    world.advance(minutes(20)).await;
     assert_eq!((turns(&world, ADA).await, world.provider.seen_by(ADA).len()), (1, 0));
     world.provider.does(|_| Takes::It);
     world.expects(ADA, &["1: hi"]).await;
-    world.advance(minutes(5)).await;
+    world.advance(minutes(12)).await;
     assert_eq!((turns(&world, ADA).await, turns(&world, CAROL).await, traces(&world, ADA)), (0, 0, 0));
     assert!(world.gateway().control().has_stopped(&key(CAROL)).await.unwrap());
 }

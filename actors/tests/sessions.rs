@@ -9,6 +9,7 @@ mod support {
 }
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use raconteur_conversation::policy::TimeoutTurn;
 use raconteur_conversation::words::{
     Answer, AskError, AskInput, CommandCall, Forward, Item, MediaItem, Pipe, Question, Signal, StartSession, Work,
 };
+use raconteur_storage::engine::memory::MemoryEngine;
+use raconteur_storage::engine::{Batch, Engine, Order};
 use serde_json::Value;
 use support::world::{Does, World, until};
 use tokio::sync::Notify;
@@ -273,4 +276,34 @@ async fn a_page_of_open_sessions_is_cut_where_they_are_large() {
     }
     seen.sort();
     assert_eq!((seen, pages), (users, 2));
+}
+
+/// Rewrites what is kept of one conversation, as a newer version might have.
+fn modernise(engine: &MemoryEngine, user: &str) {
+    let mut found = None;
+    let conversations = b"c".to_vec()..b"d".to_vec();
+    engine
+        .scan(&conversations, Order::Ascending, &mut |key, value| {
+            if key.windows(user.len()).any(|part| part == user.as_bytes()) {
+                found = Some((key.to_vec(), value.to_vec()));
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let (key, mut value) = found.unwrap();
+    value[0] += 1;
+    engine.apply(Batch::from([(key, Some(value))])).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_of_a_newer_version_is_left_out_of_the_list_of_sessions_and_counted() {
+    let mut world = World::started().await;
+    for user in [ADA, "+15550122"] {
+        world.inbound(user, "hi").await;
+        world.expects(user, &["1: hi"]).await;
+    }
+    modernise(&world.engine, ADA);
+    let page = world.gateway().control().sessions(&"+15550100".parse().unwrap(), None, 10).await.unwrap();
+    let users: Vec<String> = page.sessions.iter().map(|open| open.key.user.to_string()).collect();
+    assert_eq!((users, page.unreadable, page.next), (vec!["+15550122".to_owned()], 1, None));
 }

@@ -18,7 +18,7 @@ fn first_to_find(bug: Bug) -> u64 {
     match bug {
         Bug::AcknowledgedTooEarly | Bug::BlindSweep => 10,
         Bug::ActedTooEarly | Bug::UnwrittenSend => 5,
-        Bug::LostFence => 55,
+        Bug::LostFence => 17,
         Bug::NeighbourSettled => 7,
         Bug::AttemptsNeverCounted => 42,
         Bug::RepeatedSeeds | Bug::ForgottenStop => 4,

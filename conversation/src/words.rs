@@ -7,6 +7,7 @@ mod answer;
 mod inbound;
 mod outbound;
 mod question;
+mod received;
 
 pub use answer::{AgentRequest, Answer, AskError, AssistantState, Choice, CommandCall, Item, MediaItem};
 pub use inbound::{
@@ -18,3 +19,4 @@ pub use outbound::{
     ProviderId, Receipt, Repeat, RowState, SendError,
 };
 pub use question::{AskInput, EndReason, Forward, MediaVerdict, Question, SessionEnd, Signal, Token};
+pub use received::{LogPage, LogUnreadable, LoggedText, Received};

@@ -95,7 +95,7 @@ fn can_be_read(imported: &Imported) {
 /// The file of secrets holds every secret that it does not name as unwritten, as it is.
 fn secrets_come_back(imported: &Imported) {
     let (text, unwritten) = write_env_file(&imported.secrets);
-    let read = read_env_file("secrets.env", &text).ok().expect("what was written can be read");
+    let Ok(read) = read_env_file("secrets.env", &text) else { panic!("what was written can be read") };
     for secret in &imported.secrets {
         let found = read.iter().find(|variable| variable.name == secret.name).map(|variable| variable.value.as_str());
         let is_unwritten = unwritten.iter().any(|other| other.name == secret.name);

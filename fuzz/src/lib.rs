@@ -19,8 +19,11 @@ mod shelf;
 mod twilio;
 mod watson;
 
+/// What a target does with an input.
+type Target = fn(&[u8]);
+
 /// Every target by its name, which its directories and its file in `fuzz_targets/` have as well.
-pub const TARGETS: [(&str, fn(&[u8])); 11] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("commands", commands::run),
     ("config", config::run),
     ("dump", dump::run),

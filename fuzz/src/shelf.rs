@@ -68,7 +68,12 @@ impl Gate {
         let app = app(Surface {
             mounts: vec![mount],
             readiness: gateway.readiness(),
-            limits: Limits { body_max_bytes: BODY_MAX, request_timeout: Duration::from_secs(10), requests_max: 10 },
+            limits: Limits {
+                body_max_bytes: BODY_MAX,
+                request_timeout: Duration::from_secs(10),
+                requests_max: 10,
+                control_requests_max: 10,
+            },
             refusals: Arc::new(Refusals::new(u32::MAX)),
             unproven: Door::Open,
             control: gateway.control(),
@@ -131,6 +136,22 @@ impl Store for Shelf {
 
     async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {
         self.store.settle(claim, key, marks).await;
+    }
+
+    async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
+        self.store.is_known(tenant, id).await
+    }
+
+    async fn crowded(&self) -> Result<Option<Limit>, StoreError> {
+        self.store.crowded().await
+    }
+
+    async fn heard(&self) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+        self.store.heard().await
+    }
+
+    async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>) {
+        self.store.note_heard(heard).await;
     }
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {

@@ -39,6 +39,7 @@ static WEBHOOK: LazyLock<Arc<dyn Webhook>> = LazyLock::new(|| {
         base_url: "https://api.twilio.com".into(),
         connect_timeout: Duration::from_secs(1),
         media_check: false,
+        catch_up: false,
         loop_guard_texts: 15,
         loop_guard_within: Duration::from_secs(30),
         outbound: Default::default(),

@@ -4,8 +4,8 @@
 //! ["Boat", "Car"])`, `send_media("https://...")`, `command("name", #{...})`, `end_session()`, `set_response_timeout(ms)`,
 //! `answer_after("3s")` and `fail("reason")`, and keeps what it wants to know later in `memory`; `docs/scripting.md` is the guide.
 //! It is compiled once, at the start. A run is a function of its message and its memory: there is no clock, chance, file or
-//! network, and every limit in [`Settings`] ends a run as [`AskError::Rejected`] with the line. Runs take a thread of their own,
-//! so that even one that is stopped by its limits holds up nobody else. Without a file it is the demo bot.
+//! network, and every limit in [`Settings`] ends a run as [`AskError::Rejected`] with the line. Runs take a thread of their own, a few
+//! at once, so that even one that is stopped by its limits holds up few others and no other assistant. Without a file it is the demo bot.
 
 mod api;
 mod failure;
@@ -28,6 +28,7 @@ use raconteur_actors::port::Assistant;
 use raconteur_conversation::words::{Answer, AskError, Question};
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use failure::Failure;
 use turn::Running;
@@ -134,10 +135,26 @@ pub fn open(name: &str, settings: &Settings) -> Result<Arc<dyn Assistant>, Vec<S
         }
     };
     let bot = Bot::compile(name, file, &source, settings).map_err(|problem| vec![problem])?;
-    Ok(Arc::new(Scripted(Arc::new(bot))))
+    Ok(Arc::new(Scripted::new(bot)))
 }
 
-struct Scripted(Arc<Bot>);
+struct Scripted {
+    bot: Arc<Bot>,
+    /// Each run holds one: see [`runs_max`].
+    runs: Arc<Semaphore>,
+}
+
+impl Scripted {
+    fn new(bot: Bot) -> Self {
+        Self { bot: Arc::new(bot), runs: Arc::new(Semaphore::new(runs_max())) }
+    }
+}
+
+/// How many runs there are at once; further ones wait for their turn. A run does nothing but compute, so more of them than there are
+/// cores get nothing done earlier, and each thread keeps some MiB of the allocator's for itself.
+fn runs_max() -> usize {
+    std::thread::available_parallelism().map_or(4, |cores| cores.get().saturating_mul(2).max(4))
+}
 
 /// A compiled script and what it runs in: the same for all conversations.
 struct Bot {
@@ -203,10 +220,17 @@ impl Bot {
 #[async_trait]
 impl Assistant for Scripted {
     async fn ask(&self, question: &Question) -> Result<Answer, AskError> {
-        let (bot, question, span) = (Arc::clone(&self.0), question.clone(), tracing::Span::current());
-        // tokio knows of its blocking tasks only: around a bare thread, a paused clock would run ahead.
-        let run = tokio::task::spawn_blocking(move || span.in_scope(|| on_a_large_stack(bot, question))).await;
         let stopped = AskError::Unavailable { after: None, reason: "the gateway is shutting down".into() };
+        let Ok(permit) = Arc::clone(&self.runs).acquire_owned().await else { return Err(stopped) };
+        let (bot, question, span) = (Arc::clone(&self.bot), question.clone(), tracing::Span::current());
+        let run = move || {
+            let answered = span.in_scope(|| on_a_large_stack(bot, question));
+            // Also one that nobody waits for any more runs to its end.
+            drop(permit);
+            answered
+        };
+        // tokio knows of its blocking tasks only: around a bare thread, a paused clock would run ahead.
+        let run = tokio::task::spawn_blocking(run).await;
         let (answer, wait) = run.unwrap_or(Err(stopped))?;
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;

@@ -13,7 +13,7 @@ use raconteur_actors::lane::LaneLimits;
 use raconteur_conversation::policy::Policy;
 
 use rules::{write_lane, write_policy};
-use samples::{CONTROL, KEYWORDS, QUIET, SERVER};
+use samples::{CONTROL, KEYWORDS, QUIET, REPORTS, SERVER};
 
 use super::settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
 use super::{Config, message};
@@ -64,6 +64,8 @@ const TWILIO: &str = "\
 # connect_timeout = \"5s\"
 # Whether media are looked at before they are sent: what Twilio would refuse, by type or size, then goes as a link in the text.
 # media_check = true
+# Whether Twilio's log is read, after a start and after a refusal, for texts that its webhook has not brought.
+# catch_up = true
 # After so many texts to one user, each within loop_guard_within of the one before, Twilio fails further ones (error 14107); texts
 # wait so that it never does. 0 where Twilio has lifted it for your account.
 # loop_guard_texts = 15
@@ -148,43 +150,6 @@ const WEBHOOKS: &str = "
 # url = \"https://hooks.example.com/log\"
 ";
 
-const REPORTS: &str = "\
-# Where transcripts and usage are reported, once a tenant names it with `report`. docs/reporting.md has the schema.
-# [reports.audit]
-# kind = \"json\"
-# url = \"https://reports.example.com/raconteur\"
-# A token, or a name and its password.
-# token = { env = \"REPORT_TOKEN\" }
-# username = \"raconteur\"
-# password = { env = \"REPORT_PASSWORD\" }
-# How often what has happened is posted, and how many events one POST has at most.
-# interval = \"10s\"
-# batch_max = 500
-# Whether single texts and what becomes of them are reported, and whether totals are.
-# transcripts = true
-# usage = true
-# How much of what was said is repeated: \"full\", \"masked\" (no number of five digits or more) or \"none\".
-# texts = \"full\"
-# What the batches say they come from.
-# source = \"east\"
-# What could not be posted yet waits here, by default beside the store; above its size the oldest events are dropped and counted.
-# spool = \"./data.reports/audit\"
-# spool_max_bytes = 104857600
-# How long one POST and its connection may take.
-# timeout = \"10s\"
-# connect_timeout = \"5s\"
-
-# The same to an HTTP Event Collector of Splunk's. All keys above but username and password hold here too.
-# [reports.splunk]
-# kind = \"splunk_hec\"
-# url = \"https://splunk.example.com:8088/services/collector/event\"
-# token = { env = \"SPLUNK_HEC_TOKEN\" }
-# Left out, the token's own index; for the host, what Splunk sees by itself; for the source, raconteur.
-# index = \"sms\"
-# host = \"gateway-1\"
-# source = \"raconteur\"
-";
-
 const ASSISTANTS: &str = "\
 # Who answers. The name is yours; tenants refer to it. The kind says which other keys there are.
 ";
@@ -243,6 +208,7 @@ fn write_server(text: &mut String, config: &ServerConfig) {
         body_max_bytes,
         request_timeout,
         requests_max,
+        control_requests_max,
         aliases: _,
         connections_max,
         header_timeout,
@@ -258,7 +224,9 @@ fn write_server(text: &mut String, config: &ServerConfig) {
     key(text, "listen", quoted(&listen.to_string()), "The address and port to listen on; port 0 takes any free one.");
     key(text, "body_max_bytes", body_max_bytes, "The largest request body that is read; a larger one gets 413.");
     key(text, "request_timeout", span(*request_timeout), "A request that is not answered after this long gets 503.");
-    key(text, "requests_max", requests_max, "How many requests are worked on at once; one more gets 503.");
+    key(text, "requests_max", requests_max, "How many requests of providers are worked on at once; one more gets 503.");
+    let explanation = "How many requests to the REST interface are worked on at once; one more gets 503.";
+    key(text, "control_requests_max", control_requests_max, explanation);
     let limits: [(&str, &dyn std::fmt::Display, &str); 5] = [
         (
             "connections_max",
@@ -289,7 +257,8 @@ fn write_server(text: &mut String, config: &ServerConfig) {
 }
 
 fn write_store(text: &mut String, config: &StoreConfig) {
-    let StoreConfig { kind, path, cache_bytes, inbox_max, backlog_max, min_free_bytes, duplicates_kept } = config;
+    let StoreConfig { kind, path, cache_bytes, inbox_max, backlog_max, min_free_bytes, duplicates_kept, write_timeout } =
+        config;
     let kind = match kind {
         StoreKind::Sled => "sled",
         StoreKind::Memory => "memory",
@@ -313,6 +282,8 @@ fn write_store(text: &mut String, config: &StoreConfig) {
     key(text, "min_free_bytes", min_free_bytes, "With less disk space than this left, texts get 503; 0 never looks.");
     let explanation = "How long a text is remembered, so that a repetition is known as one.";
     key(text, "duplicates_kept", span(*duplicates_kept), explanation);
+    let explanation = "How long writing to the disk may take; after that the process ends with a failure.";
+    key(text, "write_timeout", span(*write_timeout), explanation);
 }
 
 fn write_log(text: &mut String, config: &LogConfig) {
@@ -328,7 +299,7 @@ fn write_log(text: &mut String, config: &LogConfig) {
 }
 
 fn write_engine(text: &mut String, config: &EngineConfig) {
-    let EngineConfig { idle_after, max_resident, drain_timeout, sweep_every } = config;
+    let EngineConfig { idle_after, max_resident, drain_timeout, sweep_every, catch_up_after, stall_timeout } = config;
     text.push_str("\n[engine]\n");
     let explanation = "A conversation with nothing to do for this long leaves memory; it stays in the store.";
     key(text, "idle_after", span(*idle_after), explanation);
@@ -340,6 +311,10 @@ fn write_engine(text: &mut String, config: &EngineConfig) {
     );
     key(text, "drain_timeout", span(*drain_timeout), "How long turns under way may take to finish at shutdown.");
     key(text, "sweep_every", span(*sweep_every), "How often the store is searched for work that nobody was told of.");
+    let explanation = "How long after a text was refused the provider's log is read for it, where it has one.";
+    key(text, "catch_up_after", span(*catch_up_after), explanation);
+    let explanation = "After so long without a sign of life from its own threads the process ends with a failure.";
+    key(text, "stall_timeout", span(*stall_timeout), explanation);
 }
 
 #[cfg(test)]

@@ -26,8 +26,10 @@ pub struct ServerConfig {
     /// A request that is not answered after this long gets 503.
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
-    /// How many requests are worked on at once; one more gets 503.
+    /// How many requests of providers are worked on at once; one more gets 503.
     pub requests_max: usize,
+    /// How many requests to the REST interface are worked on at once; one more gets 503.
+    pub control_requests_max: usize,
     /// Further paths under which something of ours is found: `"/sms.receiver/SmsRecv" = "/channels/twilio/inbound"`.
     pub aliases: BTreeMap<String, String>,
     /// How many connections may be open at once; one more waits until another has closed.
@@ -58,6 +60,7 @@ impl Default for ServerConfig {
             body_max_bytes: 64 * 1_024,
             request_timeout: secs(10),
             requests_max: 4_096,
+            control_requests_max: 256,
             aliases: BTreeMap::new(),
             connections_max: 8_192,
             header_timeout: secs(20),
@@ -77,6 +80,7 @@ impl ServerConfig {
         checks.number("body_max_bytes", self.body_max_bytes, 1_024..=16 * 1_024 * 1_024);
         checks.duration("request_timeout", self.request_timeout, millis(100)..=secs(300));
         checks.number("requests_max", self.requests_max, 1..=1_000_000);
+        checks.number("control_requests_max", self.control_requests_max, 1..=1_000_000);
         checks.number("connections_max", self.connections_max, 1..=1_000_000);
         checks.duration("header_timeout", self.header_timeout, millis(100)..=secs(300));
         checks.number("header_max_bytes", self.header_max_bytes, 8 * 1_024..=1_024 * 1_024);
@@ -131,6 +135,9 @@ pub struct StoreConfig {
     /// How long a text is remembered so that a repetition is known as one.
     #[serde(with = "humantime_serde")]
     pub duplicates_kept: Duration,
+    /// How long one batch may take to be written; after that the process ends with a failure.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
 }
 
 impl Default for StoreConfig {
@@ -143,6 +150,7 @@ impl Default for StoreConfig {
             backlog_max: 100_000,
             min_free_bytes: 256 * 1_024 * 1_024,
             duplicates_kept: days(3),
+            write_timeout: secs(30),
         }
     }
 }
@@ -161,6 +169,7 @@ impl StoreConfig {
         }
         checks.number("min_free_bytes", self.min_free_bytes, 0..=1 << 50);
         checks.duration("duplicates_kept", self.duplicates_kept, secs(60)..=days(30));
+        checks.duration("write_timeout", self.write_timeout, millis(100)..=secs(3_600));
     }
 }
 
@@ -236,11 +245,24 @@ pub struct EngineConfig {
     /// How often the store is searched for work that nobody was told of.
     #[serde(with = "humantime_serde")]
     pub sweep_every: Duration,
+    /// How long after a text was refused the provider's log is read for it.
+    #[serde(with = "humantime_serde")]
+    pub catch_up_after: Duration,
+    /// After so long without a sign of life from its own threads the process ends with a failure.
+    #[serde(with = "humantime_serde")]
+    pub stall_timeout: Duration,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { idle_after: secs(30), max_resident: 100_000, drain_timeout: secs(30), sweep_every: secs(1) }
+        Self {
+            idle_after: secs(30),
+            max_resident: 100_000,
+            drain_timeout: secs(30),
+            sweep_every: secs(1),
+            catch_up_after: secs(5),
+            stall_timeout: secs(60),
+        }
     }
 }
 
@@ -250,5 +272,7 @@ impl EngineConfig {
         checks.number("max_resident", self.max_resident, 1..=10_000_000);
         checks.duration("drain_timeout", self.drain_timeout, millis(100)..=secs(3_600));
         checks.duration("sweep_every", self.sweep_every, millis(10)..=secs(3_600));
+        checks.duration("catch_up_after", self.catch_up_after, millis(10)..=secs(3_600));
+        checks.duration("stall_timeout", self.stall_timeout, secs(1)..=secs(3_600));
     }
 }

@@ -16,6 +16,10 @@ use super::quiet::QuietKeys;
 use super::secret::Secret;
 use super::token::{Credential, TokenHash};
 
+/// The largest context that may be asked for, in bytes: a conversation's record has room for it, and for all else that belongs there.
+const CONTEXT_MAX: usize = 1_024 * 1_024;
+const _: () = assert!(CONTEXT_MAX + 512 * 1_024 <= raconteur_storage::SNAPSHOT_MAX);
+
 /// One tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TenantConfig {
@@ -316,7 +320,7 @@ impl TenantKeys {
             }
         }
         checks.duration("answer_within", self.answer_within, secs(1)..=days(30));
-        checks.number("max_context_bytes", self.max_context_bytes, 1_024..=64 * 1_024 * 1_024);
+        checks.number("max_context_bytes", self.max_context_bytes, 1_024..=CONTEXT_MAX);
         checks.number("outbox_max", self.outbox_max, 1..=10_000);
         checks.number("poison_attempts", self.poison_attempts, 1..=100);
         checks.number("turns_max", self.turns_max, 0..=1_000_000);

@@ -162,7 +162,7 @@ r.toml:4:18: expected a whole number, not negative, found the number -1
 r.toml:5:19: `request_timeout` is 0ms: make it at least 100ms and at most 5m
 r.toml:7:8: unknown value `postgres`: use one of sled, memory
 r.toml:8:13: expected a whole number, not negative, found another string
-r.toml:9:1: unknown key `inbox`: use one of kind, path, cache_bytes, inbox_max, backlog_max, min_free_bytes, duplicates_kept
+r.toml:9:1: unknown key `inbox`: use one of kind, path, cache_bytes, inbox_max, backlog_max, min_free_bytes, duplicates_kept, write_timeout
 r.toml:11:9: expected one of off, error, warn, info, debug, trace, or a list such as "info,raconteur=debug"
 r.toml:13:14: expected a duration in quotes such as "30s", "5m" or "12h", found the number 30
 r.toml:14:15: expected a duration in quotes such as "30s", "5m" or "12h", found another string
@@ -342,7 +342,7 @@ fn a_wrong_variable_is_named_as_the_place() {
 RACONTEUR_LISTEN: unknown section `listen`: use one of server, store, log, engine, channels, assistants, reports, tenants
 RACONTEUR_LOG: `log` is a section: write [log] and its keys below
 RACONTEUR_SERVER__LISTEN: expected an IP address and a port from 0 to 65535, such as "127.0.0.1:8080" or "[::]:8080"
-RACONTEUR_SERVER__PORT: unknown key `port`: use one of listen, body_max_bytes, request_timeout, requests_max, aliases, connections_max, header_timeout, header_max_bytes, refusals_max, trusted_proxies, outbound_allow, open_beyond_loopback, metrics_token, tls
+RACONTEUR_SERVER__PORT: unknown key `port`: use one of listen, body_max_bytes, request_timeout, requests_max, control_requests_max, aliases, connections_max, header_timeout, header_max_bytes, refusals_max, trusted_proxies, outbound_allow, open_beyond_loopback, metrics_token, tls
 RACONTEUR_STORE__: a name is missing: write RACONTEUR_SECTION__KEY
 RACONTEUR_STORE__INBOX_MAX: `inbox_max` is 0: make it at least 1 and at most 100000
 RACONTEUR_TENANTS__0: name a key: write RACONTEUR_TENANTS__0__KEY

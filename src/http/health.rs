@@ -5,6 +5,7 @@ use http::StatusCode;
 use raconteur_actors::gateway::Readiness;
 
 use super::text;
+use super::webhook::busy;
 
 /// The process runs.
 pub(super) fn live() -> std::future::Ready<Response> {
@@ -16,6 +17,6 @@ pub(super) fn ready(readiness: &Readiness) -> Response {
     if readiness.is_ready() {
         text(StatusCode::OK, "ready")
     } else {
-        text(StatusCode::SERVICE_UNAVAILABLE, "not ready: the gateway is starting or stopping")
+        busy("not ready: the gateway is starting or stopping")
     }
 }

@@ -42,6 +42,19 @@ pub struct Connections {
     pub header_max_bytes: usize,
     /// The proxies whose word on a client's address is taken.
     pub proxies: Vec<Network>,
+    /// Is told when there is no room for another connection.
+    pub crowded: Option<Crowded>,
+}
+
+/// What is done when there is no room for another connection: whoever waits for one may give up before anybody has heard him. It must
+/// not wait, and is called often.
+#[derive(Clone)]
+pub struct Crowded(pub Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Crowded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Crowded")
+    }
 }
 
 /// Serves an app until `closed` resolves and every connection has ended. Dropped, it ends them at once.
@@ -61,7 +74,7 @@ pub async fn serve(
             () = &mut closed => break,
             Some(_) = running.join_next() => {}
             _ = renewal.tick(), if line.tls.is_some() => line.renew(),
-            (permit, stream, peer) = accept(&listener, &room) => {
+            (permit, stream, peer) = accept(&listener, &room, line.rules.crowded.as_ref()) => {
                 let line = line.clone();
                 running.spawn(async move {
                     line.carry(stream, peer).await;
@@ -75,7 +88,14 @@ pub async fn serve(
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+    crowded: Option<&Crowded>,
+) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
+    if let (0, Some(Crowded(tell))) = (room.available_permits(), crowded) {
+        tell();
+    }
     let permit = Arc::clone(room).acquire_owned().await.expect("nobody closes the semaphore");
     loop {
         match listener.accept().await {
@@ -160,6 +180,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
@@ -168,8 +190,13 @@ mod tests {
     use super::*;
     use crate::tls::TlsFiles;
 
-    const RULES: Connections =
-        Connections { most: 10, header_timeout: Duration::from_secs(20), header_max_bytes: 8_192, proxies: Vec::new() };
+    const RULES: Connections = Connections {
+        most: 10,
+        header_timeout: Duration::from_secs(20),
+        header_max_bytes: 8_192,
+        proxies: Vec::new(),
+        crowded: None,
+    };
 
     /// A server that greets, until it is told to close or forgotten.
     async fn greeting(connections: Connections, tls: Option<Tls>) -> (SocketAddr, oneshot::Sender<()>) {
@@ -245,13 +272,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn at_the_limit_a_connection_waits_until_another_has_closed() {
-        let (address, _open) = greeting(Connections { most: 1, ..RULES }, None).await;
+        let told = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&told);
+        let crowded = Crowded(Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        }));
+        let rules = Connections { most: 1, crowded: Some(crowded), ..RULES };
+        let (address, _open) = greeting(rules, None).await;
+        assert_eq!(told.load(Ordering::Relaxed), 0);
         let mut first = TcpStream::connect(address).await.unwrap();
         ask(&mut first).await;
         greeted(&mut first).await;
         let mut second = TcpStream::connect(address).await.unwrap();
         ask(&mut second).await;
         assert!(tokio::time::timeout(Duration::from_secs(10), greeted(&mut second)).await.is_err(), "it came in");
+        assert!(told.load(Ordering::Relaxed) > 0);
         drop(first);
         greeted(&mut second).await;
     }

@@ -18,8 +18,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use raconteur_actors::inbox::{Inbox, Outcome, Refused};
+use raconteur_actors::inbox::{Inbox, Outcome, Refused, words};
+use raconteur_actors::port::TurnedAway;
+use raconteur_conversation::words::Arrival;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::refusals::{Allowance, Refusals};
@@ -45,29 +48,40 @@ pub(super) async fn receive(
     mut request: Request<Body>,
 ) -> Response {
     *request.uri_mut() = uri;
-    let Ok(_room) = desk.room.try_acquire() else { return busy("too many requests at once") };
-    match tokio::time::timeout(desk.limits.request_timeout, desk.take(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => busy("the request took too long"),
-    }
+    let until = Instant::now() + desk.limits.request_timeout;
+    let Ok(_room) = desk.room.try_acquire() else {
+        desk.inbox.turned_away(TurnedAway::Requests);
+        return busy("too many requests at once");
+    };
+    let caller = Caller::noted(request.extensions());
+    let arrivals = match tokio::time::timeout_at(until, desk.read(request, caller)).await {
+        Ok(Ok(arrivals)) => arrivals,
+        Ok(Err(refusal)) => return refusal,
+        // Nobody has proved anything yet.
+        Err(_elapsed) => return busy("the request took too long"),
+    };
+    let kept = tokio::time::timeout_at(until, desk.keep(arrivals, caller)).await;
+    kept.unwrap_or_else(|_elapsed| {
+        desk.inbox.turned_away(TurnedAway::TooSlow);
+        busy("the text could not be kept in time")
+    })
 }
 
 impl Desk {
-    async fn take(&self, request: Request<Body>) -> Response {
+    /// What a request brings, once it has proved where it comes from.
+    async fn read(&self, request: Request<Body>, caller: Caller) -> Result<Vec<Arrival>, Response> {
         let (parts, body) = request.into_parts();
-        let caller = Caller::noted(&parts.extensions);
-        let body = match read(body, self.limits.body_max_bytes).await {
-            Ok(body) => body,
-            Err(Unread::TooLarge(most)) => {
+        let body = read(body, self.limits.body_max_bytes).await.map_err(|unread| match unread {
+            Unread::TooLarge(most) => {
                 let words = format!("the body is larger than body_max_bytes ({most})");
-                return text(StatusCode::PAYLOAD_TOO_LARGE, &words);
+                text(StatusCode::PAYLOAD_TOO_LARGE, &words)
             }
-            Err(Unread::Broken) => return text(StatusCode::BAD_REQUEST, "the body could not be read"),
-        };
-        let arrivals = match self.webhook.parse(&Request::from_parts(parts, body)) {
-            Ok(arrivals) => arrivals,
-            Err(error) => return self.refuse(&error, caller),
-        };
+            Unread::Broken => text(StatusCode::BAD_REQUEST, "the body could not be read"),
+        })?;
+        self.webhook.parse(&Request::from_parts(parts, body)).map_err(|error| self.refuse(&error, caller))
+    }
+
+    async fn keep(&self, arrivals: Vec<Arrival>, caller: Caller) -> Response {
         for arrival in arrivals {
             match self.inbox.accept(arrival).await {
                 Ok(Outcome::Accepted(_) | Outcome::Duplicate(_) | Outcome::Noted) => {}
@@ -116,7 +130,7 @@ impl Desk {
                 self.forbid(caller, || tracing::warn!(channel = self.inbox.channel(), "{refused}"))
             }
             Refused::Conflict => text(StatusCode::UNPROCESSABLE_ENTITY, "this id was used before for another request"),
-            Refused::Full(why) => busy(why),
+            Refused::Full(limit) => busy(words(*limit)),
             Refused::NotRunning => busy("the gateway is starting or stopping"),
             Refused::Store(error) => {
                 tracing::error!(channel = self.inbox.channel(), %error, "a text could not be kept");
@@ -143,7 +157,8 @@ pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Unread> {
     }
 }
 
-fn busy(why: &str) -> Response {
+/// 503, with the time after which it is worth coming again.
+pub(super) fn busy(why: &str) -> Response {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, why);
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     response

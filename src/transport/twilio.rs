@@ -5,9 +5,11 @@
 
 mod find;
 mod form;
+mod log;
 mod media;
 mod message;
 mod receipt;
+mod received;
 mod rest;
 mod send;
 mod settings;
@@ -18,10 +20,14 @@ mod webhook;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use raconteur_actors::port::Transport;
+use raconteur_actors::port::{LogsReceived, Transport};
+use raconteur_conversation::address::Address;
 use raconteur_conversation::policy::{LoopGuard, MediaCheck};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Lookup, MediaVerdict, OutboundMessage, ProviderId, Repeat, SendError};
+use raconteur_conversation::words::{
+    LogPage, LogUnreadable, LoggedText, Lookup, Media, MediaVerdict, OutboundMessage, ProviderId, Received, Repeat,
+    SendError,
+};
 
 pub use settings::Settings;
 #[cfg(all(feature = "cli", unix))]
@@ -56,8 +62,9 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
     let address = format!("{}/channels/{name}", settings.public_url.trim_end_matches('/'));
     let guarded = || Outbound::guarded(settings.connect_timeout, &settings.outbound);
     let media = settings.media_check.then(guarded).transpose().map_err(|error| vec![error.to_string()])?;
+    let logs_received = if settings.catch_up { LogsReceived::Yes } else { LogsReceived::No };
     let (rest, status_url) = (Rest::new(http, settings), format!("{address}/status"));
-    let transport = Twilio { rest, status_url, media, loop_guard: settings.loop_guard() };
+    let transport = Twilio { rest, status_url, media, loop_guard: settings.loop_guard(), logs_received };
     let webhook = TwilioWebhook::new(address, settings);
     Ok(Channel { transport: Arc::new(transport), webhook: Some(Arc::new(webhook)), routes: None })
 }
@@ -92,6 +99,8 @@ struct Twilio {
     status_url: String,
     /// Looks at media before they are sent, where they are to be looked at.
     media: Option<Outbound>,
+    /// Whether its log is read for texts that no webhook has brought.
+    logs_received: LogsReceived,
     /// What Twilio takes for a loop (error 14107).
     loop_guard: Option<LoopGuard>,
 }
@@ -104,6 +113,18 @@ impl Transport for Twilio {
 
     async fn find(&self, message: &OutboundMessage, since: UnixMillis) -> Lookup {
         find::find(&self.rest, &message.key, since).await
+    }
+
+    fn logs_received(&self) -> LogsReceived {
+        self.logs_received
+    }
+
+    async fn received_since(&self, number: &Address, since: UnixMillis, page: Option<&LogPage>) -> Received {
+        received::received(&self.rest, number, since, page).await
+    }
+
+    async fn media_of(&self, text: &LoggedText) -> Result<Vec<Media>, LogUnreadable> {
+        received::media(&self.rest, text).await
     }
 
     fn repeat(&self) -> Repeat {

@@ -21,8 +21,8 @@ const FRAME: usize = 1 + 2 + 8;
 /// Bytes before the hashes of a conversation's record: format, version, indexed deadline, number of chunks.
 const HEAD: usize = 1 + 8 + 8 + 2;
 
-/// The longest snapshot: beyond it the hashes of its chunks would not fit into the first one.
-pub(crate) const SNAPSHOT_MAX: usize = (VALUE_MAX - HEAD) / 8 * VALUE_MAX;
+/// The longest snapshot, in bytes: beyond it the hashes of its chunks would not fit into the first one.
+pub const SNAPSHOT_MAX: usize = (VALUE_MAX - HEAD) / 8 * VALUE_MAX;
 
 /// Why bytes are not a record.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,10 @@
 //! Group commit: one place that writes. It takes a request, gathers what else is waiting, judges each against the disk and the
 //! batch so far, writes the batch and syncs once, and only then answers.
 //!
+//! What conversations want, and everything else that follows from work accepted before, goes ahead of new offers: where the writer
+//! is behind, taking more first would put it further behind. A part of each batch is left to offers, so that a STOP still comes in.
+//! An offer whose caller has gone is not looked at: nobody was promised anything, and the work would be for nobody.
+//!
 //! There is no timer: while one sync runs, the next batch gathers. A failed write ends it all, since after a failed sync nobody
 //! can say what is on disk. [`run`] is driven by a thread of its own, or by a task where there must be no threads; it neither
 //! knows nor cares. It never touches a clock.
@@ -12,6 +16,7 @@ mod expiring;
 mod inboxes;
 mod load;
 mod opening;
+mod pulse;
 mod tide;
 mod writer;
 
@@ -23,9 +28,10 @@ use raconteur_conversation::words::{Receipt, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::Engine;
-use crate::{Accepted, Claim, Expired, Expiry, ExpiryCursor, Loaded, Mark, NewWork, Step, StoreError, Version};
+use crate::{Accepted, Claim, Expired, Expiry, ExpiryCursor, Limit, Loaded, Mark, NewWork, Step, StoreError, Version};
 
 pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
+pub(crate) use pulse::Pulse;
 pub(crate) use tide::{Shore, tide};
 pub(crate) use writer::{Mark as DuplicateMark, Writer, names, read_mark as read_duplicate};
 
@@ -38,12 +44,26 @@ const BYTES_MAX: usize = 1 << 20;
 /// So that a crowd of conversations that wake up does not hold back commits: 64 loads to a batch.
 const LOAD_WEIGHT: usize = 16;
 
+/// Of a batch's requests and bytes, one part in so many is left to offers.
+const OFFERS_SHARE: usize = 16;
+
 /// Where the answer to a request goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// Something that wants to be accepted.
+pub(crate) struct Offer {
+    pub(crate) new: NewWork,
+    pub(crate) reply: Reply<Accepted>,
+}
+
+/// What waits for the committer.
+pub(crate) struct Queue {
+    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) offers: mpsc::Receiver<Offer>,
+}
+
 /// One thing to be written, or read in order with what is written.
 pub(crate) enum Request {
-    Accept(NewWork, Reply<Accepted>),
     Claim(Vec<Shard>, Reply<Vec<Claim>>),
     Release(Vec<Claim>, Reply<()>),
     Load(Load),
@@ -56,6 +76,9 @@ pub(crate) enum Request {
     ExpireLetters(Vec<(Address, UnixMillis)>, Option<Sequence>, usize, Reply<Expired<Sequence>>),
     /// Entries of the deadline index that their conversations do not know.
     DropDeadlines(Vec<(UnixMillis, ConversationKey)>),
+    /// Until when nothing is missing of what was sent to these numbers.
+    NoteHeard(Vec<(Address, UnixMillis)>),
+    Crowded(Reply<Option<Limit>>),
     Close(Reply<()>),
 }
 
@@ -85,6 +108,12 @@ struct Round {
 }
 
 impl Round {
+    /// Whether there is room for another request in this part of a batch.
+    fn has_room<E: Engine>(&self, writer: &Writer<E>, part: (usize, usize)) -> bool {
+        let (of, all) = part;
+        self.weight < REQUESTS_MAX / all * of && writer.bytes() < BYTES_MAX / all * of && self.close.is_none()
+    }
+
     fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, result: Result<T, StoreError>) {
         // Whoever asked may have gone: that changes nothing of what was written.
         self.answers.push(Box::new(move || drop(reply.send(result))));
@@ -109,12 +138,14 @@ impl Drop for Alarm {
 /// Serves requests until the last sender is gone, the store is closed, or a write fails.
 pub(crate) async fn run<E: Engine>(
     mut writer: Writer<E>,
-    mut requests: mpsc::Receiver<Request>,
+    mut queue: Queue,
     health: watch::Sender<Health>,
+    pulse: Pulse,
 ) {
     let alarm = Alarm(health);
-    while let Some(first) = requests.recv().await {
-        let mut round = gather(&mut writer, first, &mut requests);
+    while let Some(first) = queue.next().await {
+        let beat = pulse.begin();
+        let mut round = gather(&mut writer, first, &mut queue);
         if let Err(error) = write(&mut writer, &mut round) {
             tracing::error!(%error, "the store cannot be written and takes nothing more");
             // Before the round is dropped: whoever waits for an answer finds the reason here when its reply goes.
@@ -126,24 +157,57 @@ pub(crate) async fn run<E: Engine>(
             drop(reply.send(Ok(())));
             return;
         }
+        pulse.end(beat);
     }
 }
 
-fn gather<E: Engine>(writer: &mut Writer<E>, first: Request, requests: &mut mpsc::Receiver<Request>) -> Round {
+/// What a round begins with.
+enum First {
+    Request(Request),
+    Offer(Offer),
+}
+
+impl Queue {
+    /// The next thing to do; `None` when nobody can ask any more.
+    async fn next(&mut self) -> Option<First> {
+        tokio::select! {
+            biased;
+            Some(request) = self.requests.recv() => Some(First::Request(request)),
+            Some(offer) = self.offers.recv() => Some(First::Offer(offer)),
+            else => None,
+        }
+    }
+}
+
+fn gather<E: Engine>(writer: &mut Writer<E>, first: First, queue: &mut Queue) -> Round {
     let mut round = Round::default();
     writer.begin();
-    judge(writer, first, &mut round);
-    while round.weight < REQUESTS_MAX && writer.bytes() < BYTES_MAX && round.close.is_none() {
-        let Ok(next) = requests.try_recv() else { break };
+    match first {
+        First::Request(request) => judge(writer, request, &mut round),
+        First::Offer(offer) => judge_offer(writer, offer, &mut round),
+    }
+    while round.has_room(writer, (OFFERS_SHARE - 1, OFFERS_SHARE)) {
+        let Ok(next) = queue.requests.try_recv() else { break };
         judge(writer, next, &mut round);
     }
+    while round.has_room(writer, (1, 1)) {
+        let Ok(next) = queue.offers.try_recv() else { break };
+        judge_offer(writer, next, &mut round);
+    }
     round
+}
+
+fn judge_offer<E: Engine>(writer: &mut Writer<E>, Offer { new, reply }: Offer, round: &mut Round) {
+    if reply.is_closed() {
+        return;
+    }
+    round.weight += 1;
+    round.answer(reply, writer.accept(&new));
 }
 
 fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round) {
     round.weight += 1;
     match request {
-        Request::Accept(new, reply) => round.answer(reply, writer.accept(&new)),
         Request::Claim(shards, reply) => round.answer(reply, Ok(writer.claim(&shards))),
         Request::Release(claims, reply) => {
             writer.release(&claims);
@@ -172,6 +236,11 @@ fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round)
             if let Err(error) = writer.drop_deadlines(&entries) {
                 tracing::warn!(%error, "deadlines that nobody knows were not removed");
             }
+        }
+        Request::NoteHeard(heard) => writer.note_heard(heard),
+        Request::Crowded(reply) => {
+            let limit = writer.crowded();
+            round.answer(reply, Ok(limit));
         }
         Request::Close(reply) => round.close = Some(reply),
     }

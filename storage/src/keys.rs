@@ -6,6 +6,7 @@
 //! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id)
 //! e | place                         erasure               upto u64, letters u64; there until everything below is deleted
 //! h | place | sequence | chunk      transcript page       JSON
+//! l | tenant                        heard                 at u64: until then nothing is missing of what was sent to the number
 //! m | name                          meta                  format, clean, salt, sequence; importing while an import is not complete
 //! o | keyed hash of a place         remains               of an erased conversation, see `erasure.rs`
 //! s | shard u16                     claim                 epoch u64
@@ -51,6 +52,7 @@ const CONVERSATION: u8 = b'c';
 const DUPLICATE: u8 = b'd';
 const ERASURE: u8 = b'e';
 const TRANSCRIPT: u8 = b'h';
+const HEARD: u8 = b'l';
 const REMAINS: u8 = b'o';
 const SHARD: u8 = b's';
 const DEADLINE: u8 = b't';
@@ -199,6 +201,22 @@ pub(crate) fn duplicates() -> Range<Vec<u8>> {
     all(DUPLICATE)
 }
 
+/// Until when nothing is missing of what was sent to a number.
+pub(crate) fn heard(tenant: &Address) -> Vec<u8> {
+    let mut key = vec![HEARD];
+    push_address(&mut key, tenant);
+    key
+}
+
+pub(crate) fn all_heard() -> Range<Vec<u8>> {
+    all(HEARD)
+}
+
+pub(crate) fn read_heard(key: &[u8]) -> Option<Address> {
+    let (tenant, rest) = split_address(key.strip_prefix(&[HEARD])?)?;
+    rest.is_empty().then_some(tenant)
+}
+
 /// What one tenant has used on one day.
 pub(crate) fn usage(tenant: &Address, day: Day) -> Vec<u8> {
     let mut key = vec![USAGE];
@@ -335,6 +353,7 @@ mod tests {
             erasure(&two),
             RecordKey::transcript(&one, Sequence(255)).chunk(0),
             RecordKey::transcript(&one, Sequence(256)).chunk(0),
+            heard(&key("12345", "1").tenant),
             META_CLEAN.to_vec(),
             META_FORMAT.to_vec(),
             remains(&[7; 32]),
@@ -382,6 +401,7 @@ mod tests {
         assert_eq!(read_deadline(&deadline(UnixMillis(9), &place)), Some((UnixMillis(9), place.clone())));
         assert_eq!(read_shard(&shard(Shard(1023))), Some(Shard(1023)));
         assert_eq!(read_usage(&usage(&key("12345", "1").tenant, Day(9))), Some(Day(9)));
+        assert_eq!(read_heard(&heard(&key("12345", "1").tenant)), Some(key("12345", "1").tenant));
         let record = RecordKey::conversation(&place);
         assert_eq!(read_conversation(&record.chunk(0)), Some(place.clone()));
         assert_eq!(read_conversation(&record.chunk(1)), None);

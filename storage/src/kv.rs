@@ -10,7 +10,9 @@ mod tests;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
@@ -19,16 +21,20 @@ use raconteur_conversation::words::{Receipt, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::committer::{self, Health, Load, Reply, Request, Shore, Writer};
+use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Shore, Writer};
 use crate::engine::Engine;
 use crate::erasure::Veil;
+use crate::keys;
 use crate::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
-    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
+    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
-/// Requests that may wait for the committer; more make their callers wait.
+/// Requests that may wait for the committer, and as many offers; more make their callers wait.
 const QUEUE_MAX: usize = 4_096;
+
+/// How often the committer is looked at until it counts as stuck.
+const LOOKS: u32 = 4;
 
 /// The limits of a store.
 #[derive(Clone, Debug)]
@@ -39,13 +45,22 @@ pub struct Options {
     pub backlog_max: usize,
     /// With fewer bytes of disk left nothing is accepted; commits go on.
     pub min_free: u64,
+    /// How long one batch may take to be written. After that the writer counts as stuck and the store as failed. Not looked at
+    /// where the committer is a task.
+    pub write_timeout: Duration,
     /// The salt of a store that is created; `None` draws one. For simulations, where nothing may be random.
     pub salt: Option<Uuid>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { inbox_max: 100, backlog_max: 100_000, min_free: 256 << 20, salt: None }
+        Self {
+            inbox_max: 100,
+            backlog_max: 100_000,
+            min_free: 256 << 20,
+            write_timeout: Duration::from_secs(30),
+            salt: None,
+        }
     }
 }
 
@@ -53,11 +68,21 @@ impl Default for Options {
 pub struct KvStore<E> {
     engine: Arc<E>,
     opening: Opening,
-    requests: Option<mpsc::Sender<Request>>,
+    doors: Option<Doors>,
     health: watch::Receiver<Health>,
     shore: Shore,
+    pulse: Pulse,
+    write_timeout: Duration,
+    /// The committer's thread is not waited for any more.
+    stuck: AtomicBool,
     /// `None`: the committer is a task, and nothing may leave this thread.
     thread: Option<JoinHandle<()>>,
+}
+
+/// The ways to the committer.
+struct Doors {
+    requests: mpsc::Sender<Request>,
+    offers: mpsc::Sender<Offer>,
 }
 
 impl<E: Engine> KvStore<E> {
@@ -95,11 +120,16 @@ impl<E: Engine> KvStore<E> {
     fn prepare(engine: E, options: Options) -> Result<(Self, impl Future<Output = ()> + Send + 'static), StoreError> {
         let engine = Arc::new(engine);
         let (tide, shore) = committer::tide();
+        let write_timeout = options.write_timeout;
         let (writer, opening) = Writer::open(Arc::clone(&engine), options, tide)?;
-        let (requests, queue) = mpsc::channel(QUEUE_MAX);
+        let (requests, requested) = mpsc::channel(QUEUE_MAX);
+        let (offers, offered) = mpsc::channel(QUEUE_MAX);
         let (alarm, health) = watch::channel(Health::Open);
-        let store = Self { engine, opening, requests: Some(requests), health, shore, thread: None };
-        Ok((store, committer::run(writer, queue, alarm)))
+        let (pulse, stuck) = (Pulse::default(), AtomicBool::new(false));
+        let committer = committer::run(writer, Queue { requests: requested, offers: offered }, alarm, pulse.clone());
+        let doors = Some(Doors { requests, offers });
+        let store = Self { engine, opening, doors, health, shore, pulse, write_timeout, stuck, thread: None };
+        Ok((store, committer))
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
@@ -109,19 +139,63 @@ impl<E: Engine> KvStore<E> {
     }
 
     async fn queue(&self, request: Request) -> Result<(), StoreError> {
-        let sent = match &self.requests {
-            Some(requests) => requests.send(request).await.is_ok(),
+        let sent = match self.doors.as_ref().filter(|_| !self.is_stuck()) {
+            Some(doors) => doors.requests.send(request).await.is_ok(),
             None => false,
         };
         if sent { Ok(()) } else { Err(self.refusal()) }
     }
 
+    fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Acquire)
+    }
+
     /// Why the committer did not answer.
     fn refusal(&self) -> StoreError {
+        if self.is_stuck() {
+            let waited = self.write_timeout;
+            return StoreError::Unusable(format!("its writer is stuck: a batch was not written within {waited:?}"));
+        }
         match &*self.health.borrow() {
             Health::Open => StoreError::Unusable("its writer has stopped".into()),
             Health::Closed => StoreError::Unusable("it is closed".into()),
             Health::Failed(error) => error.clone(),
+        }
+    }
+
+    /// Resolves when one round of the committer has gone on for longer than `write_timeout`. A process that was stopped for a while
+    /// finds time gone that the committer did not have: so it is also looked at a few times.
+    async fn is_found_stuck(&self) {
+        if self.thread.is_none() {
+            return std::future::pending().await;
+        }
+        let (mut seen, mut since, mut looks) = (None, Instant::now(), 0);
+        loop {
+            tokio::time::sleep(self.write_timeout / LOOKS).await;
+            let round = self.pulse.under_way();
+            if round.is_none() || round != seen {
+                (seen, since, looks) = (round, Instant::now(), 0);
+                continue;
+            }
+            looks += 1;
+            if looks >= LOOKS && since.elapsed() >= self.write_timeout {
+                self.stuck.store(true, Ordering::Release);
+                return;
+            }
+        }
+    }
+
+    /// Resolves when a write has failed.
+    async fn has_failed(&self) -> StoreError {
+        let mut health = self.health.clone();
+        loop {
+            if let Health::Failed(error) = &*health.borrow_and_update() {
+                return error.clone();
+            }
+            if health.changed().await.is_err() {
+                // Closed: it will not fail any more.
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -131,7 +205,7 @@ impl<E: Engine> KvStore<E> {
         T: Send + 'static,
         F: FnOnce(&E) -> Result<T, StoreError> + Send + 'static,
     {
-        if !matches!(&*self.health.borrow(), Health::Open) {
+        if self.is_stuck() || !matches!(&*self.health.borrow(), Health::Open) {
             return Err(self.refusal());
         }
         let found = if self.thread.is_none() {
@@ -147,7 +221,11 @@ impl<E: Engine> KvStore<E> {
 
 impl<E> Drop for KvStore<E> {
     fn drop(&mut self) {
-        self.requests = None;
+        self.doors = None;
+        if self.stuck.load(Ordering::Acquire) {
+            // Its thread may hang for ever, and would have whoever drops this hang with it.
+            return;
+        }
         // The engine, and with it the lock on its files, must be free when this returns. The committer never waits for anybody.
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -164,7 +242,13 @@ impl<E: Engine> Store for KvStore<E> {
     }
 
     async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError> {
-        self.ask(|reply| Request::Accept(new, reply)).await
+        let (reply, answer) = oneshot::channel();
+        let sent = match self.doors.as_ref().filter(|_| !self.is_stuck()) {
+            Some(doors) => doors.offers.send(Offer { new, reply }).await.is_ok(),
+            None => false,
+        };
+        let answered = if sent { answer.await.ok() } else { None };
+        answered.unwrap_or_else(|| Err(self.refusal()))
     }
 
     async fn claim(&self, shards: &[Shard]) -> Result<Vec<Claim>, StoreError> {
@@ -211,6 +295,24 @@ impl<E: Engine> Store for KvStore<E> {
 
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
         self.ask(|reply| Request::ForgetDuplicates(before, limit, reply)).await
+    }
+
+    async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
+        let mark = keys::duplicate(tenant, id);
+        self.read(move |engine| Ok(engine.get(&mark)?.is_some())).await
+    }
+
+    async fn crowded(&self) -> Result<Option<Limit>, StoreError> {
+        self.ask(Request::Crowded).await
+    }
+
+    async fn heard(&self) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+        self.read(read::heard).await
+    }
+
+    async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>) {
+        // Lost with the store: then more of the log is read after the next start.
+        drop(self.queue(Request::NoteHeard(heard)).await);
     }
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
@@ -287,15 +389,10 @@ impl<E: Engine> Store for KvStore<E> {
     }
 
     async fn failed(&self) -> StoreError {
-        let mut health = self.health.clone();
-        loop {
-            if let Health::Failed(error) = &*health.borrow_and_update() {
-                return error.clone();
-            }
-            if health.changed().await.is_err() {
-                // Closed: it will not fail any more.
-                std::future::pending::<()>().await;
-            }
+        tokio::select! {
+            biased;
+            error = self.has_failed() => error,
+            () = self.is_found_stuck() => self.refusal(),
         }
     }
 }

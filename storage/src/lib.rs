@@ -16,9 +16,11 @@
 //! * [`Store::settle`] returns when the settlement is in line, not when it is on disk: losing one costs a look-up, never a text.
 //! * Sequences are drawn from one counter that never goes back, also across restarts; drawn numbers are multiples of
 //!   [`Sequence::STRIDE`].
+//! * What [`Store::note_heard`] is told is written with something else, and is never ahead of what was submitted before it.
 //! * What a step erases is out of sight with it, whole or not at all, and surely deleted once [`Store::remove_erased`] says so, however often
 //!   the process dies in between. Ids that were accepted stay known, and what remains is found by the same numbers only.
-//! * After a failed write nothing more is accepted or committed: [`Store::failed`] resolves, and the process must end.
+//! * After a failed write, or one that does not end in time, nothing more is accepted or committed: [`Store::failed`] resolves, and
+//!   the process must end.
 //!
 //! [`KvStore`] keeps all this over an ordered map of bytes, the [`engine::Engine`]; the `conformance` suite (a feature) asserts it of any store.
 
@@ -45,6 +47,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 use uuid::Uuid;
 
+pub use chunks::SNAPSHOT_MAX;
 pub use erasure::Erase;
 pub use expiry::{Expired, Expiry, ExpiryCursor};
 pub use kv::{KvStore, Options};
@@ -186,8 +189,8 @@ pub struct Loaded {
 pub struct Listed {
     /// Whose.
     pub key: ConversationKey,
-    /// Its latest snapshot.
-    pub snapshot: Vec<u8>,
+    /// Its latest snapshot; `None` where its record cannot be read, because it is damaged or a newer version wrote it.
+    pub snapshot: Option<Vec<u8>>,
 }
 
 /// Work that is not done with.
@@ -373,6 +376,29 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unusable`].
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError>;
+
+    /// Whether a tenant's id was accepted before, and is remembered.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError>;
+
+    /// Which limit of all conversations together is reached, or nearly: so that what was refused is not offered again too soon.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn crowded(&self) -> Result<Option<Limit>, StoreError>;
+
+    /// Until when nothing is missing of what was sent to a number, as it was noted last; a number of which nothing was noted is
+    /// not listed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn heard(&self) -> Result<Vec<(Address, UnixMillis)>, StoreError>;
+
+    /// Notes until when nothing is missing of what was sent to these numbers. Written with the next batch that is written for
+    /// something else: it costs no sync of its own, and may be lost.
+    async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>);
 
     /// Deletes what was erased and is only hidden yet, at most `limit` values. Returns whether there may be more.
     ///

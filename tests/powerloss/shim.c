@@ -8,6 +8,7 @@
  * SHIM_EXIT_AFTER=n    the process ends, as if killed, in place of the n-th change or sync.
  * SHIM_EXIT_WITH=file  it ends in place of the first change or sync after this file has come to be. A kill from outside could fall
  *                      between a change and its record, and the trace would not be what has happened.
+ * SHIM_HANG_WITH=file  syncs hang for as long as this file is there.
  * SHIM_FULL_AFTER=n    the disk is full after n bytes: writes that go further are cut short and then fail with ENOSPC.
  *
  * A record: op u8, three zero bytes, length of the path u32, inode or port u64, offset u64, length of the data u64; path; data.
@@ -37,6 +38,7 @@ static char root[4096];
 static size_t root_length;
 static int trace = -1;
 static const char *exit_with;
+static const char *hang_with;
 static long changes_left = -1;
 static long long bytes_left = -1;
 
@@ -48,6 +50,7 @@ static void set_up(void) {
     const char *file = getenv("SHIM_TRACE");
     if (file != NULL) trace = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     exit_with = getenv("SHIM_EXIT_WITH");
+    hang_with = getenv("SHIM_HANG_WITH");
     const char *number = getenv("SHIM_EXIT_AFTER");
     if (number != NULL) changes_left = atol(number);
     number = getenv("SHIM_FULL_AFTER");
@@ -272,11 +275,20 @@ PWRITE(pwrite64)
 TRUNCATE(ftruncate)
 TRUNCATE(ftruncate64)
 
+/* Before the lock is taken: everybody else goes on. */
+static void hang(int fd) {
+    char path[4096];
+    pthread_once(&once, set_up);
+    if (hang_with == NULL || !place(fd, path, sizeof path)) return;
+    while (access(hang_with, F_OK) == 0) usleep(10000);
+}
+
 #define SYNC(name, op)                                                                                                        \
     int name(int fd) {                                                                                                        \
         REAL(name);                                                                                                           \
         char path[4096];                                                                                                      \
         struct stat found;                                                                                                    \
+        hang(fd);                                                                                                             \
         begin();                                                                                                              \
         int ours = place(fd, path, sizeof path);                                                                              \
         if (ours) count();                                                                                                    \

@@ -12,6 +12,7 @@ const THREE: Keys = Keys {
     ask: "",
     send: "timeout = \"20s\"",
     tenant: "",
+    channel: "",
 };
 
 fn sessions(scene: &Scene, client: &str) -> RequestBuilder {

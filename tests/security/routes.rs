@@ -71,10 +71,12 @@ fn methods(handlers: &str) -> Vec<Method> {
     methods
 }
 
-/// All routes of the sources.
+/// All routes of the sources. Those of the stand-ins that `raconteur load` listens with are no routes of a gateway.
 fn routes() -> Vec<Route> {
     let mut routes = Vec::new();
-    for (file, code) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+    let all = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    for (file, code) in all.into_iter().filter(|(file, _)| file.components().all(|part| part.as_os_str() != "standin"))
+    {
         for hidden in [".route_service(", ".nest_service(", ".fallback_service(", ".route(&", ".route(format!"] {
             assert!(!code.contains(hidden), "{}: {hidden} hides a route from this test", file.display());
         }

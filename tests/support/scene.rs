@@ -45,11 +45,13 @@ pub(crate) struct Keys {
     pub(crate) send: &'static str,
     /// Of the tenant as a whole.
     pub(crate) tenant: &'static str,
+    /// Of the channel to Twilio.
+    pub(crate) channel: &'static str,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { server: "", store: "", ask: "", send: "timeout = \"20s\"", tenant: "" }
+        Self { server: "", store: "", ask: "", send: "timeout = \"20s\"", tenant: "", channel: "" }
     }
 }
 
@@ -85,8 +87,14 @@ impl Scene {
 
     /// Stops the gateway in good order and starts it again on the same store.
     pub(crate) async fn restart(self) -> Self {
-        let Self { twilio, watson, caller: _, server, directory } = self;
+        self.restart_after(|_, _| {}).await
+    }
+
+    /// As [`Scene::restart`], with something that happens in between.
+    pub(crate) async fn restart_after(self, happens: impl FnOnce(&Twilio, &Caller)) -> Self {
+        let Self { twilio, watson, caller, server, directory } = self;
         server.stop().await.expect("it stops");
+        happens(&twilio, &caller);
         let server = start(&directory).await;
         let caller = Caller::new(server.address());
         Self { twilio, watson, caller, server, directory }
@@ -188,10 +196,12 @@ async fn start(directory: &TempDir) -> Server {
 
 /// A configuration with the waits of a test. Media are not looked at: tests name hosts that no test may ask.
 pub(crate) fn configuration(store: &std::path::Path, (twilio, watson): (&str, &str), keys: Keys) -> String {
-    let Keys { server, store: more, ask, send, tenant: rules } = keys;
+    let Keys { server, store: more, ask, send, tenant: rules, channel } = keys;
     // A JSON string of these characters is a TOML string as well.
     let store = json!(store.to_str().expect("temporary directories have plain names"));
     let reconcile = if send.contains("reconcile_after") { "" } else { "reconcile_after = \"20ms\"\n" };
+    // Users here talk faster than people do.
+    let guard = if channel.contains("loop_guard") { "" } else { "loop_guard_texts = 0\n" };
     // Voice gateways are stand-ins on this machine.
     let allow = if server.contains("outbound_allow") { "" } else { "outbound_allow = [\"127.0.0.0/8\"]\n" };
     let tenant = format!(
@@ -203,7 +213,7 @@ pub(crate) fn configuration(store: &std::path::Path, (twilio, watson): (&str, &s
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n{allow}{server}\n[store]\npath = {store}\nmin_free_bytes = 0\n{more}\n\
          [channels.twilio]\nkind = \"twilio\"\naccount_sid = \"{ACCOUNT}\"\nauth_token = {{ env = \"TWILIO_AUTH_TOKEN\" }}\n\
-         public_url = \"{PUBLIC_URL}\"\nbase_url = \"{twilio}\"\nmedia_check = false\n\
+         public_url = \"{PUBLIC_URL}\"\nbase_url = \"{twilio}\"\nmedia_check = false\n{guard}{channel}\n\
          [channels.phone]\nkind = \"phone\"\n\
          [assistants.watson]\nkind = \"watson\"\nurl = \"{watson}\"\nassistant_id = \"{ASSISTANT}\"\n\
          apikey = {{ env = \"WATSON_APIKEY\" }}\n\

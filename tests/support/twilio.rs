@@ -2,7 +2,7 @@
 //! shapes. It keeps a log of every create that reached it, and can be told how to answer the next ones. It delivers nothing
 //! and posts nothing by itself: texts and receipts are signed with [`signature`], and posted by the caller in `caller.rs`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -114,6 +114,9 @@ struct Books {
     /// Who the creates are to that have arrived and are not taken yet.
     in_hand: Vec<String>,
     early_lists: usize,
+    /// The types of the media of users' texts.
+    media: BTreeMap<String, Vec<String>>,
+    media_asked: Vec<String>,
 }
 
 /// How long the next create waits before it is taken, and then before it is answered.
@@ -155,6 +158,7 @@ impl Twilio {
         let shared = Arc::new(Shared { books: Mutex::default(), arrived: Notify::new(), pace });
         let app = Router::new()
             .route("/2010-04-01/Accounts/{account}/Messages.json", get(list).post(create))
+            .route("/2010-04-01/Accounts/{account}/Messages/{sid}/Media.json", get(media))
             .with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -177,6 +181,23 @@ impl Twilio {
     /// How to answer the next page of the log that has no answer planned yet.
     pub(crate) fn answer_list(&self, answer: Answer) {
         self.shared.books().next_lists.push_back(answer);
+    }
+
+    /// A user's text, as the log has it from the moment in which Twilio got it; its webhook is the caller's business. Media are their
+    /// types.
+    pub(crate) fn receive(&self, sid: &str, (from, to): (&str, &str), body: &str, media: &[&str]) {
+        let created = millis(SystemTime::now());
+        let (from, to, body) = (from.to_owned(), to.to_owned(), body.to_owned());
+        let message = Message { sid: sid.into(), to, from, body, direction: "inbound", created, status: "received" };
+        let media = media.iter().map(|kind| (*kind).to_owned()).collect();
+        let mut books = self.shared.books();
+        books.media.insert(sid.into(), media);
+        books.log.push(message);
+    }
+
+    /// Whose media were asked for so far.
+    pub(crate) fn media_asked(&self) -> Vec<String> {
+        self.shared.books().media_asked.clone()
     }
 
     /// Puts a message into the log that did not come through a create.
@@ -351,7 +372,10 @@ fn page(shared: &Shared, account: &str, query: &str) -> Value {
         shared.books().log.iter().filter(|message| matches(message, &form)).cloned().collect();
     found.reverse();
     found.sort_by_key(|message| std::cmp::Reverse(message.created));
-    let from = (page * size).min(found.len());
+    // A page token names the last message of the page before: new messages in front change nothing of what is behind.
+    let token = first(&form, "PageToken");
+    let behind = token.and_then(|token| found.iter().position(|message| token == format!("PA{}", message.sid)));
+    let from = behind.map_or(page * size, |last| last + 1).min(found.len());
     let to = (from + size).min(found.len());
     let uri = |page: usize| {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
@@ -362,13 +386,33 @@ fn page(shared: &Shared, account: &str, query: &str) -> Value {
         }
         format!("/2010-04-01/Accounts/{account}/Messages.json?{}", pairs.finish())
     };
-    let messages: Vec<Value> = found[from..to].iter().map(|message| resource(message, 0)).collect();
+    let media = shared.books().media.clone();
+    let count = |message: &Message| media.get(&message.sid).map_or(0, Vec::len);
+    let messages: Vec<Value> = found[from..to].iter().map(|message| resource(message, count(message))).collect();
     json!({
         "messages": messages, "start": from, "end": to.saturating_sub(1), "page": page, "page_size": size,
         "uri": uri(page), "first_page_uri": uri(0),
         "next_page_uri": (to < found.len()).then(|| uri(page + 1)),
         "previous_page_uri": page.checked_sub(1).map(uri),
     })
+}
+
+/// The media of one message, as a list of their own.
+async fn media(
+    State(shared): State<Arc<Shared>>,
+    Path((account, sid)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refuse(&account, &headers) {
+        return refusal;
+    }
+    shared.books().media_asked.push(sid.clone());
+    let kinds = shared.books().media.get(&sid).cloned();
+    let Some(kinds) = kinds else { return json_answer(404, error_body(404, 20404)) };
+    let medium = |(number, kind): (usize, &String)| json!({ "account_sid": ACCOUNT, "content_type": kind, "parent_sid": sid, "sid": format!("ME{number:032x}") });
+    let list: Vec<Value> = kinds.iter().enumerate().map(medium).collect();
+    let usual = json!({ "media_list": list, "next_page_uri": null, "page": 0, "page_size": 50, "start": 0 });
+    json_answer(200, usual.to_string())
 }
 
 fn matches(message: &Message, form: &Form) -> bool {

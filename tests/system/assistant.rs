@@ -6,8 +6,14 @@ use crate::scene::{ADA, BOB, Keys, SORRY, Scene, echo, soon};
 use crate::watson::{Fault, Operation, Reply};
 
 /// Quick to give up, with one more attempt.
-const IMPATIENT: Keys =
-    Keys { server: "", store: "", ask: "retries = 1\ntimeout = \"1s\"", send: "timeout = \"20s\"", tenant: "" };
+const IMPATIENT: Keys = Keys {
+    server: "",
+    store: "",
+    ask: "retries = 1\ntimeout = \"1s\"",
+    send: "timeout = \"20s\"",
+    tenant: "",
+    channel: "",
+};
 
 #[tokio::test]
 async fn a_response_timeout_asks_once_more_then_tells_the_user_and_drops_the_late_answer() {

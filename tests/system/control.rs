@@ -10,7 +10,7 @@ use crate::twilio::{Answer, Taken, error};
 use crate::watson::{Fault, Operation};
 
 const ONLY_ON_REQUEST: Keys =
-    Keys { server: "", store: "", ask: "", send: "timeout = \"20s\"", tenant: "inbound_start = false" };
+    Keys { server: "", store: "", ask: "", send: "timeout = \"20s\"", tenant: "inbound_start = false", channel: "" };
 
 fn session_of(user: &str) -> String {
     format!("/sessions/{user}")

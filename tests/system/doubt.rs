@@ -10,7 +10,7 @@ use crate::scene::{ADA, Keys, Scene, echo, soon};
 use crate::twilio::{Answer, Taken, error};
 
 /// A send that is not answered for this long is in doubt.
-const HASTY: Keys = Keys { server: "", store: "", ask: "", send: "timeout = \"1s\"", tenant: "" };
+const HASTY: Keys = Keys { server: "", store: "", ask: "", send: "timeout = \"1s\"", tenant: "", channel: "" };
 
 fn literally(status: u16, body: &str) -> Answer {
     Answer::Literally(status, Vec::new(), body.to_owned())

@@ -13,6 +13,7 @@ const OWN_WORDS: Keys = Keys {
     ask: "",
     send: "timeout = \"20s\"",
     tenant: "[tenants.keywords]\nstop_message = \"No more.\"\nstart_message = \"Back again.\"\nhelp_message = \"Call us.\"",
+    channel: "",
 };
 
 #[tokio::test]

@@ -17,6 +17,7 @@ const SMALL: Keys = Keys {
     ask: "",
     send: "timeout = \"20s\"",
     tenant: "",
+    channel: "",
 };
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);

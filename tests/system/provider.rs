@@ -6,7 +6,7 @@ use raconteur_conversation::words::RowState;
 use raconteur_storage::TranscriptRow;
 use serde_json::Value;
 
-use crate::scene::{ADA, BOB, Scene, echo, failure};
+use crate::scene::{ADA, BOB, Keys, Scene, echo, failure};
 use crate::twilio::{Answer, Taken, error};
 
 fn literally(status: u16, body: &str) -> Answer {
@@ -71,6 +71,22 @@ async fn a_wait_that_twilio_asks_for_is_kept_and_holds_back_nobody_else() {
     let waited = creates[2].time.duration_since(creates[0].time).unwrap();
     assert!(waited >= Duration::from_millis(1_900), "{waited:?}");
     scene.echoes(ADA, "more").await;
+}
+
+/// As Twilio counts: each text within a second of the one before.
+#[tokio::test]
+async fn texts_never_follow_each_other_so_long_that_twilio_takes_them_for_a_loop() {
+    let keys = Keys { channel: "loop_guard_texts = 5\nloop_guard_within = \"1s\"", ..Keys::default() };
+    let scene = Scene::with(keys, echo).await;
+    for number in 0..7 {
+        scene.text(ADA, &number.to_string()).await;
+    }
+    let creates = scene.creates(7).await;
+    let pauses = creates.windows(2).map(|pair| pair[1].time.duration_since(pair[0].time).unwrap());
+    let breaks: Vec<usize> =
+        pauses.enumerate().filter(|(_, pause)| *pause > Duration::from_secs(1)).map(|(index, _)| index).collect();
+    assert_eq!(breaks, [2, 5], "three at a time, and then a break");
+    assert_eq!(scene.sent_to(ADA), (0..7).map(|number| format!("echo {number}")).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use super::{
     Actor, Address, Assistant, Clock, Gateway, GatewayActor, Inbox, SHARDS, Settings, Shard, Stage, StartError, Store,
     TenantSpec, Transport, retention, upkeep,
 };
+use crate::catch_up::{self, CatchUp};
 use crate::clock::SystemClock;
 use crate::lane::Lane;
 use crate::port::{Forwarder, Observer};
@@ -112,6 +113,7 @@ impl Builder {
             store: self.store,
             clock: self.clock,
             residents: Residents::new(self.settings.max_resident),
+            catch_up: CatchUp::new(self.settings.catch_up_after),
             settings: self.settings,
             directory: Directory::default(),
             forwarder: self.forwarder,
@@ -132,6 +134,8 @@ impl Builder {
         runtime.residents.shared_by(self.tenants.len());
         runtime.directory.replace(wire(self.tenants, &channels, &self.assistants)?);
         let shards: Vec<Shard> = (0..SHARDS).map(Shard).collect();
+        // Before the claims, which are written: so that what is noted here is on disk before anything is accepted.
+        catch_up::begin(&runtime).await?;
         let claims = runtime.store.claim(&shards).await?;
         let start = (Arc::clone(&runtime), claims.clone());
         let (actor, _) = GatewayActor::spawn(None, GatewayActor, start)
@@ -144,6 +148,7 @@ impl Builder {
             upkeep::spawn(&runtime, "the retention", retention::run(Arc::clone(&runtime))),
             upkeep::spawn(&runtime, "the passivation", upkeep::passivate(Arc::clone(&runtime))),
             upkeep::spawn(&runtime, "the store's watch", upkeep::watch_store(Arc::clone(&runtime))),
+            upkeep::spawn(&runtime, "the catching up", catch_up::run(Arc::clone(&runtime))),
         ];
         Ok(Gateway { runtime, actor, claims, upkeep })
     }

@@ -12,8 +12,8 @@ use raconteur_conversation::words::{OutboundId, Receipt, RowState, Sequence};
 use raconteur_storage::engine::memory::MemoryEngine;
 use raconteur_storage::engine::{Batch, Engine, Order, Visit};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
-    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
+    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 use serde_json::Value;
 
@@ -294,6 +294,22 @@ impl Store for BuggyStore {
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
         let before = if self.has(Bug::ForgottenDuplicates) { UnixMillis(u64::MAX) } else { before };
         self.inner.forget_duplicates(before, limit).await
+    }
+
+    async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
+        self.inner.is_known(tenant, id).await
+    }
+
+    async fn crowded(&self) -> Result<Option<Limit>, StoreError> {
+        self.inner.crowded().await
+    }
+
+    async fn heard(&self) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+        self.inner.heard().await
+    }
+
+    async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>) {
+        self.inner.note_heard(heard).await;
     }
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {

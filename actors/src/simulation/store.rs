@@ -9,8 +9,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
-    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
+    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 use super::reference::{SeenStep, said};
@@ -88,7 +88,9 @@ impl Store for WatchedStore {
     }
 
     async fn claim(&self, shards: &[Shard]) -> Result<Vec<Claim>, StoreError> {
-        self.inner.claim(shards).await
+        let claims = self.inner.claim(shards).await?;
+        self.world.state().claimed_by = self.process;
+        Ok(claims)
     }
 
     async fn release(&self, claims: &[Claim]) -> Result<(), StoreError> {
@@ -124,7 +126,11 @@ impl Store for WatchedStore {
             state.pending.insert((self.process, key.clone()), step_seen);
         }
         let what = shown(&step);
+        let has_lost_it = self.world.state().claimed_by != self.process;
         let committed = self.inner.commit(claim, key, step).await;
+        if has_lost_it && committed.is_ok() {
+            self.world.state().violate(|| format!("{}: a process has committed that had lost its shard", key.user));
+        }
         self.was_committed(key, &what, &committed);
         self.world.may_die(self.process, "after a commit").await;
         committed
@@ -164,6 +170,22 @@ impl Store for WatchedStore {
 
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
         self.inner.forget_duplicates(before, limit).await
+    }
+
+    async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
+        self.inner.is_known(tenant, id).await
+    }
+
+    async fn crowded(&self) -> Result<Option<Limit>, StoreError> {
+        self.inner.crowded().await
+    }
+
+    async fn heard(&self) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+        self.inner.heard().await
+    }
+
+    async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>) {
+        self.inner.note_heard(heard).await;
     }
 
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {

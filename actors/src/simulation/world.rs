@@ -56,6 +56,8 @@ pub(super) struct State {
     /// The processes that live.
     living: BTreeSet<u32>,
     processes: u32,
+    /// The process that was the last to claim shards: all of them, as each does.
+    pub(super) claimed_by: u32,
     deaths: u32,
     down: BTreeMap<Part, u64>,
     under_way: BTreeMap<(u32, String), usize>,
@@ -112,6 +114,7 @@ impl World {
             healthy: false,
             living: BTreeSet::new(),
             processes: 0,
+            claimed_by: 0,
             deaths: 0,
             down: BTreeMap::new(),
             under_way: BTreeMap::new(),

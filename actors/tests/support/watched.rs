@@ -10,8 +10,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Listed, Loaded, Mark, NewWork, Opening, Pending,
-    Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
+    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 /// What is watched, and what the store does besides.
@@ -101,6 +101,18 @@ impl Store for Watched {
     }
     async fn forget_duplicates(&self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
         self.0.forget_duplicates(before, limit).await
+    }
+    async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
+        self.0.is_known(tenant, id).await
+    }
+    async fn crowded(&self) -> Result<Option<Limit>, StoreError> {
+        self.0.crowded().await
+    }
+    async fn heard(&self) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+        self.0.heard().await
+    }
+    async fn note_heard(&self, heard: Vec<(Address, UnixMillis)>) {
+        self.0.note_heard(heard).await;
     }
     async fn remove_erased(&self, limit: usize) -> Result<bool, StoreError> {
         self.0.remove_erased(limit).await

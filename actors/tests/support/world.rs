@@ -10,14 +10,14 @@ use async_trait::async_trait;
 use raconteur_actors::gateway::{Builder, Gateway};
 use raconteur_actors::inbox::{Inbox, Outcome, Refused};
 use raconteur_actors::lane::LaneLimits;
-use raconteur_actors::port::{Assistant, Clock, Transport};
+use raconteur_actors::port::{Assistant, Clock, LogsReceived, Transport};
 use raconteur_actors::{Settings, TenantSpec};
 use raconteur_conversation::address::{Address, ConversationKey};
 use raconteur_conversation::policy::{LoopGuard, MediaCheck, Policy};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    Answer, Arrival, AskError, AssistantState, InboundMessage, Item, LoggedMessage, Lookup, MediaVerdict,
-    OutboundMessage, ProviderId, Question, Repeat, SendError, SessionEnd, Work,
+    Answer, Arrival, AskError, AssistantState, InboundMessage, Item, LogPage, LogUnreadable, LoggedMessage, LoggedText,
+    Lookup, Media, MediaVerdict, OutboundMessage, ProviderId, Question, Received, Repeat, SendError, SessionEnd, Work,
 };
 use raconteur_storage::engine::memory::MemoryEngine;
 use raconteur_storage::{KvStore, Options, Store, TranscriptTurn};
@@ -124,9 +124,71 @@ pub(crate) struct Provider {
     /// When each text was taken.
     times: Mutex<Vec<Instant>>,
     pub(crate) loop_guard: Mutex<Option<LoopGuard>>,
+    /// What users have sent, once a test says that there is such a log.
+    pub(crate) received: Mutex<Option<ReceivedLog>>,
+}
+
+/// A provider's log of what users have sent.
+#[derive(Default)]
+pub(crate) struct ReceivedLog {
+    pub(crate) texts: Vec<LoggedText>,
+    /// So many texts are on a page; zero for all.
+    pub(crate) page: usize,
+    /// How it fails, as long as it does.
+    pub(crate) fails: Option<Fails>,
+    /// Since when it was read, page by page; and when.
+    pub(crate) reads: Vec<(UnixMillis, usize, Instant)>,
+    /// The media of any text; `None` while they cannot be read.
+    pub(crate) media: Option<Vec<Media>>,
+    /// Whose media were asked for.
+    pub(crate) media_asked: Vec<String>,
+}
+
+/// How a log is not read.
+#[derive(Clone, Copy)]
+pub(crate) enum Fails {
+    Plainly,
+    AskingFor(Duration),
+    Panicking,
+    Hanging,
+    Unsupported,
+}
+
+impl Fails {
+    async fn now(self) -> Received {
+        match self {
+            Self::Plainly => unreadable(None),
+            Self::AskingFor(wait) => unreadable(Some(wait)),
+            Self::Panicking => panic!("the transport was told to panic"),
+            Self::Hanging => std::future::pending().await,
+            Self::Unsupported => Received::Unsupported,
+        }
+    }
+}
+
+fn unreadable(after: Option<Duration>) -> Received {
+    Received::Unreadable(LogUnreadable { reason: "as the test asked".into(), after })
+}
+
+impl ReceivedLog {
+    fn page(&mut self, since: UnixMillis, page: Option<&LogPage>) -> Received {
+        let from = page.map_or(0, |page| page.0.parse().unwrap());
+        self.reads.push((since, from, Instant::now()));
+        let mut newest_first: Vec<LoggedText> = self.texts.iter().rev().cloned().collect();
+        newest_first.sort_by_key(|text| std::cmp::Reverse(text.at));
+        let to = if self.page == 0 { newest_first.len() } else { (from + self.page).min(newest_first.len()) };
+        let texts = newest_first[from.min(to)..to].to_vec();
+        let reached = texts.iter().any(|text| text.at < since) || to == newest_first.len();
+        Received::Readable { texts, next: (!reached).then(|| LogPage(to.to_string())) }
+    }
 }
 
 impl Provider {
+    /// Says what is to be with the log of what users have sent; from then on there is one.
+    pub(crate) fn log<T>(&self, use_it: impl FnOnce(&mut ReceivedLog) -> T) -> T {
+        use_it(self.received.lock().unwrap().get_or_insert_default())
+    }
+
     pub(crate) fn does(&self, reception: impl Fn(&OutboundMessage) -> Takes + Send + Sync + 'static) {
         *self.reception.lock().unwrap() = Box::new(reception);
     }
@@ -190,6 +252,27 @@ impl Transport for Provider {
         Lookup::Readable(to_user.map(logged).rev().collect())
     }
 
+    fn logs_received(&self) -> LogsReceived {
+        if self.received.lock().unwrap().is_some() { LogsReceived::Yes } else { LogsReceived::No }
+    }
+
+    async fn received_since(&self, _number: &Address, since: UnixMillis, page: Option<&LogPage>) -> Received {
+        let (read, fails) = self.log(|log| (log.page(since, page), log.fails));
+        self.changed.notify_waiters();
+        match fails {
+            Some(fails) => fails.now().await,
+            None => read,
+        }
+    }
+
+    async fn media_of(&self, text: &LoggedText) -> Result<Vec<Media>, LogUnreadable> {
+        let unreadable = || LogUnreadable { reason: "as the test asked".into(), after: None };
+        self.log(|log| {
+            log.media_asked.push(text.id.clone());
+            log.media.clone().ok_or_else(unreadable)
+        })
+    }
+
     fn repeat(&self) -> Repeat {
         *self.repeat.lock().unwrap()
     }
@@ -244,6 +327,8 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) lane: LaneLimits,
     pub(crate) settings: Settings,
+    /// The limits of the store.
+    pub(crate) options: Options,
     pub(crate) wrap: Wrap,
     /// Adds parts to the gateway before it starts.
     pub(crate) parts: Parts,
@@ -271,6 +356,7 @@ impl World {
             repeat: Mutex::new(Repeat::AskLog),
             links: Mutex::default(),
             media: Mutex::default(),
+            received: Mutex::default(),
             times: Mutex::default(),
             loop_guard: Mutex::default(),
         };
@@ -281,6 +367,7 @@ impl World {
             policy,
             lane: LaneLimits::default(),
             settings: Settings::default(),
+            options: Options::default(),
             wrap: Box::new(|store| store),
             parts: Box::new(|builder| builder),
             engine: MemoryEngine::new(),
@@ -298,7 +385,7 @@ impl World {
     }
 
     pub(crate) async fn start(&mut self) {
-        let store = KvStore::open_in_task(self.engine.clone(), Options::default()).unwrap();
+        let store = KvStore::open_in_task(self.engine.clone(), self.options.clone()).unwrap();
         let provider = Arc::clone(&self.provider);
         let spec = TenantSpec {
             number: Address::parse(&self.number).unwrap(),
@@ -333,6 +420,27 @@ impl World {
         self.ids += 1;
         let id = format!("id{}", self.ids);
         text(&self.inbox(), user, body, &id).await.unwrap()
+    }
+
+    /// The user texts, and the provider writes it down; whether anybody hears of it is another matter.
+    pub(crate) fn logged(&mut self, user: &str, body: &str) -> String {
+        self.ids += 1;
+        let id = format!("id{}", self.ids);
+        let message = InboundMessage { body: body.into(), media: Vec::new() };
+        let at = self.clock.now();
+        let text = LoggedText { at, key: key(user), id: id.clone(), message, unlisted_media: 0 };
+        self.provider.log(|log| log.texts.push(text));
+        id
+    }
+
+    /// As [`World::logged`], and the provider offers it once.
+    pub(crate) async fn offered(&mut self, user: &str, body: &str) -> Result<Outcome, Refused> {
+        let id = self.logged(user, body);
+        text(&self.inbox(), user, body, &id).await
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
     }
 
     /// What was said, newest first.

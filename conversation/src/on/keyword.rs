@@ -1,11 +1,17 @@
 //! STOP, START and HELP: taken at once, ahead of what waits and during a turn. Who has stopped our texts gets none: what is queued is dropped,
 //! a running turn commits without its texts, and nothing is asked for him until he wants them again.
 
+use std::time::Duration;
+
 use crate::effect::{Consumed, Effect, Notice, OptedOutBy};
 use crate::keyword::{HAS_STOPPED, Keyword, Standing};
 use crate::policy::{KeywordHandling, Policy};
+use crate::time::UnixMillis;
 use crate::words::{OutboundRow, Precedence, Sequence, Work, WorkRecord};
 use crate::{Conversation, Step};
+
+/// A START this much older than the STOP before it was not sent after it, however long one of them was under way.
+const OUT_OF_ORDER: Duration = Duration::from_secs(60);
 
 impl Conversation {
     /// In which order a record is taken under these rules.
@@ -42,7 +48,7 @@ impl Step<'_> {
         let rules = &self.policy.keywords;
         let (changed, message) = match keyword {
             Keyword::Stop => (self.stop(OptedOutBy::User, record.sequence), &rules.stop_message),
-            Keyword::Start => (self.start(), &rules.start_message),
+            Keyword::Start => (self.start(&record), &rules.start_message),
             Keyword::Help => (Changed::Always, &rules.help_message),
         };
         let rows = match (changed, message) {
@@ -61,7 +67,7 @@ impl Step<'_> {
                 self.stop(OptedOutBy::Provider, record.sequence);
             }
             Keyword::Start => {
-                self.start();
+                self.start(&record);
             }
             Keyword::Help => {}
         }
@@ -81,11 +87,16 @@ impl Step<'_> {
         Changed::Yes
     }
 
-    fn start(&mut self) -> Changed {
-        self.conversation.durable.stopped_by = None;
-        if self.conversation.durable.stopped_at.take().is_none() {
+    /// A START that is found in the provider's log may be older than the STOP that took it back: then that holds. Where the clock has
+    /// gone back since the STOP, times tell nothing.
+    fn start(&mut self, record: &WorkRecord) -> Changed {
+        let stopped_at = self.conversation.durable.stopped_at;
+        let is_older = |stopped: UnixMillis| stopped <= self.now && stopped.since(record.accepted_at) > OUT_OF_ORDER;
+        if stopped_at.is_none_or(is_older) {
             return Changed::No;
         }
+        self.conversation.durable.stopped_at = None;
+        self.conversation.durable.stopped_by = None;
         self.emit(Effect::Report(Notice::OptedIn));
         Changed::Yes
     }
@@ -117,6 +128,7 @@ pub(crate) enum Changed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Input;
     use crate::on::script::{Script, answer, command, minutes, ordering, text};
     use crate::words::{SendError, SendText, StartSession, Within};
 
@@ -213,6 +225,32 @@ mod tests {
         script.advance(minutes(60));
         let effects = script.give(crate::Input::DeadlinePassed);
         assert_eq!(effects, ["save", "end session Timeout"]);
+    }
+
+    #[test]
+    fn a_start_that_is_older_than_the_stop_brings_nothing_back() {
+        let mut script = script();
+        script.accept(8, text("stop"));
+        let sent = |script: &Script, sequence, before| {
+            let record = script.record(sequence, text("START"));
+            Input::WorkAccepted(WorkRecord {
+                accepted_at: record.accepted_at.minus(Duration::from_secs(before)),
+                ..record
+            })
+        };
+        let older = sent(&script, 16, 61);
+        assert_eq!(script.give(older), ["consume 16 asks 0 rows []"]);
+        assert_eq!(script.accept(24, text("hm"))[0], "has stopped 24");
+        let together = sent(&script, 32, 60);
+        assert_eq!(script.give(together)[0], "opted in", "nobody knows which came first");
+    }
+
+    #[test]
+    fn a_start_counts_though_the_clock_has_gone_back_since_the_stop() {
+        let mut script = script();
+        script.accept(8, text("stop"));
+        script.now = script.now.minus(minutes(20));
+        assert_eq!(script.accept(16, text("START"))[0], "opted in");
     }
 
     #[test]

@@ -336,7 +336,7 @@ async fn many_conversations_share_one_script_and_nothing_else() {
         "fn turn(m) { memory.text = m.text; for i in 0..1000 { } reply(memory.text); }",
         &Settings::default(),
     );
-    let bot: Arc<dyn Assistant> = Arc::new(Scripted(Arc::new(bot.unwrap())));
+    let bot: Arc<dyn Assistant> = Arc::new(Scripted::new(bot.unwrap()));
     let asks = (0..50).map(|n| {
         let bot = Arc::clone(&bot);
         tokio::spawn(async move { bot.ask(&question(AskInput::Text(n.to_string()))).await.unwrap() })
@@ -344,6 +344,26 @@ async fn many_conversations_share_one_script_and_nothing_else() {
     for (n, answer) in asks.collect::<Vec<_>>().into_iter().enumerate() {
         assert_eq!(said(&answer.await.unwrap()), [n.to_string()]);
     }
+}
+
+#[tokio::test]
+async fn a_run_waits_until_there_are_few_enough_others_and_then_makes_room() {
+    let bot = Bot::compile("bot", "bot.rhai".into(), "fn turn(m) { reply(\"ok\"); }", &Settings::default());
+    let bot = Scripted::new(bot.unwrap());
+    let all = u32::try_from(runs_max()).unwrap();
+    let others = Arc::clone(&bot.runs).acquire_many_owned(all).await.unwrap();
+    let hi = question(AskInput::Text("hi".into()));
+    let mut waiting = bot.ask(&hi);
+    tokio::select! {
+        biased;
+        answered = &mut waiting => panic!("it did not wait: {answered:?}"),
+        () = std::future::ready(()) => {}
+    }
+    // Nothing was begun: the one that waits is the next to get what becomes free.
+    assert!(bot.runs.try_acquire().is_err());
+    drop(others);
+    assert_eq!(said(&waiting.await.unwrap()), ["ok"]);
+    assert_eq!(bot.runs.available_permits(), runs_max());
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Phone {
 
     pub(super) fn to_limited(source: &str, settings: &Settings) -> Self {
         let bot = Bot::compile("bot", "bot.rhai".into(), source, settings).unwrap();
-        Self { bot: Arc::new(Scripted(Arc::new(bot))), state: None }
+        Self { bot: Arc::new(Scripted::new(bot)), state: None }
     }
 
     pub(super) async fn ask(&mut self, mut question: Question) -> Result<Answer, AskError> {

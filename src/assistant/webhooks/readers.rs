@@ -26,7 +26,7 @@ pub fn processed(question: &Question, answer: &Answer) -> Bytes {
 /// # Errors
 /// When it makes no sense, saying where.
 pub fn pre(question: &Question, reply: &[u8]) -> Result<Option<Question>, String> {
-    let edits = before::edits(question, &Request::of(question), reply).map_err(words)?;
+    let edits = before::edits(question, &Request::of(question), reply).map_err(|error| words(&error))?;
     Ok(edits.apply(question))
 }
 
@@ -35,7 +35,7 @@ pub fn pre(question: &Question, reply: &[u8]) -> Result<Option<Question>, String
 /// # Errors
 /// When it makes no sense, saying where.
 pub fn pre_answer(reply: &[u8]) -> Result<Answer, String> {
-    after::response(reply).map_err(words)
+    after::response(reply).map_err(|error| words(&error))
 }
 
 /// What a post webhook's reply makes of an answer; `None` when it stays as it is.
@@ -43,9 +43,9 @@ pub fn pre_answer(reply: &[u8]) -> Result<Answer, String> {
 /// # Errors
 /// When it makes no sense, saying where.
 pub fn post(question: &Question, answer: &Answer, reply: &[u8]) -> Result<Option<Answer>, String> {
-    after::edited(answer, &Response::of(answer, &Request::of(question)), reply).map_err(words)
+    after::edited(answer, &Response::of(answer, &Request::of(question)), reply).map_err(|error| words(&error))
 }
 
-fn words(error: HookError) -> String {
+fn words(error: &HookError) -> String {
     error.to_string()
 }

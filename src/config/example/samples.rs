@@ -60,3 +60,40 @@ pub(super) const CONTROL: &str = "
 # sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
 # scopes = [\"read\"]
 ";
+
+pub(super) const REPORTS: &str = "\
+# Where transcripts and usage are reported, once a tenant names it with `report`. docs/reporting.md has the schema.
+# [reports.audit]
+# kind = \"json\"
+# url = \"https://reports.example.com/raconteur\"
+# A token, or a name and its password.
+# token = { env = \"REPORT_TOKEN\" }
+# username = \"raconteur\"
+# password = { env = \"REPORT_PASSWORD\" }
+# How often what has happened is posted, and how many events one POST has at most.
+# interval = \"10s\"
+# batch_max = 500
+# Whether single texts and what becomes of them are reported, and whether totals are.
+# transcripts = true
+# usage = true
+# How much of what was said is repeated: \"full\", \"masked\" (no number of five digits or more) or \"none\".
+# texts = \"full\"
+# What the batches say they come from.
+# source = \"east\"
+# What could not be posted yet waits here, by default beside the store; above its size the oldest events are dropped and counted.
+# spool = \"./data.reports/audit\"
+# spool_max_bytes = 104857600
+# How long one POST and its connection may take.
+# timeout = \"10s\"
+# connect_timeout = \"5s\"
+
+# The same to an HTTP Event Collector of Splunk's. All keys above but username and password hold here too.
+# [reports.splunk]
+# kind = \"splunk_hec\"
+# url = \"https://splunk.example.com:8088/services/collector/event\"
+# token = { env = \"SPLUNK_HEC_TOKEN\" }
+# Left out, the token's own index; for the host, what Splunk sees by itself; for the source, raconteur.
+# index = \"sms\"
+# host = \"gateway-1\"
+# source = \"raconteur\"
+";

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use raconteur_actors::inbox::Refused;
+use raconteur_actors::inbox::{Refused, words};
 use serde_json::json;
 
 use crate::config::token::Scope;
@@ -102,7 +102,7 @@ impl From<Refused> for Problem {
                 "id_reused",
                 "this Idempotency-Key was used before for another request: use a new one",
             ),
-            Refused::Full(why) => Self::busy(why),
+            Refused::Full(limit) => Self::busy(words(limit)),
             Refused::NotRunning => Self::busy("the gateway is starting or stopping"),
             Refused::Store(error) => {
                 tracing::error!(%error, "a request could not be kept");

@@ -63,7 +63,7 @@ pub(super) async fn sessions(state: State<Arc<Desk>>, params: Params, request: R
         let page = desk.control.sessions(&admitted.tenant, after, limit).await?;
         let sessions: Vec<SessionShown> = page.sessions.into_iter().map(SessionShown::from).collect();
         let next = page.next.map(|user| user.to_string());
-        json(StatusCode::OK, &json!({"sessions": sessions, "next": next}))
+        json(StatusCode::OK, &json!({"sessions": sessions, "next": next, "unreadable": page.unreadable}))
     })
     .await
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing};
@@ -70,7 +71,11 @@ async fn connect(exchange: Exchange, key: ConversationKey, from: Since) -> Respo
 }
 
 fn refuse(status: StatusCode, problem: &str) -> Response {
-    (status, Json(serde_json::json!({ "error": problem }))).into_response()
+    let mut response = (status, Json(serde_json::json!({ "error": problem }))).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    response
 }
 
 fn on_the_wire(event: &PhoneEvent) -> Event {

@@ -20,6 +20,7 @@ pub(super) struct Rest {
     base_url: String,
     /// `/2010-04-01/Accounts/{sid}/Messages.json`.
     path: String,
+    account: String,
     authorization: HeaderValue,
 }
 
@@ -54,8 +55,19 @@ impl Rest {
             http,
             base_url: settings.base_url.trim_end_matches('/').to_owned(),
             path: format!("/2010-04-01/Accounts/{}/Messages.json", settings.account_sid),
+            account: settings.account_sid.clone(),
             authorization,
         }
+    }
+
+    /// The account whose API it is.
+    pub(super) fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The whole address of a path.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
     }
 
     /// Where messages are created and listed, below the base URL.

@@ -47,6 +47,9 @@ pub struct Settings {
     /// Whether media are looked at before they are sent, so that what Twilio would refuse goes as a link.
     #[serde(default = "default_media_check")]
     pub media_check: bool,
+    /// Whether Twilio's log is read, after a start and after a refusal, for texts that no webhook has brought.
+    #[serde(default = "default_catch_up")]
+    pub catch_up: bool,
     /// After so many texts to one user, each within `loop_guard_within` of the one before, Twilio fails further ones (error 14107);
     /// 0 where it does not look.
     #[serde(default = "default_loop_guard_texts")]
@@ -64,6 +67,10 @@ fn default_base_url() -> String {
 }
 
 fn default_media_check() -> bool {
+    true
+}
+
+fn default_catch_up() -> bool {
     true
 }
 
@@ -90,6 +97,7 @@ impl Settings {
             base_url: default_base_url(),
             connect_timeout: client::default_connect_timeout(),
             media_check: default_media_check(),
+            catch_up: default_catch_up(),
             loop_guard_texts: default_loop_guard_texts(),
             loop_guard_within: default_loop_guard_within(),
             outbound: Exceptions::default(),
@@ -201,6 +209,7 @@ pub(super) mod tests {
             base_url: default_base_url(),
             connect_timeout: client::default_connect_timeout(),
             media_check: default_media_check(),
+            catch_up: default_catch_up(),
             loop_guard_texts: default_loop_guard_texts(),
             loop_guard_within: default_loop_guard_within(),
             outbound: Exceptions::default(),
@@ -233,6 +242,7 @@ pub(super) mod tests {
             base_url: "ftp://api.twilio.com".into(),
             connect_timeout: Duration::ZERO,
             media_check: false,
+            catch_up: false,
             loop_guard_texts: 2,
             loop_guard_within: Duration::ZERO,
             outbound: Exceptions::default(),
@@ -307,6 +317,8 @@ pub(super) mod tests {
         assert_eq!(slower.connect_timeout, Duration::from_millis(250));
         let unchecked: Settings = toml::from_str(&format!("{text}media_check = false\n")).unwrap();
         assert!(read.media_check && !unchecked.media_check);
+        let lax: Settings = toml::from_str(&format!("{text}catch_up = false\n")).unwrap();
+        assert!(read.catch_up && !lax.catch_up);
         assert_eq!(read.loop_guard(), Some(LoopGuard { texts: 15, within: Duration::from_secs(30) }));
         let unguarded: Settings = toml::from_str(&format!("{text}loop_guard_texts = 0\n")).unwrap();
         assert_eq!(unguarded.loop_guard(), None);

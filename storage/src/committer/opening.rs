@@ -113,6 +113,7 @@ impl<E: Engine> Writer<E> {
             reserved: opening.first_sequence,
             short: None,
             forgotten: None,
+            heard: Batch::new(),
         };
         Ok((writer, opening))
     }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use raconteur_conversation::address::{ConversationKey, Shard};
+use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Sequence, Work};
 
@@ -46,6 +46,8 @@ pub(crate) struct Writer<E> {
     pub(super) short: Option<bool>,
     /// Where forgetting goes on.
     pub(super) forgotten: Option<Vec<u8>>,
+    /// What is written with the next batch, and makes none of its own.
+    pub(super) heard: Batch,
     /// What it knows of erasures.
     pub(super) erasing: Erasing,
 }
@@ -67,6 +69,7 @@ impl<E: Engine> Writer<E> {
             return Ok(());
         }
         self.bytes = 0;
+        self.batch.append(&mut self.heard);
         self.tide.rise();
         self.engine.apply(std::mem::take(&mut self.batch))?;
         self.engine.sync()?;
@@ -139,9 +142,25 @@ impl<E: Engine> Writer<E> {
         if self.inboxes.total() >= self.options.backlog_max {
             return Some(Limit::Backlog);
         }
+        self.is_short().then_some(Limit::Disk)
+    }
+
+    fn is_short(&mut self) -> bool {
         let (engine, min_free) = (&self.engine, self.options.min_free);
-        let short = *self.short.get_or_insert_with(|| engine.free_bytes().is_some_and(|free| free < min_free));
-        short.then_some(Limit::Disk)
+        *self.short.get_or_insert_with(|| engine.free_bytes().is_some_and(|free| free < min_free))
+    }
+
+    pub(super) fn note_heard(&mut self, heard: Vec<(Address, UnixMillis)>) {
+        let pair = |(tenant, at): (Address, UnixMillis)| (keys::heard(&tenant), Some(at.0.to_be_bytes().to_vec()));
+        self.heard.extend(heard.into_iter().map(pair));
+    }
+
+    /// The limit that new offers would come upon, or that is so near that many would.
+    pub(super) fn crowded(&mut self) -> Option<Limit> {
+        if self.inboxes.total() >= self.options.backlog_max - self.options.backlog_max / 10 {
+            return Some(Limit::Backlog);
+        }
+        self.is_short().then_some(Limit::Disk)
     }
 
     pub(super) fn claim(&mut self, shards: &[Shard]) -> Vec<Claim> {

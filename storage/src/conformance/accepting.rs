@@ -15,6 +15,8 @@ pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
     a_full_backlog_refuses_until_something_is_answered(&fresh()).await;
     limits_hold_after_opening_again(&fresh()).await;
     duplicates_are_forgotten_when_they_are_old(&fresh()).await;
+    an_id_is_known_once_it_was_accepted(&fresh()).await;
+    a_backlog_is_crowded_before_it_is_full(&fresh()).await;
 }
 
 /// What is loaded is what was accepted, long texts included.
@@ -168,4 +170,31 @@ pub async fn duplicates_are_forgotten_when_they_are_old(site: &dyn Site) {
         let again = ok(store.accept(text(&key(n), &n.to_string())).await);
         assert_eq!(matches!(again, Accepted::Fresh(_)), forgotten, "{n}");
     }
+}
+
+/// For its own tenant, and until it is forgotten.
+pub async fn an_id_is_known_once_it_was_accepted(site: &dyn Site) {
+    let (store, tenant) = (open(site).await, key(1).tenant);
+    assert!(!ok(store.is_known(&tenant, "SM1").await));
+    accept(&*store, &key(1), "SM1").await;
+    assert!(ok(store.is_known(&tenant, "SM1").await));
+    assert!(!ok(store.is_known(&key(77).user, "SM1").await));
+    ok(store.forget_duplicates(UnixMillis(2_000), 10).await);
+    assert!(!ok(store.is_known(&tenant, "SM1").await));
+}
+
+/// From nine tenths on, and no more once something is answered.
+pub async fn a_backlog_is_crowded_before_it_is_full(site: &dyn Site) {
+    let store = site.open(Options { backlog_max: 10, ..Options::default() }).await;
+    let mut first = None;
+    for n in 0..9 {
+        assert_eq!(ok(store.crowded().await), None);
+        let sequence = accept(&*store, &key(n), &n.to_string()).await;
+        first.get_or_insert(sequence);
+    }
+    assert_eq!(ok(store.crowded().await), Some(Limit::Backlog));
+    let claim = claim(&*store, &key(0)).await;
+    let answer = answered(first.expect("there is a first"), &[]);
+    ok(store.commit(claim, &key(0), Step { answered: vec![answer], ..step(Version(0), "a") }).await);
+    assert_eq!(ok(store.crowded().await), None);
 }

@@ -9,6 +9,7 @@ pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
     the_salt_stays(&fresh()).await;
     a_closed_store_takes_nothing_more(&fresh()).await;
     closing_writes_everything_before_it(&fresh()).await;
+    what_was_heard_is_known_after_opening_again(&fresh()).await;
 }
 
 /// There was nobody before.
@@ -64,4 +65,21 @@ pub async fn closing_writes_everything_before_it(site: &dyn Site) {
     let store = open(site).await;
     assert!(ok(store.work(UnixMillis(u64::MAX), None, 10).await).keys.is_empty());
     assert_eq!(ok(store.transcript(&key, None, 1).await)[0].rows[0].row.state, sent("SM1"));
+}
+
+/// The latest of each number, once something was written behind it; of other numbers nothing.
+pub async fn what_was_heard_is_known_after_opening_again(site: &dyn Site) {
+    let (one, two) = (key(1).tenant, key(77).user);
+    {
+        let store = open(site).await;
+        assert!(ok(store.heard().await).is_empty());
+        store.note_heard(vec![(one.clone(), UnixMillis(100)), (two.clone(), UnixMillis(150))]).await;
+        store.note_heard(vec![(one.clone(), UnixMillis(200))]).await;
+        accept(&*store, &key(1), "1").await;
+    }
+    let mut expected = vec![(one, UnixMillis(200)), (two, UnixMillis(150))];
+    expected.sort();
+    let mut heard = ok(open(site).await.heard().await);
+    heard.sort();
+    assert_eq!(heard, expected);
 }

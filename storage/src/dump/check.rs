@@ -64,6 +64,7 @@ impl Findings {
             Line::Conversation(_)
             | Line::Duplicate(_)
             | Line::Page(_)
+            | Line::Heard { .. }
             | Line::Claim { .. }
             | Line::Deadline { .. }
             | Line::Usage(_)

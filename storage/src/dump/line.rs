@@ -45,6 +45,7 @@ pub(super) enum Line {
     Conversation(Conversation),
     Duplicate(Duplicate),
     Page(Page),
+    Heard { tenant: Address, at: UnixMillis },
     Claim { shard: Shard, epoch: u64 },
     Deadline { at: UnixMillis, tenant: Address, user: Address },
     Usage(UsageOfDay),
@@ -172,6 +173,8 @@ pub enum Kind {
     Duplicate,
     /// A page of a transcript.
     Page,
+    /// Until when nothing is missing of what was sent to a number.
+    Heard,
     /// The fence of a shard.
     Claim,
     /// An entry of the deadline index.
@@ -196,6 +199,7 @@ impl Kind {
             Some(Name::Conversation(..)) => Self::Conversation,
             Some(Name::Duplicate(..)) => Self::Duplicate,
             Some(Name::Page(..)) => Self::Page,
+            Some(Name::Heard(_)) => Self::Heard,
             Some(Name::Claim(_)) => Self::Claim,
             Some(Name::Deadline(..)) => Self::Deadline,
             Some(Name::Usage(..)) => Self::Usage,
@@ -234,6 +238,7 @@ impl Line {
                 typed::<TranscriptTurn>(&turn, "turn")?;
                 chunked(&RecordKey::transcript(&key(tenant, user), sequence), record::write_json(&turn))
             }
+            Self::Heard { tenant, at } => Ok(vec![(keys::heard(&tenant), at.0.to_be_bytes().to_vec())]),
             Self::Claim { shard, epoch } => Ok(vec![(keys::shard(shard), epoch.to_be_bytes().to_vec())]),
             Self::Deadline { at, tenant, user } => Ok(vec![(keys::deadline(at, &key(tenant, user)), Vec::new())]),
             Self::Usage(line) => Ok(vec![(keys::usage(&line.tenant, line.day), line.counters.write())]),
@@ -272,6 +277,7 @@ impl Line {
             | Self::DeadLetter(Letter { sequence, .. })
             | Self::Erasure { letters: sequence, .. } => Some(*sequence),
             Self::Conversation(_)
+            | Self::Heard { .. }
             | Self::Claim { .. }
             | Self::Deadline { .. }
             | Self::Usage(_)
@@ -299,6 +305,10 @@ fn read(raw: &Raw) -> Result<Line, Damage> {
             let (tenant, user) = split(place)?;
             let turn = payload::<TranscriptTurn>(&whole(raw)?, 0)?;
             Ok(Line::Page(Page { tenant, user, sequence: *sequence, turn }))
+        }
+        Name::Heard(tenant) => {
+            let at = value.try_into().map_err(|_| Damage::garbage("its value has another length"))?;
+            Ok(Line::Heard { tenant: tenant.clone(), at: UnixMillis(u64::from_be_bytes(at)) })
         }
         Name::Claim(shard) => {
             let epoch = value.try_into().map_err(|_| Damage::garbage("its value has another length"))?;

@@ -68,6 +68,7 @@ fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
 async fn furnished() -> MemoryEngine {
     let engine = MemoryEngine::new();
     let store = KvStore::open_in_task(engine.clone(), Options::default()).unwrap();
+    store.note_heard(vec![(key(1).tenant, UnixMillis(700))]).await;
     let claims = store.claim(&[1, 2, 3].map(|user| key(user).shard())).await.unwrap();
     let claim = |user| *claims.iter().find(|claim| claim.shard == key(user).shard()).unwrap();
     let first = accept(&store, (1, "a"), message("hello")).await;

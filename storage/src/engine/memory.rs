@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Batch, Engine, Order, Visit};
 use crate::StoreError;
@@ -14,7 +14,31 @@ use crate::StoreError;
 #[derive(Clone, Default)]
 pub struct MemoryEngine {
     disk: Arc<Mutex<Disk>>,
+    /// Syncs hang while it is shut.
+    gate: Arc<Gate>,
     life: u64,
+}
+
+#[derive(Default)]
+struct Gate {
+    shut: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn shut(&self) {
+        *self.shut.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn open(&self) {
+        *self.shut.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.opened.wait_while(shut, |shut| *shut).unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 #[derive(Default)]
@@ -87,7 +111,7 @@ impl MemoryEngine {
         disk.life += 1;
         disk.applies.failing = None;
         disk.syncs.failing = None;
-        Self { disk: Arc::clone(&self.disk), life: disk.life }
+        Self { disk: Arc::clone(&self.disk), gate: Arc::default(), life: disk.life }
     }
 
     /// Lets the `nth` apply from now fail, once; 1 is the next.
@@ -100,6 +124,16 @@ impl MemoryEngine {
     pub fn fail_sync(&self, nth: u64) {
         let mut disk = self.disk();
         disk.syncs.failing = Some(disk.syncs.made + nth);
+    }
+
+    /// Lets every sync from now hang, as with a disk that does not answer, until [`MemoryEngine::let_go`].
+    pub fn hang(&self) {
+        self.gate.shut();
+    }
+
+    /// The disk answers again.
+    pub fn let_go(&self) {
+        self.gate.open();
     }
 
     /// How many batches were applied, failed ones included.
@@ -178,6 +212,7 @@ impl Engine for MemoryEngine {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
+        self.gate.pass();
         let mut disk = self.living()?;
         disk.syncs.count("a sync")?;
         for batch in std::mem::take(&mut disk.unsynced) {

@@ -5,8 +5,8 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 
 use super::{
-    CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, ERASURE, Place, REMAINS, SHARD, TRANSCRIPT, USAGE, WORK,
-    read_deadline, read_erasure, read_numbers, read_remains, read_shard, split_address,
+    CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, ERASURE, HEARD, Place, REMAINS, SHARD, TRANSCRIPT, USAGE, WORK,
+    read_deadline, read_erasure, read_heard, read_numbers, read_remains, read_shard, split_address,
 };
 use crate::usage::Day;
 
@@ -17,6 +17,7 @@ pub(crate) enum Name {
     /// The id, or the beginning and the hash of a long one.
     Duplicate(Address, Vec<u8>),
     Page(Place, Sequence, u16),
+    Heard(Address),
     Claim(Shard),
     Deadline(UnixMillis, Place),
     Erasure(Place),
@@ -37,6 +38,7 @@ impl Name {
             }
             DUPLICATE => split_address(tail).map(|(tenant, id)| Self::Duplicate(tenant, id.to_vec())),
             TRANSCRIPT => placed(tail).map(|(place, sequence, chunk)| Self::Page(place, sequence, chunk)),
+            HEARD => read_heard(key).map(Self::Heard),
             SHARD => read_shard(key).map(Self::Claim),
             DEADLINE => {
                 let (at, place) = read_deadline(key)?;
@@ -62,6 +64,7 @@ impl Name {
             | Self::Work(_, _, chunk)
             | Self::DeadLetter(_, chunk) => Some(*chunk),
             Self::Duplicate(..)
+            | Self::Heard(_)
             | Self::Claim(_)
             | Self::Deadline(..)
             | Self::Erasure(_)
@@ -87,7 +90,7 @@ fn known(place: Place) -> Option<Place> {
 mod tests {
     use raconteur_conversation::address::ConversationKey;
 
-    use super::super::{META_SALT, RecordKey, deadline, duplicate, erasure, remains, shard, usage};
+    use super::super::{META_SALT, RecordKey, deadline, duplicate, erasure, heard, remains, shard, usage};
     use super::*;
 
     #[test]
@@ -98,6 +101,7 @@ mod tests {
             (RecordKey::conversation(&place).chunk(2), Name::Conversation(place.clone(), 2)),
             (duplicate(&tenant, "SM1"), Name::Duplicate(tenant.clone(), b"SM1".to_vec())),
             (RecordKey::transcript(&place, Sequence(8)).chunk(1), Name::Page(place.clone(), Sequence(8), 1)),
+            (heard(&tenant), Name::Heard(tenant.clone())),
             (shard(Shard(7)), Name::Claim(Shard(7))),
             (deadline(UnixMillis(9), &place), Name::Deadline(UnixMillis(9), place.clone())),
             (erasure(&place), Name::Erasure(place.clone())),

@@ -123,7 +123,7 @@ pub(super) fn transcript<E: Engine>(
     }
     let mut turns = Vec::new();
     for sequence in sequences(engine, &range, Order::Descending, limit)? {
-        turns.extend(page(engine, &place, sequence)?);
+        turns.extend(unless_newer(page(engine, &place, sequence))?);
     }
     Ok(turns)
 }
@@ -217,16 +217,12 @@ pub(super) fn conversations<E: Engine>(
     let mut after = after.as_ref().map(Place::of);
     let mut listed = Vec::new();
     for shard in (first.0..SHARDS).map(Shard) {
-        // One that cannot be read is not listed: then the shard is read on.
-        while listed.len() < limit {
-            let wanted = limit - listed.len();
-            let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), wanted)?;
+        if listed.len() < limit {
+            let found = places(engine, &keys::conversations(shard, tenant, after.as_ref()), limit - listed.len())?;
             for key in found.iter().filter_map(Place::key) {
-                listed.extend(snapshot(engine, &key)?.map(|snapshot| Listed { key, snapshot }));
-            }
-            after = found.last().cloned();
-            if found.len() < wanted {
-                break;
+                // A record that a newer version wrote is one conversation's affair: it must not hide the others.
+                let snapshot = unless_newer(snapshot(engine, &key))?;
+                listed.push(Listed { key, snapshot });
             }
         }
         after = None;
@@ -242,6 +238,17 @@ fn places<E: Engine>(engine: &E, range: &std::ops::Range<Vec<u8>>, most: usize) 
         if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(found)
+}
+
+/// Until when nothing is missing of what was sent to each number. One that cannot be read counts as not noted.
+pub(super) fn heard<E: Engine>(engine: &E) -> Result<Vec<(Address, UnixMillis)>, StoreError> {
+    let mut heard = Vec::new();
+    engine.scan(&keys::all_heard(), Order::Ascending, &mut |key, value| {
+        let at = value.try_into().map(|bytes| UnixMillis(u64::from_be_bytes(bytes))).ok();
+        heard.extend(keys::read_heard(key).zip(at));
+        ControlFlow::Continue(())
+    })?;
+    Ok(heard)
 }
 
 pub(super) fn usage<E: Engine>(
@@ -268,7 +275,7 @@ pub(super) fn dead_letters<E: Engine>(
         let wanted = limit - letters.len();
         let found = sequences(engine, &keys::dead_letters(after), Order::Ascending, wanted)?;
         for sequence in &found {
-            let letter = json::<_, DeadLetter>(engine, &RecordKey::dead_letter(*sequence))?;
+            let letter = unless_newer(json::<_, DeadLetter>(engine, &RecordKey::dead_letter(*sequence)))?;
             if let Some(letter) = letter
                 && !is_erased(engine, &letter)?
             {
@@ -308,6 +315,15 @@ fn sequences<E: Engine>(
 
 fn json<E: Engine, T: DeserializeOwned>(engine: &E, record: &RecordKey) -> Result<Option<T>, StoreError> {
     fetched(engine, record, |whole| record::read_json(whole, 0))
+}
+
+/// What a list has of a record: nothing where a newer version wrote it, so that one of them does not hide all others.
+fn unless_newer<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    if let Err(StoreError::Newer { found, .. }) = read {
+        tracing::warn!(found, "a record that a newer version wrote is not listed");
+        return Ok(None);
+    }
+    read
 }
 
 /// Reads a record, more than once when it makes no sense: it may have been rewritten meanwhile.

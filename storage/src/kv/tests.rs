@@ -4,6 +4,7 @@ mod crashes;
 mod damage;
 mod erasing;
 mod grouping;
+mod overload;
 mod showing;
 
 use async_trait::async_trait;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::assistant::Assistant;
 use super::dice::Dice;
 use super::gateway::{CONTROL, TENANT};
 use super::provider::{Provider, Took};
@@ -48,6 +49,7 @@ pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) gateway: String,
     pub(crate) provider: Provider,
+    pub(crate) assistant: Assistant,
     pub(crate) counters: Counters,
 }
 

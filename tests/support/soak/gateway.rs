@@ -23,22 +23,6 @@ pub(crate) const CONTROL: &str = "c0ntrol";
 /// A start or a stop that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Echoes, sometimes after a while, sometimes at length.
-const BOT: &str = r#"
-fn turn(message) {
-    memory.count = (memory.count ?? 0) + 1;
-    let answer = "re " + message.text;
-    if message.text.ends_with("slow") {
-        answer_after("250ms");
-    } else if message.text.ends_with("long") {
-        for n in 0..120 {
-            answer += " and so on and on";
-        }
-    }
-    reply(answer);
-}
-"#;
-
 /// What a run's gateway is set to.
 #[derive(Clone, Copy)]
 pub(crate) struct Setup<'a> {
@@ -98,12 +82,11 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
-    /// Starts it and waits until it takes texts. `provider` is where the stand-in for Twilio is.
-    pub(crate) async fn start(provider: &str, setup: &Setup<'_>) -> Self {
+    /// Starts it between these stand-ins, for Twilio and for an assistant, and waits until it takes texts.
+    pub(crate) async fn start(neighbours: [&str; 2], setup: &Setup<'_>) -> Self {
         let directory = tempfile::tempdir().expect("there is room for a directory");
         let path = |name: &str| directory.path().join(name);
-        fs::write(path("bot.rhai"), BOT).expect("a file can be written");
-        fs::write(path("raconteur.toml"), configuration(directory.path(), provider, setup))
+        fs::write(path("raconteur.toml"), configuration(directory.path(), neighbours, setup))
             .expect("a file can be written");
         let log = File::create(path("stderr")).expect("a log can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_raconteur"));
@@ -202,10 +185,9 @@ fn size(directory: &Path) -> (u64, u64) {
     (bytes, files)
 }
 
-fn configuration(directory: &Path, provider: &str, setup: &Setup<'_>) -> String {
+fn configuration(directory: &Path, [provider, assistant]: [&str; 2], setup: &Setup<'_>) -> String {
     let Setup { max_resident, session_timeout, keys } = setup;
-    let (store, bot) = (directory.join("data"), directory.join("bot.rhai"));
-    let (token, control) = (directory.join("token"), directory.join("control"));
+    let [store, token, control] = ["data", "token", "control"].map(|name| directory.join(name));
     fs::write(&token, TOKEN).expect("a file can be written");
     fs::write(&control, CONTROL).expect("a file can be written");
     format!(
@@ -224,8 +206,8 @@ fn configuration(directory: &Path, provider: &str, setup: &Setup<'_>) -> String 
         media_check = false
 
         [assistants.bot]
-        kind = "script"
-        file = {bot:?}
+        kind = "soe"
+        url = "{assistant}"
 
         [[tenants]]
         number = "{TENANT}"

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::assistant::Assistant;
 use super::audit;
 use super::crowd::{Crowd, World, receipts};
 use super::dice::Dice;
@@ -60,10 +61,11 @@ impl Run {
     /// Starts everything; `every` so often it is looked at.
     pub(crate) async fn start(setup: &Setup<'_>, users: usize, every: Duration) -> Self {
         let (provider, taken) = Provider::start(TENANT).await;
-        let gateway = Arc::new(Gateway::start(&provider.base_url, setup).await);
+        let assistant = Assistant::start().await;
+        let gateway = Arc::new(Gateway::start([&provider.base_url, &assistant.url], setup).await);
         let client = raconteur::client::client(Duration::from_secs(5)).expect("a client can be made");
         let address = format!("http://{}", gateway.address);
-        let world = Arc::new(World { client, gateway: address, provider, counters: Default::default() });
+        let world = Arc::new(World { client, gateway: address, provider, assistant, counters: Default::default() });
         let receipts = tokio::spawn(receipts(Arc::clone(&world), taken, Dice::new(7, 2)));
         let crowd = Crowd::new(Arc::clone(&world), users, Dice::new(7, 1));
         let (began, samples) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
@@ -110,10 +112,11 @@ impl Run {
         if came.is_err() {
             problems.push(format!("something never came to its end: {last:?}"));
         }
-        let World { provider, counters, client, .. } = Arc::into_inner(world).expect("all who used it have ended");
+        let World { provider, assistant, counters, client, .. } =
+            Arc::into_inner(world).expect("all who used it have ended");
         let lists = provider.books().lists;
         // Whoever is connected hangs up; then only what is the process's own is left.
-        drop((provider, client));
+        drop((provider, assistant, client));
         let gateway = Arc::into_inner(gateway).expect("nobody looks any more");
         let last = Sample { held: at_rest(&gateway).await, at: began.elapsed(), ..last };
         let mut samples = std::mem::take(&mut *samples.lock().unwrap_or_else(PoisonError::into_inner));

@@ -230,7 +230,7 @@ async fn a_counter_that_cannot_be_read_leaves_nothing_of_a_request_behind() {
 }
 
 #[tokio::test]
-async fn a_damaged_conversation_hides_none_of_its_neighbours_from_a_list() {
+async fn a_conversation_that_cannot_be_read_hides_none_of_its_neighbours_from_a_list() {
     let engine = MemoryEngine::new();
     let store = in_task(&engine);
     let shard = key(1).shard();
@@ -240,9 +240,58 @@ async fn a_damaged_conversation_hides_none_of_its_neighbours_from_a_list() {
         let step = Step { snapshot: Some(b"s".to_vec()), ..Step::default() };
         store.commit(claim, &key(*user), step).await.unwrap();
     }
-    let broken = RecordKey::conversation(&Place::of(&key(neighbours[0])));
-    put(&engine, broken.chunk(0), Some(b"\0garbage"));
-    let page = store.conversations(&key(1).tenant, None, 2).await.unwrap();
-    let users: Vec<_> = page.into_iter().map(|listed| listed.key).collect();
-    assert_eq!(users, [key(neighbours[1]), key(neighbours[2])]);
+    let record = |user| RecordKey::conversation(&Place::of(&key(user))).chunk(0);
+    put(&engine, record(neighbours[0]), Some(b"\0garbage"));
+    let mut newer = engine.get(&record(neighbours[1])).unwrap().unwrap();
+    newer[0] = 2;
+    put(&engine, record(neighbours[1]), Some(&newer));
+    let page = store.conversations(&key(1).tenant, None, 3).await.unwrap();
+    let listed: Vec<_> = page.into_iter().map(|listed| (listed.key, listed.snapshot)).collect();
+    let expected = [(0, None), (1, None), (2, Some(b"s".to_vec()))];
+    assert_eq!(listed, expected.map(|(index, snapshot): (usize, _)| (key(neighbours[index]), snapshot)));
+}
+
+#[tokio::test]
+async fn a_dead_letter_and_a_page_of_a_newer_version_hide_no_others() {
+    let engine = MemoryEngine::new();
+    let (store, claim, [first, second]) = furnished(&engine, b"snapshot".to_vec()).await;
+    let letter = |sequence| DeadLetter {
+        sequence,
+        key: None,
+        at: UnixMillis(1),
+        reason: "a test".into(),
+        work: None,
+        bytes: None,
+    };
+    let answered = |sequence| crate::Answered { sequence, rows: Vec::new(), transcript: Some(page(sequence)) };
+    let step = Step {
+        version: Version(1),
+        answered: [first, second].map(answered).into(),
+        dead_letters: [first, second].map(letter).into(),
+        ..Step::default()
+    };
+    store.commit(claim, &key(1), step).await.unwrap();
+    for record in [RecordKey::dead_letter(first), RecordKey::transcript(&Place::of(&key(1)), first)] {
+        let mut value = engine.get(&record.chunk(0)).unwrap().unwrap();
+        value[0] = 2;
+        put(&engine, record.chunk(0), Some(&value));
+    }
+    let letters = store.dead_letters(None, 10).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.sequence).collect::<Vec<_>>(), [second]);
+    let pages = store.transcript(&key(1), None, 10).await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.sequence).collect::<Vec<_>>(), [second]);
+}
+
+fn page(sequence: Sequence) -> TranscriptTurn {
+    TranscriptTurn {
+        sequence,
+        session: None,
+        work: text(1, "a").work,
+        accepted_at: UnixMillis(1),
+        answered_at: UnixMillis(2),
+        asks: 1,
+        error: None,
+        answered_with: None,
+        rows: Vec::new(),
+    }
 }
