@@ -97,6 +97,21 @@ async fn what_waits_to_be_sent_and_who_has_stopped_our_texts_is_not_forgotten() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_is_kept_as_long_as_its_texts_may_be_on_their_way_whatever_the_rule() {
+    let mut world = World::new();
+    world.policy.transcripts_kept = Some(minutes(1));
+    world.policy.send.valid_for = minutes(8);
+    world.settings.expire_every = Duration::from_secs(30);
+    world.start().await;
+    world.inbound(ADA, "hi").await;
+    world.expects(ADA, &["1: hi"]).await;
+    world.advance(minutes(7)).await;
+    assert_eq!(turns(&world, ADA).await, 1);
+    world.advance(minutes(3)).await;
+    assert_eq!(turns(&world, ADA).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_rule_everything_is_kept() {
     let mut world = World::new();
     world.settings.expire_every = Duration::from_secs(30);
