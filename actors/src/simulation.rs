@@ -12,6 +12,7 @@ mod delivery;
 mod dice;
 mod driver;
 mod keywords;
+mod manners;
 mod provider;
 mod reference;
 mod scenario;

@@ -30,7 +30,8 @@ fn first_to_find(bug: Bug) -> u64 {
         | Bug::ReceiptsSettleAnything
         | Bug::UsageCountedTwice
         | Bug::ForgottenContext
-        | Bug::LostOwnTurn => 0,
+        | Bug::LostOwnTurn
+        | Bug::ForgottenGathered => 0,
     }
 }
 

@@ -99,7 +99,7 @@ fn failure(state: &State, page: &TranscriptTurn, letters: &BTreeSet<Sequence>) -
     let explained = known.iter().any(|known| error.contains(known))
         || error == HAS_STOPPED
         || letters.contains(&page.sequence)
-        || state.failed.contains_key(&page.sequence);
+        || state.failed.contains_key(&page.answered_with.unwrap_or(page.sequence));
     if explained { Ok(()) } else { Err(format!("it has failed for no reason: {error}")) }
 }
 

@@ -64,11 +64,13 @@ pub enum Bug {
     EmptyLog,
     /// Of a turn with several texts the last is not kept.
     LostLastRow,
+    /// Of texts that were gathered into a turn only the last is answered.
+    ForgottenGathered,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::AcknowledgedTooEarly,
         Self::ActedTooEarly,
         Self::LostFence,
@@ -91,6 +93,7 @@ impl Bug {
         Self::UnwrittenSend,
         Self::EmptyLog,
         Self::LostLastRow,
+        Self::ForgottenGathered,
     ];
 }
 
@@ -240,6 +243,10 @@ impl Store for BuggyStore {
             Some(Bug::AttemptsNeverCounted) => step.attempts.clear(),
             Some(Bug::LostOwnTurn) => step.enqueued.clear(),
             Some(Bug::UnwrittenSend) => unwrite_sends(&mut step),
+            Some(Bug::ForgottenGathered) => {
+                let is_gathered = |page: &TranscriptTurn| page.answered_with.is_some();
+                step.answered.retain(|answered| !answered.transcript.as_ref().is_some_and(is_gathered));
+            }
             Some(Bug::LostLastRow) => {
                 step.answered.iter_mut().filter(|answered| answered.rows.len() > 1).for_each(|answered| {
                     answered.rows.pop();

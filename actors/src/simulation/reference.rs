@@ -19,6 +19,8 @@ use super::scenario::Scenario;
 
 mod dialogue;
 mod expected;
+mod gathered;
+mod open;
 mod standing;
 
 use dialogue::Dialogue;
@@ -63,13 +65,16 @@ pub(super) struct Rules {
     pub(super) policy: Policy,
     pub(super) judges: MediaCheck,
     pub(super) heed: Heed,
+    /// The clock never jumps.
+    pub(super) is_steady: bool,
 }
 
 impl Reference {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let dialogue = |key: &ConversationKey| {
             let line = scenario.line(&key.tenant);
-            let rules = Rules { policy: line.policy.clone(), judges: line.media_check, heed: line.heed };
+            let (policy, is_steady) = (line.policy.clone(), scenario.is_steady());
+            let rules = Rules { policy, judges: line.media_check, heed: line.heed, is_steady };
             (key.clone(), Dialogue::new(rules))
         };
         Self { dialogues: scenario.keys.iter().map(dialogue).collect(), rows: BTreeMap::new() }
@@ -122,6 +127,7 @@ impl Reference {
                 .map_err(|wrong| format!("{}: turn {} {:?}: {wrong}", key.user, page.sequence, said(&page.work)))?;
             dialogue.queue(rows);
         }
+        dialogue.is_whole().map_err(|wrong| format!("{}: {wrong}", key.user))?;
         dialogue.settle(&step.marks);
         dialogue.standing.lets_leave(&step).map_err(|wrong| format!("{}: {wrong}", key.user))?;
         for own in &step.enqueued {

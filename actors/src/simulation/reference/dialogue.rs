@@ -14,6 +14,8 @@ use raconteur_storage::{Mark, TranscriptTurn};
 use uuid::Uuid;
 
 use super::expected::{Checked, Expected, expect, same, silent};
+use super::gathered::{Gathered, has_waited};
+use super::open::Open;
 use super::standing::Standing;
 use super::{How, Rules};
 use crate::simulation::keywords::Wish;
@@ -34,6 +36,7 @@ pub(super) struct Dialogue {
     opened: BTreeSet<Uuid>,
     told: BTreeSet<Uuid>,
     timed_out: BTreeSet<Uuid>,
+    gathered: Gathered,
     latest_in_turn: Option<Sequence>,
     latest_send: Option<Sequence>,
     pub(super) answered: BTreeSet<Sequence>,
@@ -41,28 +44,6 @@ pub(super) struct Dialogue {
     pub(super) rows: Vec<OutboundId>,
     /// Those that have not come to their end.
     unsettled: BTreeSet<OutboundId>,
-}
-
-/// An open session.
-struct Open {
-    id: Uuid,
-    /// How many turns the assistant has counted.
-    n: u32,
-    clock_from: UnixMillis,
-    timeout: Duration,
-    /// What the user was last offered.
-    offered: &'static [&'static str],
-    own_turns: u8,
-    /// A turn was taken in it.
-    begun: bool,
-    /// The assistant may have spoken first in a turn that failed for a user who hears nothing.
-    perhaps_greeted: bool,
-}
-
-impl Open {
-    fn deadline(&self) -> UnixMillis {
-        self.clock_from.plus(self.timeout)
-    }
 }
 
 impl Dialogue {
@@ -78,6 +59,7 @@ impl Dialogue {
             opened: BTreeSet::new(),
             told: BTreeSet::new(),
             timed_out: BTreeSet::new(),
+            gathered: Gathered::default(),
             latest_in_turn: None,
             latest_send: None,
             answered: BTreeSet::new(),
@@ -104,7 +86,10 @@ impl Dialogue {
                 Some(wish) => self.obey(page, rows, wish),
                 None => {
                     self.in_order(page.sequence)?;
-                    self.message(page, rows, &message.body, latest, how)
+                    match page.answered_with {
+                        Some(with) => self.gathered.join(page, rows, with),
+                        None => self.message(page, rows, &message.body, latest, how),
+                    }
                 }
             },
             Work::Start(start) => {
@@ -177,8 +162,16 @@ impl Dialogue {
         latest: UnixMillis,
         how: How,
     ) -> Checked {
+        let offered = self.session.as_ref().map_or(&[][..], |open| open.offered);
+        let first = self.gathered.first().unwrap_or(page).clone();
+        let body = &self.gathered.complete((page, body), self.rules.policy.gather, offered)?;
         if let Some(error) = &page.error {
             return self.failed(page, rows, error, (latest, how));
+        }
+        if let Some(gather) = self.rules.policy.gather.filter(|_| self.rules.is_steady && !how.forwarded)
+            && !speech::picks(body, offered)
+        {
+            has_waited(page, &first, gather)?;
         }
         if how.forwarded {
             expect(self.was_piped, || "it was handed to a voice gateway, and there was never a pipe".into())?;
@@ -371,17 +364,7 @@ impl Dialogue {
             let overdue = latest >= open.deadline();
             expect(overdue || by_request, || format!("session {} was given up before its time", open.id))?;
         }
-        let timeout = self.rules.policy.session_timeout;
-        self.session = Some(Open {
-            id,
-            n: 0,
-            clock_from: from,
-            timeout,
-            offered: &[],
-            own_turns: 0,
-            begun: false,
-            perhaps_greeted: false,
-        });
+        self.session = Some(Open::new(id, from, self.rules.policy.session_timeout));
         Ok(())
     }
 
@@ -409,6 +392,11 @@ impl Dialogue {
         expect(!self.standing.has_stopped(), || "it is to be asked for a user who has stopped our texts".into())?;
         self.own.insert(own.sequence, session);
         Ok(())
+    }
+
+    /// After a step: nothing is left half done.
+    pub(super) fn is_whole(&self) -> Checked {
+        self.gathered.is_whole()
     }
 
     /// Its texts, behind all others.
@@ -467,13 +455,5 @@ impl Dialogue {
     pub(super) fn finished(&self) -> Checked {
         expect(self.own.is_empty(), || format!("turns that were ordered were never taken: {:?}", self.own.keys()))?;
         expect(self.session.is_none(), || "a silent session has never ended".into())
-    }
-}
-
-impl Open {
-    /// Its clock runs from the later of a text's acceptance and its answer.
-    fn touch(&mut self, page: &TranscriptTurn) {
-        self.begun = true;
-        self.clock_from = page.accepted_at.max(page.answered_at);
     }
 }
