@@ -17,28 +17,33 @@ const USAGE: &str =
 const BUG_SEEDS: u64 = 1_000;
 
 /// What is to be run.
-struct Wanted {
+enum Wanted {
+    Seeds(Seeds),
+    Bugs,
+}
+
+struct Seeds {
     from: u64,
     seeds: u64,
     log: Log,
 }
 
 fn wanted() -> Option<Wanted> {
-    let mut wanted = Wanted { from: 0, seeds: 1_000, log: Log::Tail };
+    let mut wanted = Seeds { from: 0, seeds: 1_000, log: Log::Tail };
     let mut options = std::env::args().skip(1);
     while let Some(option) = options.next() {
         if option == "--bugs" {
-            return Some(Wanted { seeds: 0, ..wanted });
+            return Some(Wanted::Bugs);
         }
         let number = options.next()?.parse().ok()?;
         match option.as_str() {
             "--seeds" => wanted.seeds = number,
             "--from" => wanted.from = number,
-            "--seed" => wanted = Wanted { from: number, seeds: 1, log: Log::Whole },
+            "--seed" => wanted = Seeds { from: number, seeds: 1, log: Log::Whole },
             _ => return None,
         }
     }
-    Some(wanted)
+    Some(Wanted::Seeds(wanted))
 }
 
 fn report(outcome: &Outcome, violation: &str, log: Log) {
@@ -67,13 +72,18 @@ fn find_bugs() -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let Some(Wanted { from, seeds, log }) = wanted() else {
-        println!("{USAGE}");
-        return ExitCode::from(2);
-    };
-    if seeds == 0 {
-        return find_bugs();
+    match wanted() {
+        Some(Wanted::Seeds(wanted)) => run_seeds(&wanted),
+        Some(Wanted::Bugs) => find_bugs(),
+        None => {
+            println!("{USAGE}");
+            ExitCode::from(2)
+        }
     }
+}
+
+/// One seed after the other.
+fn run_seeds(&Seeds { from, seeds, log }: &Seeds) -> ExitCode {
     let style = ProgressStyle::with_template("{pos}/{len} seeds {bar:30} {per_sec}, {eta} left, {msg}");
     let bar = ProgressBar::new(seeds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let (began, mut violations, mut texts, mut processes) = (Instant::now(), 0_u64, 0_u64, 0_u64);

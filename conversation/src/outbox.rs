@@ -99,11 +99,6 @@ impl Outbox {
         self.entries.len() - self.entries.iter().filter(rests).count()
     }
 
-    /// The last one is no answer to what the user has said.
-    pub(crate) fn ends_unasked(&self) -> bool {
-        self.entries.back().is_some_and(|entry| entry.row.unasked)
-    }
-
     /// Until when the head must rest, since it is quiet and nobody waits for it nor for anything behind it.
     pub(crate) fn rests_until(&self, now: UnixMillis, policy: &Policy) -> Option<UnixMillis> {
         let quiet = policy.quiet_hours.as_ref()?;

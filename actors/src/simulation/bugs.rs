@@ -66,11 +66,17 @@ pub enum Bug {
     LostLastRow,
     /// Of texts that were gathered into a turn only the last is answered.
     ForgottenGathered,
+    /// A conversation is loaded as if somebody waited for all its texts.
+    ForgottenNight,
+    /// A conversation is loaded without the count of texts that have followed each other.
+    ForgottenStreak,
+    /// A conversation is loaded without the count of its user's turns.
+    ForgottenPace,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::AcknowledgedTooEarly,
         Self::ActedTooEarly,
         Self::LostFence,
@@ -94,6 +100,9 @@ impl Bug {
         Self::EmptyLog,
         Self::LostLastRow,
         Self::ForgottenGathered,
+        Self::ForgottenNight,
+        Self::ForgottenStreak,
+        Self::ForgottenPace,
     ];
 }
 
@@ -186,9 +195,9 @@ impl BuggyStore {
     }
 }
 
-fn without_stop(snapshot: Vec<u8>) -> Vec<u8> {
+fn without(field: &str, snapshot: Vec<u8>) -> Vec<u8> {
     let Ok(Value::Object(mut kept)) = serde_json::from_slice(&snapshot) else { return snapshot };
-    kept.remove("stopped_at");
+    kept.remove(field);
     serde_json::to_vec(&kept).unwrap_or(snapshot)
 }
 
@@ -225,7 +234,14 @@ impl Store for BuggyStore {
         match self.bug {
             Some(Bug::ForgottenRows) => loaded.unsettled.clear(),
             Some(Bug::ReorderedInbox) => loaded.unread.reverse(),
-            Some(Bug::ForgottenStop) => loaded.snapshot = loaded.snapshot.take().map(without_stop),
+            Some(Bug::ForgottenNight) => {
+                for (row, _) in &mut loaded.unsettled {
+                    row.unasked = false;
+                }
+            }
+            Some(Bug::ForgottenStop) => loaded.snapshot = loaded.snapshot.map(|kept| without("stopped_at", kept)),
+            Some(Bug::ForgottenStreak) => loaded.snapshot = loaded.snapshot.map(|kept| without("streak", kept)),
+            Some(Bug::ForgottenPace) => loaded.snapshot = loaded.snapshot.map(|kept| without("ahead", kept)),
             Some(Bug::StaleSnapshot) => {
                 if let Some([before, _]) = self.memory().snapshots.get(key) {
                     loaded.snapshot.clone_from(before);

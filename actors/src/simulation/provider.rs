@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::keyword::Keyword;
-use raconteur_conversation::policy::{DoubtPolicy, MediaCheck};
+use raconteur_conversation::policy::{DoubtPolicy, LoopGuard, MediaCheck};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     DeliveryStatus, LoggedMessage, Lookup, MediaVerdict, OutboundId, OutboundMessage, ProviderId, Receipt, Repeat,
@@ -35,6 +35,8 @@ pub(super) struct Provider {
     pub(super) told: BTreeMap<OutboundId, DeliveryStatus>,
     /// Who has stopped our texts, where the provider heeds that.
     blocked: BTreeSet<ConversationKey>,
+    /// How many texts have followed each other to one phone, and when the latest of them came.
+    streaks: BTreeMap<ConversationKey, (u16, u64)>,
     /// What was heeded: a text that comes again changes nothing.
     heeded: BTreeSet<(ConversationKey, String)>,
 }
@@ -145,6 +147,8 @@ impl Carrier {
         }
         let checked = self.may_leave(&state, message);
         state.check(checked);
+        let checked = self.is_no_loop(&mut state, &message.key);
+        state.check(checked);
         let id = Provider::id(state.provider.taken.len());
         state.log(|| format!("{} sees {} as {}: {:?}", message.key.user, message.id, id.0, message.body));
         state.provider.taken.push(message.clone());
@@ -177,6 +181,20 @@ impl Carrier {
             Some(later) if !is_repeat => Err(format!("{user}: text {id} leaves after {later}")),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// A provider that looks for loops fails what follows too many texts without a break. Where the clock jumps, nobody can keep one.
+    fn is_no_loop(&self, state: &mut State, key: &ConversationKey) -> Result<(), String> {
+        let (Some(guard), true) = (self.line.manners.loop_guard, state.scenario.is_steady()) else { return Ok(()) };
+        let now = state.time();
+        let (texts, latest) = state.provider.streaks.get(key).copied().unwrap_or_default();
+        let goes_on = Duration::from_millis(now - latest) < guard.within;
+        let texts = if goes_on { texts + 1 } else { 1 };
+        state.provider.streaks.insert(key.clone(), (texts, now));
+        if texts <= guard.texts {
+            return Ok(());
+        }
+        Err(format!("{}: {texts} texts have followed each other, and {} are allowed", key.user, guard.texts))
     }
 
     /// Words on a text: in any order, repeated, late.
@@ -239,6 +257,8 @@ impl Transport for Carrier {
         let _all = self.world.begin(self.process, format!("sends from {tenant}"), self.line.lane.sends_max);
         let fate = {
             let mut state = self.world.state();
+            let checked = state.reference.leaves(message);
+            state.check(checked);
             let fate = self.fate(&mut state, &message.key);
             state.log(|| format!("{user} send {}: {fate:?}", message.id));
             let strays = self.stray_word(&mut state, message);
@@ -299,6 +319,10 @@ impl Transport for Carrier {
 
     fn answers_keywords(&self) -> bool {
         self.line.heed != Heed::Nobody
+    }
+
+    fn loop_guard(&self) -> Option<LoopGuard> {
+        self.line.manners.loop_guard
     }
 
     fn text_max(&self) -> usize {

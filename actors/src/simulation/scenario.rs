@@ -56,6 +56,7 @@ pub(super) struct Line {
     pub(super) text_max: usize,
     pub(super) media_check: MediaCheck,
     pub(super) heed: Heed,
+    pub(super) manners: Manners,
 }
 
 /// Something that comes from outside, and comes again until it is acknowledged.
@@ -318,6 +319,7 @@ fn line(dice: &mut Dice, n: u64) -> Line {
         text_max: dice.pick(&[60, 160, 1_600]),
         media_check,
         heed,
+        manners,
     }
 }
 

@@ -80,8 +80,11 @@ impl Store for WatchedStore {
     async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError> {
         self.world.may_die(self.process, "before it has accepted").await;
         self.world.state().reference.offered(&new.key, new.seed, &new.work);
-        let (key, id) = (new.key.clone(), new.id.clone());
+        let (key, id, work) = (new.key.clone(), new.id.clone(), new.work.clone());
         let accepted = self.inner.accept(new).await;
+        if let Ok(Accepted::Fresh(sequence)) = &accepted {
+            self.world.state().reference.accepted(*sequence, &work);
+        }
         self.world.log(|| format!("{} accept {id}: {accepted:?}", key.user));
         self.world.may_die(self.process, "after it has accepted").await;
         accepted

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::Sequence;
+use raconteur_conversation::words::{Sequence, Token};
 use raconteur_storage::engine::memory::MemoryEngine;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use super::scenario::{Delivery, Event, Part, Scenario};
 use crate::port::Clock;
 
 /// The wall-clock time at which every world begins.
-const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
+pub(super) const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
 /// How many lines of the log are kept for the report of a violation.
 const LINES_KEPT: usize = 400;
 /// So much cannot happen at once: something goes round in a circle.
@@ -390,6 +390,15 @@ impl State {
         if lines == AT_ONCE_MAX {
             self.violation.get_or_insert_with(|| "it goes round in a circle".into());
             self.bell.notify_one();
+        }
+    }
+
+    /// Somebody is asked. With the first attempt a turn begins, which counts if it is the user's.
+    pub(super) fn opens(&mut self, key: &ConversationKey, token: Token) {
+        let at = self.wall();
+        if token.attempt == 1 {
+            let checked = self.reference.opened(key, token.turn, at);
+            self.check(checked);
         }
     }
 

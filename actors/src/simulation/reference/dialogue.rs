@@ -15,9 +15,11 @@ use uuid::Uuid;
 
 use super::expected::{Checked, Expected, expect, same, silent};
 use super::gathered::{Gathered, has_waited};
+use super::night::Night;
 use super::open::Open;
+use super::pace::Pace;
 use super::standing::Standing;
-use super::{How, Rules};
+use super::{How, Rules, SeenStep};
 use crate::simulation::keywords::Wish;
 use crate::simulation::speech::{self, Speech, speech};
 
@@ -37,6 +39,8 @@ pub(super) struct Dialogue {
     told: BTreeSet<Uuid>,
     timed_out: BTreeSet<Uuid>,
     gathered: Gathered,
+    pub(super) night: Night,
+    pace: Pace,
     latest_in_turn: Option<Sequence>,
     latest_send: Option<Sequence>,
     pub(super) answered: BTreeSet<Sequence>,
@@ -50,6 +54,8 @@ impl Dialogue {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
             standing: Standing::new(rules.policy.keywords.clone(), rules.heed),
+            night: Night::new(&rules.policy),
+            pace: Pace::new(&rules.policy, rules.asks_max),
             rules,
             session: None,
             pipe: None,
@@ -81,6 +87,9 @@ impl Dialogue {
         how: How,
     ) -> Checked {
         expect(self.answered.insert(page.sequence), || "it was answered before".into())?;
+        if how.is_dead {
+            self.pace.set_aside(page.sequence);
+        }
         match &page.work {
             Work::Message(message) => match self.standing.wish(page, &message.body) {
                 Some(wish) => self.obey(page, rows, wish),
@@ -177,7 +186,7 @@ impl Dialogue {
             expect(self.was_piped, || "it was handed to a voice gateway, and there was never a pipe".into())?;
             // A user who talks is not silent, whoever listens.
             if let Some(open) = self.session.as_mut().filter(|open| Some(open.id) == page.session) {
-                open.touch(page);
+                open.touch(page, rows);
             }
             return silent(rows);
         }
@@ -220,7 +229,7 @@ impl Dialogue {
         }
         let Some(open) = self.session.as_mut() else { return Err("no session is open".into()) };
         if let Some(text) = &start.text {
-            open.touch(page);
+            open.touch(page, rows);
             expect(!self.standing.has_stopped(), || "it was started for a user who had stopped our texts".into())?;
             return same(rows, &Expected { text: text.clone(), media: Vec::new() });
         }
@@ -239,7 +248,7 @@ impl Dialogue {
             return Err("it was taken outside its session".into());
         };
         if page.error.is_some() {
-            open.touch(page);
+            open.touch(page, rows);
             let sorry = Expected { text: self.rules.policy.failure_message.clone(), media: Vec::new() };
             let says_nothing = rows.is_empty();
             return if says_nothing { Ok(()) } else { self.says(rows, &sorry) };
@@ -254,7 +263,7 @@ impl Dialogue {
     fn spoken(&mut self, page: &TranscriptTurn, rows: &[OutboundRow], said: Speech, mut expected: Expected) -> Checked {
         expect(page.asks > 0, || "it was answered, and nobody was asked".into())?;
         let Some(open) = self.session.as_mut() else { return Err("no session is open".into()) };
-        open.touch(page);
+        open.touch(page, rows);
         if let Some(seconds) = said.timeout {
             open.timeout = Duration::from_secs(seconds);
         }
@@ -325,7 +334,7 @@ impl Dialogue {
         if let Some(open) = self.session.as_mut().filter(|open| Some(open.id) == page.session) {
             let welcomes = self.rules.policy.greeting == Greeting::Welcome && page.asks > 1;
             open.perhaps_greeted = welcomes && !open.begun && self.standing.has_stopped();
-            open.touch(page);
+            open.touch(page, rows);
         }
         if error.contains("by request") {
             return silent(rows);
@@ -397,6 +406,21 @@ impl Dialogue {
     /// After a step: nothing is left half done.
     pub(super) fn is_whole(&self) -> Checked {
         self.gathered.is_whole()
+    }
+
+    /// After a step: what rests may.
+    pub(super) fn lets_rest(&self, step: &SeenStep) -> Checked {
+        self.night.lets_rest(step, &self.unsettled)
+    }
+
+    /// A text begins to leave.
+    pub(super) fn lets_leave(&self, id: OutboundId, at: UnixMillis) -> Checked {
+        self.night.lets_leave(id, at, &self.unsettled)
+    }
+
+    /// A turn of the user's is opened.
+    pub(super) fn opens(&mut self, turn: Sequence, at: UnixMillis) -> Checked {
+        self.pace.opens(turn, at, &self.answered)
     }
 
     /// Its texts, behind all others.

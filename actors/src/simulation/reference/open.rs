@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use raconteur_conversation::time::UnixMillis;
+use raconteur_conversation::words::{OutboundRow, RowState};
 use raconteur_storage::TranscriptTurn;
 use uuid::Uuid;
 
@@ -31,9 +32,19 @@ impl Open {
         self.clock_from.plus(self.timeout)
     }
 
-    /// Its clock runs from the later of a text's acceptance and its answer.
-    pub(super) fn touch(&mut self, page: &TranscriptTurn) {
+    /// Its clock runs from the later of a text's acceptance and its answer; where that rests, from when it goes.
+    pub(super) fn touch(&mut self, page: &TranscriptTurn, rows: &[OutboundRow]) {
         self.begun = true;
-        self.clock_from = page.accepted_at.max(page.answered_at);
+        let goes_at = rows.first().map_or(page.answered_at, |row| match &row.state {
+            RowState::Held { until, .. } => *until,
+            RowState::Queued
+            | RowState::Sending { .. }
+            | RowState::Retry { .. }
+            | RowState::Unknown { .. }
+            | RowState::Sent { .. }
+            | RowState::Failed { .. }
+            | RowState::GivenUp => page.answered_at,
+        });
+        self.clock_from = page.accepted_at.max(goes_at);
     }
 }
