@@ -5,7 +5,7 @@
 //! shard starts it again from the store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use raconteur_conversation::address::{ConversationId, ConversationKey};
 use raconteur_conversation::time::UnixMillis;
@@ -21,6 +21,7 @@ use crate::lane::Slot;
 use crate::port::Event;
 use crate::recovery::{Alone, Suspect};
 use crate::runtime::Runtime;
+use crate::shard::Signs;
 use crate::tenant::Tenant;
 use crate::wheel::{HORIZON, Origin};
 use crate::{report, step};
@@ -69,8 +70,7 @@ pub(crate) struct Activation {
     pub(crate) index: DeadlineIndex,
     /// Held until it has begun.
     pub(crate) looked_at: Option<Suspect>,
-    /// Set by the shard with each wake, cleared here before the store is read.
-    pub(crate) woken: Arc<AtomicBool>,
+    pub(crate) signs: Arc<Signs>,
 }
 
 /// Why a conversation is started.
@@ -91,7 +91,7 @@ pub(crate) struct Resident {
     runtime: Arc<Runtime>,
     claim: Claim,
     tenant: Arc<Tenant>,
-    woken: Arc<AtomicBool>,
+    signs: Arc<Signs>,
     conversation: Conversation,
     /// A snapshot that could not be read, until it is set aside.
     unreadable: Option<(Vec<u8>, SnapshotError)>,
@@ -173,7 +173,7 @@ impl Actor for ConversationActor {
 
 impl Resident {
     fn new(activation: Activation) -> Self {
-        let Activation { runtime, claim, key, tenant, mut loaded, reason, index, looked_at, woken } = activation;
+        let Activation { runtime, claim, key, tenant, mut loaded, reason, index, looked_at, signs } = activation;
         let rows = std::mem::take(&mut loaded.unsettled);
         let id = runtime.log_id(&key);
         let is_recorded = loaded.snapshot.is_some() && !loaded.is_remains;
@@ -187,7 +187,7 @@ impl Resident {
             runtime,
             claim,
             tenant,
-            woken,
+            signs,
             conversation,
             unreadable,
             version: loaded.version,
@@ -219,7 +219,7 @@ impl Resident {
             }
             ConversationMsg::Admitted(admission) => self.on_admitted(myself, admission).await,
             ConversationMsg::Passivate => {
-                if self.conversation.is_idle() && !self.waiting_alone && !self.woken.load(Ordering::Acquire) {
+                if self.conversation.is_idle() && !self.waiting_alone && !self.signs.woken.load(Ordering::Acquire) {
                     self.leave(myself);
                 }
                 Ok(())
@@ -233,7 +233,7 @@ impl Resident {
     }
 
     async fn on_wake(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
-        self.woken.store(false, Ordering::Release);
+        self.signs.woken.store(false, Ordering::Release);
         if self.leaving || self.waiting_alone {
             return Ok(());
         }
@@ -459,7 +459,8 @@ impl Resident {
         match result {
             Err(error @ (StoreError::Stale | StoreError::Fenced(_))) => {
                 tracing::warn!(conversation = %self.id, %error, "the conversation is loaded again");
-                self.woken.store(true, Ordering::Release);
+                self.signs.woken.store(true, Ordering::Release);
+                self.signs.overtaken.store(error == StoreError::Stale, Ordering::Release);
                 self.leave(myself);
                 Ok(())
             }

@@ -66,10 +66,18 @@ pub(crate) struct Shard {
     draining: Option<RpcReplyPort<()>>,
 }
 
+/// What a shard and its conversation tell each other beside their mailboxes.
+#[derive(Default)]
+pub(crate) struct Signs {
+    /// Set by the shard with each wake, cleared by the conversation before it reads the store.
+    pub(crate) woken: AtomicBool,
+    /// Set by a conversation that leaves because somebody else has moved it on in the store.
+    pub(crate) overtaken: AtomicBool,
+}
+
 struct Entry {
     phase: Phase,
-    /// Something happened since it was last told.
-    woken: Arc<AtomicBool>,
+    signs: Arc<Signs>,
     failures: u32,
     failed_at: Instant,
     /// Why it is being started again; `None` for an ordinary activation.
@@ -153,7 +161,7 @@ impl Shard {
     fn wake(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
         let Some(entry) = self.entries.get_mut(&key) else { return self.enter(myself, key) };
         entry.active_at = Instant::now();
-        let already = entry.woken.swap(true, Ordering::AcqRel);
+        let already = entry.signs.woken.swap(true, Ordering::AcqRel);
         if let Phase::Live(actor) = &entry.phase
             && !already
         {
@@ -210,7 +218,7 @@ impl Shard {
         let Some(room) = self.runtime.residents.enter(&key) else { return };
         let entry = Entry {
             phase: Phase::Loading,
-            woken: Arc::default(),
+            signs: Arc::default(),
             failures: 0,
             failed_at: Instant::now(),
             reason: None,
@@ -249,9 +257,9 @@ impl Shard {
             reason,
             index: std::mem::take(&mut entry.index),
             looked_at: entry.looked_at.take(),
-            woken: Arc::clone(&entry.woken),
+            signs: Arc::clone(&entry.signs),
         };
-        let missed = entry.woken.swap(false, Ordering::AcqRel);
+        let missed = entry.signs.woken.swap(false, Ordering::AcqRel);
         match ConversationActor::spawn_linked(None, ConversationActor, Box::new(activation), myself.get_cell()).await {
             Ok((actor, _)) => {
                 self.by_actor.insert(actor.get_id(), key);
@@ -259,11 +267,11 @@ impl Shard {
                 for (id, provider_id) in entry.taken.drain(..) {
                     let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
                 }
-                if missed && !entry.woken.swap(true, Ordering::AcqRel) {
+                if missed && !entry.signs.woken.swap(true, Ordering::AcqRel) {
                     let _ = actor.cast(ConversationMsg::Wake);
                 }
             }
-            Err(error) => self.pause(myself, &key, &error.to_string()),
+            Err(error) => self.pause(myself, &key, Some(error.to_string())),
         }
     }
 
@@ -289,9 +297,13 @@ impl Shard {
     /// A conversation left by itself.
     fn left(&mut self, myself: &ActorRef<ShardMsg>, id: ActorId) {
         let Some(key) = self.by_actor.remove(&id) else { return };
-        let woken = self.entries.get(&key).is_some_and(|entry| entry.woken.load(Ordering::Acquire));
+        let signs = self.entries.get(&key).map(|entry| Arc::clone(&entry.signs)).unwrap_or_default();
+        // Once in a while that is nothing; again and again it must not keep a processor busy.
+        if signs.overtaken.swap(false, Ordering::AcqRel) && !self.closing {
+            return self.pause(myself, &key, None);
+        }
         self.forget(&key);
-        if woken {
+        if signs.woken.load(Ordering::Acquire) {
             self.enter(myself, key);
         }
     }
@@ -299,15 +311,16 @@ impl Shard {
     fn failed(&mut self, myself: &ActorRef<ShardMsg>, id: ActorId, error: &str) {
         let Some(key) = self.by_actor.remove(&id) else { return };
         tracing::error!(conversation = %self.runtime.log_id(&key), error, "a conversation failed and is started again");
-        self.pause(myself, &key, error);
+        self.pause(myself, &key, Some(error.to_owned()));
     }
 
-    fn pause(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, error: &str) {
+    /// Starts a conversation again after a while, longer each time: with the reason where it has failed.
+    fn pause(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, reason: Option<String>) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let lately = entry.failed_at.elapsed() < FORGET_FAILURES;
         entry.failures = if lately { entry.failures.saturating_add(1) } else { 1 };
         entry.failed_at = Instant::now();
-        entry.reason = Some(error.to_owned());
+        entry.reason = reason;
         entry.phase = Phase::Pausing;
         let settings = &self.runtime.settings;
         let backoff = Backoff { first: settings.restart_first, longest: settings.restart_longest };
@@ -332,7 +345,7 @@ impl Shard {
         for entry in self.entries.values() {
             if let Phase::Live(actor) = &entry.phase
                 && entry.active_at.elapsed() >= idle_after
-                && !entry.woken.load(Ordering::Acquire)
+                && !entry.signs.woken.load(Ordering::Acquire)
             {
                 let _ = actor.cast(ConversationMsg::Passivate);
             }

@@ -173,3 +173,18 @@ async fn a_goodbye_that_waits_for_room_in_the_outbox_does_not_stop_a_retry_that_
     assert!(began.elapsed() < seconds(1_500), "{:?}", began.elapsed());
     world.ends(1).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_overtaken_again_and_again_is_loaded_ever_more_rarely_and_blames_no_text() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    watch.commits_are_stale.store(true, Ordering::Relaxed);
+    world.inbound(ADA, "hi").await;
+    world.advance(seconds(60)).await;
+    let loads = watch.loads();
+    assert!((5..40).contains(&loads), "{loads}");
+    watch.commits_are_stale.store(false, Ordering::Relaxed);
+    world.advance(seconds(60)).await;
+    world.expects(ADA, &["1: hi"]).await;
+    assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
+}
