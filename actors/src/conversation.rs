@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use raconteur_conversation::address::{ConversationId, ConversationKey};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Others, OutboundId, ProviderId, Sequence};
+use raconteur_conversation::words::{Others, OutboundId, ProviderId, Sequence, WorkRecord};
 use raconteur_conversation::{Conversation, Effect, Input, SnapshotError};
 use tokio::task::AbortHandle;
 
@@ -31,6 +31,8 @@ mod admit;
 /// What a conversation is told.
 #[derive(Debug)]
 pub(crate) enum ConversationMsg {
+    /// This was accepted.
+    Accepted(Box<Fresh>),
     /// Something was accepted.
     Wake,
     /// The store has work for it, which it may know of.
@@ -47,6 +49,14 @@ pub(crate) enum ConversationMsg {
     Passivate,
     /// Finish the turn, then leave memory.
     Leave,
+}
+
+/// A record that was accepted a moment ago.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub(crate) record: WorkRecord,
+    /// The highest number of another record that was unread then.
+    pub(crate) behind: Option<Sequence>,
 }
 
 /// The right to run a suspected message alone.
@@ -209,6 +219,7 @@ impl Resident {
         message: ConversationMsg,
     ) -> Result<(), StoreError> {
         match message {
+            ConversationMsg::Accepted(fresh) => self.on_accepted(myself, *fresh).await,
             ConversationMsg::Wake => self.on_wake(myself).await,
             ConversationMsg::Found(_) if self.conversation.is_idle() => self.on_wake(myself).await,
             ConversationMsg::Found(_) => Ok(()),
@@ -219,7 +230,7 @@ impl Resident {
             }
             ConversationMsg::Admitted(admission) => self.on_admitted(myself, admission).await,
             ConversationMsg::Passivate => {
-                if self.conversation.is_idle() && !self.waiting_alone && !self.signs.woken.load(Ordering::Acquire) {
+                if self.conversation.is_idle() && !self.waiting_alone && !self.signs.is_woken() {
                     self.leave(myself);
                 }
                 Ok(())
@@ -232,8 +243,21 @@ impl Resident {
         }
     }
 
+    /// What is known of the inbox already needs no look into the store: the ordinary text of an ordinary conversation.
+    async fn on_accepted(&mut self, myself: &ActorRef<ConversationMsg>, fresh: Fresh) -> Result<(), StoreError> {
+        let knows_the_rest = fresh.behind.is_none_or(|behind| self.conversation.has_seen(behind));
+        let has_room = self.conversation.waiting() < self.runtime.settings.unread_max;
+        if self.leaving || self.waiting_alone || !knows_the_rest || !has_room {
+            return self.on_wake(myself).await;
+        }
+        if self.signs.wakes.swap(0, Ordering::AcqRel) > 1 {
+            return self.on_wake(myself).await;
+        }
+        self.run(myself, vec![Input::InboxRead(vec![fresh.record])], DeadlineIndex::Lazy).await
+    }
+
     async fn on_wake(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
-        self.signs.woken.store(false, Ordering::Release);
+        self.signs.wakes.store(0, Ordering::Release);
         if self.leaving || self.waiting_alone {
             return Ok(());
         }
@@ -459,7 +483,7 @@ impl Resident {
         match result {
             Err(error @ (StoreError::Stale | StoreError::Fenced(_))) => {
                 tracing::warn!(conversation = %self.id, %error, "the conversation is loaded again");
-                self.signs.woken.store(true, Ordering::Release);
+                self.signs.wakes.fetch_add(1, Ordering::AcqRel);
                 self.signs.overtaken.store(error == StoreError::Stale, Ordering::Release);
                 self.leave(myself);
                 Ok(())

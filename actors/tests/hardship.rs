@@ -188,3 +188,22 @@ async fn a_conversation_that_is_overtaken_again_and_again_is_loaded_ever_more_ra
     world.expects(ADA, &["1: hi"]).await;
     assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_ordinary_text_of_a_conversation_in_memory_needs_no_look_into_the_store() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    world.inbound(ADA, "one").await;
+    world.expects(ADA, &["1: one"]).await;
+    let before = watch.loads();
+    world.inbound(ADA, "two").await;
+    world.expects(ADA, &["1: one", "2: two"]).await;
+    assert_eq!(watch.loads(), before);
+    world.bot.does(|_| Does::SaysAfter(seconds(2), "{n}: late".into()));
+    let many = ["three", "four", "five"];
+    for said in many {
+        world.inbound(ADA, said).await;
+    }
+    world.expects(ADA, &["1: one", "2: two", "3: late", "4: late", "5: late"]).await;
+    assert_eq!(watch.loads(), before, "nor do those that come during a turn");
+}
