@@ -82,7 +82,7 @@ impl Store for WatchedStore {
         self.world.state().reference.offered(&new.key, new.seed, &new.work);
         let (key, id, work) = (new.key.clone(), new.id.clone(), new.work.clone());
         let accepted = self.inner.accept(new).await;
-        if let Ok(Accepted::Fresh(sequence)) = &accepted {
+        if let Ok(Accepted::Fresh { sequence, .. }) = &accepted {
             self.world.state().reference.accepted(*sequence, &work);
         }
         self.world.log(|| format!("{} accept {id}: {accepted:?}", key.user));

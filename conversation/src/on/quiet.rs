@@ -43,6 +43,13 @@ impl Step<'_> {
         self.conversation.session().and_then(|session| session.texted_at)
     }
 
+    /// It stays in doubt: what rests has surely not been taken.
+    pub(crate) fn leave_head(&mut self, until: UnixMillis) {
+        if let Some(entry) = self.conversation.outbox.head() {
+            entry.look_at = until;
+        }
+    }
+
     /// Nobody is woken for it.
     pub(crate) fn rest_head(&mut self, until: UnixMillis) {
         let Some(entry) = self.conversation.outbox.head() else { return };
@@ -259,6 +266,24 @@ mod tests {
         script.refused("16-0", down);
         script.advance(minutes(120));
         assert_eq!(script.give(Input::DeadlinePassed)[0], "mark 16-0 held 1");
+    }
+
+    /// A provider that knows our ids is given a text in doubt once more. Not at night, since it may not have been taken.
+    #[test]
+    fn a_text_in_doubt_that_may_be_sent_once_more_rests_as_well() {
+        let mut script = evening(at_night());
+        script.policy.send.repeat = crate::words::Repeat::Safe;
+        script.policy.send.valid_for = minutes(600);
+        script.accept(8, news());
+        script.slot("8-0");
+        script.advance(minutes(120));
+        script.refused("8-0", SendError::Unknown { reason: "the connection broke".into() });
+        assert_eq!(script.conversation.head_wanting_a_slot(), None);
+        assert_eq!(script.slot("8-0"), [""; 0]);
+        let wait = until_morning(&script);
+        assert_eq!(script.conversation.next_attempt(&script.policy), Some(script.now.plus(wait)));
+        script.advance(wait);
+        assert_eq!(script.give(Input::DeadlinePassed), ["slot 8-0 for 1"]);
     }
 
     #[test]
