@@ -14,6 +14,7 @@ mod driver;
 mod keywords;
 mod manners;
 mod provider;
+mod received;
 mod reference;
 mod scenario;
 mod speech;

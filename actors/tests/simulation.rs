@@ -16,18 +16,7 @@ const WITHIN: u64 = 100;
 /// The first seed that finds a bug, as docs/reliability.md has it: tried first, since it saves the time of all before it.
 fn first_to_find(bug: Bug) -> u64 {
     match bug {
-        Bug::AcknowledgedTooEarly => 18,
-        Bug::ActedTooEarly => 5,
-        Bug::AttemptsNeverCounted => 42,
-        Bug::BlindSweep => 13,
-        Bug::ReceiptsSettleAnything => 2,
-        Bug::ForgottenStop => 4,
-        Bug::UnwrittenSend | Bug::EmptyLog | Bug::ForgottenGathered => 3,
-        Bug::ForgottenNight => 12,
-        Bug::ForgottenStreak => 15,
-        Bug::ForgottenDuplicates | Bug::OpenLane | Bug::LostLastRow | Bug::ForgottenPace => 1,
         Bug::LostFence
-        | Bug::NeighbourSettled
         | Bug::DroppedDeadline
         | Bug::ForgottenRows
         | Bug::RetryAfterTaking
@@ -35,8 +24,18 @@ fn first_to_find(bug: Bug) -> u64 {
         | Bug::ReorderedInbox
         | Bug::UsageCountedTwice
         | Bug::ForgottenContext
-        | Bug::LostOwnTurn
-        | Bug::RepeatedSeeds => 0,
+        | Bug::LostOwnTurn => 0,
+        Bug::NeighbourSettled | Bug::ForgottenDuplicates | Bug::OpenLane | Bug::UnwrittenSend | Bug::ForgottenPace => 1,
+        Bug::AcknowledgedTooEarly | Bug::BlindSweep | Bug::EmptyLog | Bug::UnreadWebhooks => 2,
+        Bug::ForgottenGathered => 3,
+        Bug::ForgottenStop => 4,
+        Bug::AttemptsNeverCounted => 6,
+        Bug::LostLastRow => 8,
+        Bug::ActedTooEarly => 10,
+        Bug::ForgottenNight => 12,
+        Bug::RepeatedSeeds => 17,
+        Bug::ReceiptsSettleAnything => 22,
+        Bug::ForgottenStreak => 72,
     }
 }
 

@@ -68,7 +68,7 @@ fn conversation(
     pages: &[TranscriptTurn],
     letters: &BTreeSet<Sequence>,
 ) -> Result<(), String> {
-    let acknowledged = state.acknowledged.iter().filter(|((of, _), _)| of == key);
+    let acknowledged = state.acknowledged.iter().chain(&state.received.taken).filter(|((of, _), _)| of == key);
     let acknowledged: BTreeMap<Sequence, &String> = acknowledged.map(|((_, id), turn)| (*turn, id)).collect();
     let answered: BTreeSet<Sequence> = pages.iter().map(|page| page.sequence).collect();
     for (turn, id) in &acknowledged {

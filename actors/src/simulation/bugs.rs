@@ -72,11 +72,13 @@ pub enum Bug {
     ForgottenStreak,
     /// A conversation is loaded without the count of its user's turns.
     ForgottenPace,
+    /// The provider's log of what users have sent is read as empty.
+    UnreadWebhooks,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AcknowledgedTooEarly,
         Self::ActedTooEarly,
         Self::LostFence,
@@ -103,6 +105,7 @@ impl Bug {
         Self::ForgottenNight,
         Self::ForgottenStreak,
         Self::ForgottenPace,
+        Self::UnreadWebhooks,
     ];
 }
 

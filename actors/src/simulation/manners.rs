@@ -1,5 +1,5 @@
 //! What a number may be told about its users' ease: rapid texts as one turn, quiet hours, floods, and what its provider takes for a
-//! loop. Each is drawn by some seeds, with dice of its own.
+//! loop; and whether it keeps a log of what they send. Each is drawn by some seeds, with dice of its own.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use raconteur_conversation::time::UnixMillis;
 
 use super::dice::Dice;
 use super::world::BEGINNING;
+use crate::port::LogsReceived;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Manners {
     flood: Option<FloodLimit>,
     /// What the provider takes for a loop.
     pub(super) loop_guard: Option<LoopGuard>,
+    /// Whether the provider's log of what users send can be read.
+    pub(super) received: LogsReceived,
 }
 
 impl Manners {
@@ -29,6 +32,7 @@ impl Manners {
             quiet: quiet(&mut beside("quiet")),
             flood: flood(&mut beside("flood")),
             loop_guard: loop_guard(&mut beside("loop")),
+            received: beside("received").pick(&[LogsReceived::Yes, LogsReceived::No, LogsReceived::No]),
         }
     }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::address::{Address, ConversationKey};
 use raconteur_conversation::keyword::Keyword;
 use raconteur_conversation::policy::{DoubtPolicy, LoopGuard, MediaCheck};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    DeliveryStatus, LoggedMessage, Lookup, MediaVerdict, OutboundId, OutboundMessage, ProviderId, Receipt, Repeat,
-    SendError, Work,
+    DeliveryStatus, LogPage, LogUnreadable, LoggedMessage, Lookup, MediaVerdict, OutboundId, OutboundMessage,
+    ProviderId, Receipt, Received, Repeat, SendError, Work,
 };
 
 use super::bugs::Bug;
@@ -20,7 +20,7 @@ use super::keywords::{self, Heed, Wish};
 use super::scenario::{Delivery, Event, Line, Part, What};
 use super::speech;
 use super::world::{State, World};
-use crate::port::Transport;
+use crate::port::{LogsReceived, Transport};
 
 /// What the provider knows.
 #[derive(Default)]
@@ -311,6 +311,25 @@ impl Transport for Carrier {
             body: taken.body.trim().to_owned(),
         });
         Lookup::Readable(logged.collect::<Vec<_>>().into_iter().rev().collect())
+    }
+
+    fn logs_received(&self) -> LogsReceived {
+        self.world.state().logs_received(&self.line.number)
+    }
+
+    async fn received_since(&self, number: &Address, since: UnixMillis, page: Option<&LogPage>) -> Received {
+        self.world.may_die(self.process, "before it reads what was sent to us").await;
+        let mut state = self.world.state();
+        let rate = state.scenario.trouble.log;
+        let unreadable = state.goes_wrong(rate) || state.is_down(Part::Log);
+        state.log(|| format!("{number} read what was sent to it since {since:?} {page:?}: {}", !unreadable));
+        if unreadable {
+            return Received::Unreadable(LogUnreadable { reason: "as the seed would have it".into(), after: None });
+        }
+        if state.bug == Some(Bug::UnreadWebhooks) {
+            return Received::Readable { texts: Vec::new(), next: None };
+        }
+        state.received.page(number, since, page)
     }
 
     fn repeat(&self) -> Repeat {

@@ -82,8 +82,16 @@ impl Store for WatchedStore {
         self.world.state().reference.offered(&new.key, new.seed, &new.work);
         let (key, id, work) = (new.key.clone(), new.id.clone(), new.work.clone());
         let accepted = self.inner.accept(new).await;
-        if let Ok(Accepted::Fresh { sequence, .. }) = &accepted {
-            self.world.state().reference.accepted(*sequence, &work);
+        match &accepted {
+            Ok(Accepted::Fresh { sequence, .. } | Accepted::Duplicate(sequence))
+                if !self.world.is_dead(self.process) =>
+            {
+                let mut state = self.world.state();
+                state.reference.accepted(*sequence, &work);
+                let checked = state.received.accepted(&key, &id, *sequence);
+                state.check(checked);
+            }
+            Ok(_) | Err(_) => {}
         }
         self.world.log(|| format!("{} accept {id}: {accepted:?}", key.user));
         self.world.may_die(self.process, "after it has accepted").await;

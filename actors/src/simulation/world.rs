@@ -17,6 +17,7 @@ use super::Counts;
 use super::bugs::Bug;
 use super::dice::Dice;
 use super::provider::Provider;
+use super::received::ReceivedLog;
 use super::reference::{Reference, SeenStep};
 use super::scenario::{Delivery, Event, Part, Scenario};
 use crate::port::Clock;
@@ -41,6 +42,7 @@ pub(super) struct State {
     bell: Arc<Notify>,
     pub(super) dice: Dice,
     odd_dice: Dice,
+    pub(super) loss_dice: Dice,
     /// The disk fails to read when this has come to 1; 0 for never.
     pub(super) reads_left: Arc<AtomicU64>,
     pub(super) scenario: Arc<Scenario>,
@@ -62,6 +64,7 @@ pub(super) struct State {
     down: BTreeMap<Part, u64>,
     under_way: BTreeMap<(u32, String), usize>,
     pub(super) provider: Provider,
+    pub(super) received: ReceivedLog,
     pub(super) reference: Reference,
     /// What was acknowledged, by tenant and id.
     pub(super) acknowledged: BTreeMap<(ConversationKey, String), Sequence>,
@@ -103,6 +106,7 @@ impl World {
         let state = State {
             bell: Arc::clone(&bell),
             odd_dice: dice.beside("oddities"),
+            loss_dice: dice.beside("lost webhooks"),
             dice,
             reads_left: Arc::default(),
             queued: u64::try_from(queue.len()).unwrap_or(u64::MAX / 2),
@@ -119,6 +123,7 @@ impl World {
             down: BTreeMap::new(),
             under_way: BTreeMap::new(),
             provider: Provider::default(),
+            received: ReceivedLog::default(),
             reference: Reference::new(&scenario),
             acknowledged: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -285,7 +290,7 @@ impl State {
 
     pub(super) fn courier_returns(&mut self, number: u64, undelivered: Option<Delivery>) {
         self.delivering -= 1;
-        if let Some(delivery) = undelivered {
+        if let Some(delivery) = undelivered.filter(|delivery| !self.leaves_it_at_that(delivery)) {
             self.returned.insert(number, delivery);
             self.bell.notify_one();
         }
@@ -350,6 +355,7 @@ impl State {
     /// Everything that comes from outside was acknowledged.
     pub(super) fn is_delivered(&self) -> bool {
         self.delivering == 0
+            && self.received.is_read()
             && self.returned.is_empty()
             && !self.queue.values().any(|event| matches!(event, Event::Deliver(_)))
     }

@@ -87,7 +87,7 @@ impl Dialogue {
         how: How,
     ) -> Checked {
         expect(self.answered.insert(page.sequence), || "it was answered before".into())?;
-        if how.is_dead {
+        if how.is_dead || page.asks == 0 {
             self.pace.set_aside(page.sequence);
         }
         match &page.work {

@@ -24,7 +24,7 @@ impl Pace {
         Self { limit: policy.flood.filter(|_| asks_max >= ROOM), opened: BTreeMap::new() }
     }
 
-    /// A turn that was set aside has not counted either: its conversation failed with it.
+    /// A turn that was set aside has not counted either, nor one that was opened in an earlier life and then not asked.
     pub(super) fn set_aside(&mut self, turn: Sequence) {
         self.opened.remove(&turn);
     }
