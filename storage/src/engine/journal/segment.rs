@@ -32,7 +32,7 @@ const FRAME: usize = 4 + 8 + 8;
 const NONE: u32 = u32::MAX;
 
 /// A file grows by so many bytes.
-const STEP: u64 = 256 << 10;
+const STEP: u64 = 64 << 10;
 
 /// A buffer that was larger than this once is given back.
 const BUFFER_KEPT: usize = 4 << 20;

@@ -34,7 +34,8 @@ impl Base for Arc<Map> {
     }
 
     fn scan(&self, range: &Range<Vec<u8>>, order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let pairs: Vec<_> = self.live.lock().unwrap().range(range.clone()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let pairs: Vec<_> =
+            self.live.lock().unwrap().range(range.clone()).map(|(k, v)| (k.clone(), v.clone())).collect();
         let visited: &mut dyn Iterator<Item = _> = match order {
             Order::Ascending => &mut pairs.iter(),
             Order::Descending => &mut pairs.iter().rev(),
@@ -162,7 +163,8 @@ fn whatever_is_on_its_way_reads_are_as_if_everything_were_in_the_map() {
         }
         base.let_pass(None);
         drop(journal);
-        let in_map: Pairs = base.synced.lock().unwrap().clone().into_iter().filter(|(key, _)| key != NUMBER_KEY).collect();
+        let in_map: Pairs =
+            base.synced.lock().unwrap().clone().into_iter().filter(|(key, _)| key != NUMBER_KEY).collect();
         assert_eq!(in_map, model, "when it is closed the map has everything");
     }
 }
