@@ -44,9 +44,9 @@ impl Gathered {
             let Work::Message(message) = &other.work else { return Err("what is no text was gathered".into()) };
             bodies.push(message.body.as_str());
         }
-        let picks = bodies.first().is_some_and(|body| speech::picks(body, offered));
-        expect(!picks, || format!("text {} picks from a list, and was gathered with others", first.sequence))?;
         bodies.push(body);
+        let picks = bodies.iter().any(|body| speech::picks(body, offered));
+        expect(!picks, || format!("one of text {} and those behind it picks from a list", first.sequence))?;
         Ok(bodies.join("\n"))
     }
 
