@@ -265,7 +265,7 @@ impl Scenario {
 }
 
 fn said(body: String) -> Work {
-    Work::Message(InboundMessage { body, media: Vec::new() })
+    Work::Message(InboundMessage { body, ..InboundMessage::default() })
 }
 
 /// What comes to us when a user texts a keyword.

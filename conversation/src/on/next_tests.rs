@@ -185,7 +185,7 @@ fn keywords_and_requests_do_not_wait_for_what_is_gathered() {
 fn media_go_together_and_a_text_without_words_adds_no_line() {
     let picture = |url: &str, body: &str| {
         let media = vec![Media { url: url.into(), content_type: "image/png".into() }];
-        Work::Message(InboundMessage { body: body.into(), media })
+        Work::Message(InboundMessage { body: body.into(), media, from_log: false })
     };
     let mut script = gathering();
     script.policy.greeting = Greeting::Welcome;
