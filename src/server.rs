@@ -222,7 +222,7 @@ fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, ServerError> {
         StoreKind::Memory => Ok(Arc::new(KvStore::open(engine::memory::MemoryEngine::default(), options)?)),
         #[cfg(feature = "sled")]
         StoreKind::Sled => {
-            let engine = engine::sled::SledEngine::open(&config.path, config.cache_bytes)?;
+            let engine = engine::sled::SledEngine::open_sized(&config.path, config.cache_bytes, config.journal_bytes)?;
             Ok(Arc::new(KvStore::open(engine, options)?))
         }
         #[cfg(not(feature = "sled"))]

@@ -257,8 +257,17 @@ fn write_server(text: &mut String, config: &ServerConfig) {
 }
 
 fn write_store(text: &mut String, config: &StoreConfig) {
-    let StoreConfig { kind, path, cache_bytes, inbox_max, backlog_max, min_free_bytes, duplicates_kept, write_timeout } =
-        config;
+    let StoreConfig {
+        kind,
+        path,
+        cache_bytes,
+        journal_bytes,
+        inbox_max,
+        backlog_max,
+        min_free_bytes,
+        duplicates_kept,
+        write_timeout,
+    } = config;
     let kind = match kind {
         StoreKind::Sled => "sled",
         StoreKind::Memory => "memory",
@@ -272,6 +281,8 @@ fn write_store(text: &mut String, config: &StoreConfig) {
     );
     key(text, "path", quoted(&path.to_string_lossy()), "The directory of the store, from the working directory.");
     key(text, "cache_bytes", cache_bytes, "How much of the store is held in memory.");
+    let explanation = "Once its journal has so many bytes, what is in it is brought to where it stays.";
+    key(text, "journal_bytes", journal_bytes, explanation);
     key(text, "inbox_max", inbox_max, "How many unread texts one conversation may have; one more gets 503.");
     key(
         text,

@@ -126,6 +126,9 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// How much of the store is held in memory, in bytes.
     pub cache_bytes: u64,
+    /// Once its journal has so many bytes, what is in it is brought to where it stays. With more of them what is written again and again is
+    /// brought there more rarely, and a start after a hard stop takes longer.
+    pub journal_bytes: u64,
     /// How many unread texts one conversation may have; one more gets 503.
     pub inbox_max: usize,
     /// How many unread texts all conversations may have together; one more gets 503.
@@ -146,6 +149,7 @@ impl Default for StoreConfig {
             kind: StoreKind::Sled,
             path: PathBuf::from("./data"),
             cache_bytes: 64 * 1_024 * 1_024,
+            journal_bytes: 16 * 1_024 * 1_024,
             inbox_max: 100,
             backlog_max: 100_000,
             min_free_bytes: 256 * 1_024 * 1_024,
@@ -161,6 +165,7 @@ impl StoreConfig {
             checks.fail("path", "`path` is empty: name a directory such as \"./data\"");
         }
         checks.number("cache_bytes", self.cache_bytes, 1_024 * 1_024..=1 << 40);
+        checks.number("journal_bytes", self.journal_bytes, 64 * 1_024..=1 << 30);
         checks.number("inbox_max", self.inbox_max, 1..=100_000);
         checks.number("backlog_max", self.backlog_max, 1..=100_000_000);
         if self.backlog_max >= 1 && self.inbox_max > self.backlog_max {

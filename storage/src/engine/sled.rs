@@ -55,6 +55,14 @@ impl SledEngine {
         Self::open_as(path, cache_bytes, Expected::Either)
     }
 
+    /// Opens or creates as [`SledEngine::open`] does, with a journal of two files that are full with `journal_bytes` bytes each.
+    ///
+    /// # Errors
+    /// As [`SledEngine::open`].
+    pub fn open_sized(path: &Path, cache_bytes: u64, journal_bytes: u64) -> Result<Self, StoreError> {
+        Self::open_with(path, cache_bytes, (Expected::Either, Loss::Refuse), journal_bytes).map(|(engine, _)| engine)
+    }
+
     /// Opens a database that is there: for tools, which must not create one.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ impl Place {
         format!(
             r#"
             server.listen = "127.0.0.1:0"
-            store = {{ path = {store:?}, min_free_bytes = 0 }}
+            store = {{ path = {store:?}, min_free_bytes = 0, journal_bytes = 1000000 }}
             engine.idle_after = "300ms"
 
             [channels.twilio]

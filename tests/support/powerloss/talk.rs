@@ -104,7 +104,7 @@ impl Talk {
 
 fn configuration(root: &Path) -> String {
     format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = {:?}\nmin_free_bytes = 0\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = {:?}\nmin_free_bytes = 0\njournal_bytes = 200000\n\
          [channels.phone]\nkind = \"phone\"\n[assistants.bot]\nkind = \"script\"\nfile = \"bot.rhai\"\n\
          [[tenants]]\nnumber = \"{TENANT}\"\nchannel = \"phone\"\nassistant = \"bot\"\nturns_max = 0\n",
         root.join("data")
