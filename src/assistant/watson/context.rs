@@ -3,15 +3,20 @@
 //! A context can have 100 kB, of which one turn changes a few variables. So a [`Tree`] decodes an object only where something is laid into
 //! it, one level at a time; everything else goes out byte for byte as it came in, `private_*` members and state included.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// An object that is put together from what was kept and what is ours.
 #[derive(Debug, Default)]
-pub(super) struct Tree<'a>(BTreeMap<String, Part<'a>>);
+pub(super) struct Tree<'a>(BTreeMap<Cow<'a, str>, Part<'a>>);
+
+/// A name, which is copied only where it is written with escapes.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Debug)]
 enum Part<'a> {
@@ -23,13 +28,13 @@ enum Part<'a> {
 impl<'a> Tree<'a> {
     /// What was kept; nothing where that is no object.
     pub(super) fn kept(raw: &'a RawValue) -> Self {
-        let members: BTreeMap<String, &'a RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-        Self(members.into_iter().map(|(name, raw)| (name, Part::Kept(raw))).collect())
+        let members: BTreeMap<Name<'a>, &'a RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+        Self(members.into_iter().map(|(Name(name), raw)| (name, Part::Kept(raw))).collect())
     }
 
     /// Puts a value of ours in the place of whatever has this name.
-    pub(super) fn set(&mut self, name: &str, value: &'a Value) {
-        self.0.insert(name.to_owned(), Part::Ours(value));
+    pub(super) fn set(&mut self, name: &'a str, value: &'a Value) {
+        self.0.insert(Cow::Borrowed(name), Part::Ours(value));
     }
 
     /// Takes a member out.
@@ -38,7 +43,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Changes the object of this name, which is made where there is none; one that stays empty is not.
-    pub(super) fn within(&mut self, name: &str, change: impl FnOnce(&mut Self)) {
+    pub(super) fn within(&mut self, name: &'a str, change: impl FnOnce(&mut Self)) {
         let (existed, mut inner) = match self.0.remove(name) {
             Some(Part::Kept(raw)) => (true, Self::kept(raw)),
             Some(Part::Opened(tree)) => (true, tree),
@@ -46,7 +51,7 @@ impl<'a> Tree<'a> {
         };
         change(&mut inner);
         if existed || !inner.0.is_empty() {
-            self.0.insert(name.to_owned(), Part::Opened(inner));
+            self.0.insert(Cow::Borrowed(name), Part::Opened(inner));
         }
     }
 }

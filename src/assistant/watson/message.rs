@@ -11,7 +11,7 @@ use bytes::Bytes;
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::variable::Variables;
 use raconteur_conversation::words::{Answer, AskError, AskInput, Media, Question};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -55,7 +55,7 @@ impl Returns {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Context => &["return_context"],
-            Self::State => &["return_context", "export"],
+            Self::State => &["export", "return_context"],
             Self::Unasked => &[],
         }
     }
@@ -71,8 +71,34 @@ struct Message<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Input {
-    Plain(Value),
+    Plain(Plain),
     Chosen(BTreeMap<String, Box<RawValue>>),
+}
+
+/// A text.
+#[derive(Serialize)]
+struct Plain {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Value>,
+    message_type: &'static str,
+    #[serde(skip_serializing_if = "Options::is_empty")]
+    options: Options,
+    text: String,
+}
+
+/// Options that are switched on.
+struct Options(&'static [&'static str]);
+
+impl Options {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Options {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|name| (name, true)))
+    }
 }
 
 /// Writes a question that asks for the context, as IBM's own channels do.
@@ -114,8 +140,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Answer, AskError> {
 pub(super) fn read_object(body: &Object<'_>) -> Result<Answer, AskError> {
     let output = body.need("output")?.object()?;
     let (mut commands, mut response_timeout) = (Commands::default(), None);
+    let skills = body.descend(&["context", "skills"])?;
     for [skill, place] in PLACES {
-        let Some(variables) = body.descend(&["context", "skills", skill, place])? else { continue };
+        let variables = skills.as_ref().map(|skills| skills.descend(&[skill, place])).transpose()?.flatten();
+        let Some(variables) = variables else { continue };
         commands.add_site(&variables)?;
         response_timeout = response_timeout.or(items::timeout(&variables)?);
     }
@@ -133,13 +161,12 @@ fn input(input: &AskInput, media: &[Media], returns: Returns) -> (Input, usize) 
         return (Input::Chosen(chosen), 0);
     }
     let fitted = text::fit(input.text());
-    let mut plain = json!({"message_type": "text", "text": fitted.text});
-    for option in returns.options() {
-        plain["options"][*option] = json!(true);
-    }
-    if !media.is_empty() {
-        plain["attachments"] = media.iter().take(ATTACHMENTS_MAX).map(attachment).collect();
-    }
+    let plain = Plain {
+        attachments: media.iter().take(ATTACHMENTS_MAX).map(attachment).collect(),
+        message_type: "text",
+        options: Options(returns.options()),
+        text: fitted.text,
+    };
     (Input::Plain(plain), fitted.lost)
 }
 
