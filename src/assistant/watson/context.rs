@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use raconteur_conversation::variable::Variable;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 /// An object that is put together from what was kept and what is ours.
 #[derive(Debug, Default)]
@@ -21,8 +23,27 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 #[derive(Debug)]
 enum Part<'a> {
     Kept(&'a RawValue),
-    Ours(&'a Value),
+    Ours(Ours<'a>),
     Opened(Tree<'a>),
+}
+
+/// What is laid into a context.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Ours<'a> {
+    /// Any value.
+    Value(&'a Value),
+    /// A variable of the gateway's.
+    Variable(&'a Variable<'a>),
+    /// An object.
+    #[serde(serialize_with = "object")]
+    Object(&'a [(&'static str, Ours<'a>)]),
+    /// A text.
+    Text(&'a str),
+    /// An id.
+    Id(Uuid),
+    /// What says that there is nothing.
+    Null,
 }
 
 impl<'a> Tree<'a> {
@@ -33,8 +54,8 @@ impl<'a> Tree<'a> {
     }
 
     /// Puts a value of ours in the place of whatever has this name.
-    pub(super) fn set(&mut self, name: &'a str, value: &'a Value) {
-        self.0.insert(Cow::Borrowed(name), Part::Ours(value));
+    pub(super) fn set(&mut self, name: &'a str, value: impl Into<Ours<'a>>) {
+        self.0.insert(Cow::Borrowed(name), Part::Ours(value.into()));
     }
 
     /// Takes a member out.
@@ -53,6 +74,16 @@ impl<'a> Tree<'a> {
         if existed || !inner.0.is_empty() {
             self.0.insert(Cow::Borrowed(name), Part::Opened(inner));
         }
+    }
+}
+
+fn object<S: Serializer>(members: &[(&str, Ours<'_>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
+}
+
+impl<'a> From<&'a Value> for Ours<'a> {
+    fn from(value: &'a Value) -> Self {
+        Self::Value(value)
     }
 }
 

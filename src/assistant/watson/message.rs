@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use raconteur_conversation::address::ConversationKey;
-use raconteur_conversation::variable::Variables;
+use raconteur_conversation::variable::Variable;
 use raconteur_conversation::words::{Answer, AskError, AskInput, Media, Question};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::command::{self, Commands};
-use super::context::{Tree, raw};
+use super::context::{Ours, Tree, raw};
 use super::items::{self, ChoiceIs};
 use super::json::{self, Object};
 use super::text;
@@ -109,19 +109,24 @@ pub(crate) fn write(question: &Question) -> Written {
 /// Writes a question whose variables are laid over a context.
 pub(super) fn write_over(context: Tree<'_>, question: &Question, returns: Returns) -> Written {
     let (input, lost) = input(&question.input, &question.variables.media, returns);
-    let variables = variables(&question.variables, &question.extra);
-    let (messaging, channel) = integrations(question);
+    let variables: Vec<(&str, Variable<'_>)> = question.variables.each().collect();
+    let user = Ours::Text(question.variables.user.as_str());
+    let private = [("request_id", Ours::Id(question.turn_id)), ("user_phone_number", user)];
+    let tenant = Ours::Text(question.variables.tenant.as_str());
+    let messaging = [("assistant_phone_number", tenant), ("private", Ours::Object(&private))];
+    let person = [("id", user), ("phone_number", user)];
+    let private = [("user", Ours::Object(&person))];
+    let channel = [("name", Ours::Text("SMS")), ("private", Ours::Object(&private))];
     let mut context = context;
     context.within("skills", |skills| {
         for [skill, place] in PLACES {
-            skills.within(skill, |skill| {
-                skill.within(place, |here| variables.iter().for_each(|(name, value)| here.set(name, value)));
-            });
+            skills.within(skill, |skill| skill.within(place, |here| lay(here, &variables, &question.extra)));
         }
     });
+    // What IBM's own SMS channel tells, so that skills written for it find it.
     context.within("integrations", |integrations| {
-        integrations.set("text_messaging", &messaging);
-        integrations.set("channel", &channel);
+        integrations.set("text_messaging", Ours::Object(&messaging));
+        integrations.set("channel", Ours::Object(&channel));
     });
     let message = Message { input, context: &context, user_id: user_id(&question.key) };
     let body = serde_json::to_vec(&message).expect("JSON values with string keys can be written");
@@ -198,22 +203,12 @@ fn attachment(media: &Media) -> Value {
     }
 }
 
-fn variables(variables: &Variables, extra: &Map<String, Value>) -> Map<String, Value> {
-    let mut object = variables.to_json();
-    object.extend(extra.clone());
-    object.entry("smsError").or_insert(Value::Null);
-    object.extend(command::NAMES.map(|name| (name.to_owned(), Value::Null)));
-    object
-}
-
-/// What IBM's own SMS channel tells, so that skills written for it find it: `text_messaging` and `channel`.
-fn integrations(question: &Question) -> (Value, Value) {
-    let user = question.variables.user.as_str();
-    let messaging = json!({
-        "assistant_phone_number": question.variables.tenant.as_str(),
-        "private": {"user_phone_number": user, "request_id": question.turn_id},
-    });
-    (messaging, json!({"name": "SMS", "private": {"user": {"id": user, "phone_number": user}}}))
+/// Lays the variables where a skill's are: the gateway's, then what else a question has, and what must not outlive its turn.
+fn lay<'a>(here: &mut Tree<'a>, variables: &'a [(&'a str, Variable<'a>)], extra: &'a Map<String, Value>) {
+    here.set("smsError", Ours::Null);
+    variables.iter().for_each(|(name, variable)| here.set(name, Ours::Variable(variable)));
+    extra.iter().for_each(|(name, value)| here.set(name, value));
+    command::NAMES.iter().for_each(|name| here.set(name, Ours::Null));
 }
 
 /// Under what Watson bills and logs the user: 32 hexadecimal digits, the same in every session of a conversation. The number itself would
