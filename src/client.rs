@@ -1,8 +1,10 @@
-//! The HTTP client that the edges use: a warm pool, rustls on ring with the platform's certificates, no redirects.
+//! The HTTP clients that the edges use: warm pools, rustls on ring with the platform's certificates, no redirects.
 //!
-//! [`client`] is for addresses that the configuration names; whoever asks an address that somebody else has written asks through
-//! `Outbound`, which is guarded.
+//! What is asked for every text is asked through `Outbound`: as directly as can be where the address is the configuration's, guarded
+//! where somebody else has written it. [`client`] is for everything else that the configuration names.
 
+mod ask;
+mod direct;
 mod outbound;
 
 use std::error::Error;
@@ -16,10 +18,17 @@ use http::header::RETRY_AFTER;
 use reqwest::Url;
 use rustls_platform_verifier::Verifier;
 
+pub(crate) use self::ask::{Ask, End, Reply, Unanswered, to_uri};
 pub(crate) use self::outbound::{NotPublic, Outbound, refused};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
+
+/// How long a connection that nobody uses is kept.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How we call ourselves.
+const USER_AGENT: &str = concat!("raconteur/", env!("CARGO_PKG_VERSION"));
 
 /// Nobody is believed who asks us to wait longer.
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
@@ -44,18 +53,21 @@ pub fn client(connect_timeout: Duration) -> Result<reqwest::Client, ClientError>
 }
 
 fn builder(connect_timeout: Duration) -> Result<reqwest::ClientBuilder, ClientError> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .connect_timeout(connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .user_agent(USER_AGENT))
+}
+
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+    Ok(rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier::new(provider)?))
-        .with_no_client_auth();
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_idle_timeout(Duration::from_secs(90))
-        .user_agent(concat!("raconteur/", env!("CARGO_PKG_VERSION"))))
+        .with_no_client_auth())
 }
 
 /// How long a connection may take to come about where the configuration does not say.
@@ -82,7 +94,10 @@ pub(crate) fn is_readable_on_the_way(url: &Url) -> bool {
 
 /// An error and its causes, which tell a wrong host name from a bad certificate; without the address, which may hold what is secret.
 pub(crate) fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    with_causes(&error.without_url())
+}
+
+fn with_causes(error: &dyn Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

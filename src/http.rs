@@ -102,23 +102,35 @@ pub fn app(surface: Surface) -> Router {
         .route("/", get(welcome))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(move || std::future::ready(health::ready(&asked))));
+    let mut direct = Vec::new();
     for Mount { name, webhook, routes, inbox } in mounts {
+        let path = format!("/channels/{name}");
+        let has_routes = routes.is_some();
         let mut channel = routes.unwrap_or_default();
         if let Some(webhook) = webhook {
             let proven = webhook.callers();
             let (room, refusals) = (Arc::clone(&webhooks), Arc::clone(&refusals));
             let desk = webhook::Desk { webhook, inbox, limits, room, refusals: Arc::clone(&refusals) };
-            channel = channel.route("/{place}", any(webhook::receive).with_state(Arc::new(desk)));
+            let received = Router::new().route("/{place}", any(webhook::receive).with_state(Arc::new(desk)));
+            if proven == Callers::Proven && !has_routes {
+                direct.push((path, received));
+                continue;
+            }
+            channel = channel.merge(received);
             if proven == Callers::Anybody {
                 channel = door::behind(channel, unproven.clone(), refusals);
             }
         }
-        app = app.nest(&format!("/channels/{name}"), channel);
+        app = app.nest(&path, channel);
     }
     let shared = control::Shared { limits, room: callers, refusals };
     app = app.nest("/v1/tenants", control::router(control, access, shared));
-    let app = alias::follow(app.fallback(nothing_here), aliases);
-    app.layer(map_response(move |response| end_with(readiness.clone(), response)))
+    app = app.fallback(nothing_here).layer(map_response(move |response| end_with(readiness.clone(), response)));
+    // What every text comes by has nothing to end, and gets by without what the others have around them.
+    for (path, received) in direct {
+        app = app.nest(&path, received);
+    }
+    alias::follow(app, aliases)
 }
 
 /// A stream of events ends with the gateway; otherwise it would stay open for as long as anybody looks.

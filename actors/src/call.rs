@@ -53,11 +53,18 @@ pub(crate) fn ask(
 ) -> AbortHandle {
     let span = tracing::info_span!("ask", %conversation, turn = %question.token);
     let work = async move {
-        tokio::time::sleep(question.delay).await;
+        rest(question.delay).await;
         let answer = attempt(&tenant, &question).await.map(Box::new);
         let _ = to.cast(ConversationMsg::Done(Done::Asked(question.token, answer)));
     };
     tokio::spawn(work.instrument(span)).abort_handle()
+}
+
+/// Waits, if there is anything to wait for: a timer that is due at once still takes up to a millisecond and a wake-up.
+async fn rest(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
 }
 
 /// One attempt at a question, in the tenant's lane.
@@ -80,7 +87,7 @@ pub(crate) fn forward(
     forward: Box<Forward>,
 ) -> AbortHandle {
     let work = async move {
-        tokio::time::sleep(forward.delay).await;
+        rest(forward.delay).await;
         let _slot = tenant.lane.ask_slot().await;
         let forwarding = async {
             match &runtime.forwarder {

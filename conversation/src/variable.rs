@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -51,24 +51,58 @@ impl Variables {
     /// that keeps its context sees it cleared.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
-        let media: Vec<Value> =
-            self.media.iter().map(|m| json!({"mediaURL": m.url, "mediaContentType": m.content_type})).collect();
-        let mut object = Map::new();
-        object.insert("smsTenantPhoneNumber".into(), json!(self.tenant.as_str()));
-        object.insert("smsUserPhoneNumber".into(), json!(self.user.as_str()));
-        object.insert("smsSessionID".into(), json!(self.session));
-        object.insert("smsMedia".into(), Value::Array(media));
-        if let Some(data) = self.user_data.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()) {
-            object.insert("smsUserData".into(), data);
-        }
-        if let Some(timeout) = self.session_timeout {
-            object.insert("smsSessionTimeoutCount".into(), json!(timeout.as_secs()));
-        }
-        if let Some(error) = &self.error {
-            object.insert("smsError".into(), json!(error));
-        }
-        object
+        self.each().map(|(name, variable)| (name.to_owned(), json!(variable))).collect()
     }
+
+    /// The same one by one, for whoever writes them at once.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, Variable<'_>)> {
+        let data =
+            || self.user_data.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()).map(Variable::Data);
+        let always = [
+            ("smsTenantPhoneNumber", Variable::Text(self.tenant.as_str())),
+            ("smsUserPhoneNumber", Variable::Text(self.user.as_str())),
+            ("smsSessionID", Variable::Id(self.session)),
+            ("smsMedia", Variable::Media(&self.media)),
+        ];
+        let sometimes = [
+            ("smsUserData", data()),
+            ("smsSessionTimeoutCount", self.session_timeout.map(|timeout| Variable::Seconds(timeout.as_secs()))),
+            ("smsError", self.error.as_ref().map(Variable::Error)),
+        ];
+        let set = sometimes.into_iter().filter_map(|(name, variable)| variable.map(|variable| (name, variable)));
+        always.into_iter().chain(set)
+    }
+}
+
+/// What one variable holds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Variable<'a> {
+    /// A number of a phone.
+    Text(&'a str),
+    /// An id.
+    Id(Uuid),
+    /// Media, as IBM's gateways write them.
+    #[serde(serialize_with = "media")]
+    Media(&'a [Media]),
+    /// Whatever a caller has handed over.
+    Data(Value),
+    /// A span.
+    Seconds(u64),
+    /// A failure.
+    Error(&'a SmsError),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Medium<'a> {
+    media_content_type: &'a str,
+    #[serde(rename = "mediaURL")]
+    media_url: &'a str,
+}
+
+fn media<S: Serializer>(media: &[Media], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(media.iter().map(|m| Medium { media_content_type: &m.content_type, media_url: &m.url }))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use self::request::Request;
 use self::response::Response;
 pub use self::settings::{HookSettings, OnError, Settings};
 use super::Opened;
-use crate::client::client;
+use crate::client::Outbound;
 use crate::config::Section;
 
 /// The key under which an assistant's section has its webhooks.
@@ -65,8 +65,8 @@ pub fn wrap(name: &str, inner: Arc<dyn Assistant>, settings: &Settings) -> Resul
     if !problems.is_empty() {
         return Err(problems);
     }
-    let client = client(CONNECT_TIMEOUT).map_err(|error| vec![error.to_string()])?;
-    let hook = |what, settings: &HookSettings| Hook::new(what, client.clone(), settings).map_err(|found| vec![found]);
+    let out = Outbound::ours(CONNECT_TIMEOUT).map_err(|error| vec![error.to_string()])?;
+    let hook = |what, settings: &HookSettings| Hook::new(what, out.clone(), settings).map_err(|found| vec![found]);
     let pre = settings.pre.as_ref().map(|settings| hook("pre", settings)).transpose()?;
     let post = settings.post.as_ref().map(|settings| hook("post", settings)).transpose()?;
     let told = settings.log.iter().map(|settings| hook("log", settings)).collect::<Result<Vec<_>, _>>()?;

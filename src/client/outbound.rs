@@ -1,18 +1,27 @@
-//! The way out for requests to addresses that others have written: as any other client, but it connects only to what the guard allows.
+//! The way out: direct to the configuration's own addresses, and guarded to those that others have written, which is as any other
+//! client, but connects only to what the guard allows.
+//!
+//! To an address of ours a proxy of the environment is used where it names one: that is reqwest's affair, and not worth being fast.
 //!
 //! A name is judged by the addresses that it has at the moment of connecting, and the connection goes to the very address that was
-//! judged: a name that is changed in between gains nothing. An address in place of a name is judged before anything is sent. No proxy of
-//! the environment is used, since a proxy would look the name up by itself. Redirects are not followed: who follows one asks here again.
+//! judged: a name that is changed in between gains nothing. An address in place of a name is judged before anything is sent. Where the
+//! guard is, no proxy of the environment is used, since a proxy would look the name up by itself. Redirects are not followed: who
+//! follows one asks here again.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Method, RequestBuilder, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 
-use super::{ClientError, builder, client};
+use super::ask::{Ask, End, Gathered, Reply, Room, Unanswered};
+use super::direct::Direct;
+use super::{ClientError, builder, client, words};
 use crate::guard::Exceptions;
 
 /// Why an address is not asked.
@@ -26,9 +35,25 @@ pub(crate) struct NotPublic;
 #[derive(Clone)]
 pub(crate) enum Outbound {
     /// The operator, in the configuration.
-    Ours(Client),
+    Ours(Ours),
     /// Anybody else.
     Guarded(Client, Exceptions),
+}
+
+/// The ways to the configuration's own addresses.
+#[derive(Clone)]
+pub(crate) struct Ours {
+    direct: Direct,
+    by_proxy: Client,
+    proxies: Arc<Matcher>,
+}
+
+impl Ours {
+    /// Whether an address is asked directly. What has credentials in it is not: they would have to become a header.
+    fn is_direct(&self, uri: &Uri) -> bool {
+        let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        is_plain && self.proxies.intercept(uri).is_none()
+    }
 }
 
 impl Outbound {
@@ -37,7 +62,8 @@ impl Outbound {
     /// # Errors
     /// When TLS cannot be set up.
     pub(crate) fn ours(connect_timeout: Duration) -> Result<Self, ClientError> {
-        client(connect_timeout).map(Self::Ours)
+        let (direct, by_proxy) = (Direct::new(connect_timeout)?, client(connect_timeout)?);
+        Ok(Self::Ours(Ours { direct, by_proxy, proxies: Arc::new(Matcher::from_system()) }))
     }
 
     /// A client for addresses that others have written.
@@ -50,13 +76,34 @@ impl Outbound {
         Ok(Self::Guarded(client, exceptions.clone()))
     }
 
+    /// Asks, and reads at most so many bytes of the body; with none wanted, it is not read at all. Nothing is sent twice that may have
+    /// been seen.
+    ///
+    /// # Errors
+    /// When no head of a response came.
+    pub(crate) async fn ask(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
+        match self {
+            Self::Ours(ours) if ours.is_direct(&ask.uri) => ours.direct.ask(ask, most).await,
+            Self::Ours(_) | Self::Guarded(..) => self.ask_around(ask, most).await,
+        }
+    }
+
+    async fn ask_around(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
+        let url = Url::parse(&ask.uri.to_string()).map_err(|error| Unanswered::NotConnected(error.to_string()))?;
+        let request = self.request(ask.method, url).map_err(Unanswered::Refused)?;
+        let mut response = request.headers(ask.headers).body(ask.body).send().await.map_err(unanswered)?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let (body, end) = read(response, most).await;
+        Ok(Reply { status, headers, body, end })
+    }
+
     /// A request to be sent.
     ///
     /// # Errors
     /// When its address is written in numbers and is not allowed.
     pub(crate) fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, NotPublic> {
         match self {
-            Self::Ours(client) => Ok(client.request(method, url)),
+            Self::Ours(ours) => Ok(ours.by_proxy.request(method, url)),
             Self::Guarded(client, exceptions) => {
                 let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
                 match host.parse::<IpAddr>() {
@@ -69,6 +116,33 @@ impl Outbound {
             }
         }
     }
+}
+
+fn unanswered(error: reqwest::Error) -> Unanswered {
+    match refused(&error) {
+        Some(refused) => Unanswered::Refused(refused),
+        None if error.is_connect() => Unanswered::NotConnected(words(error)),
+        None => Unanswered::Lost(words(error)),
+    }
+}
+
+async fn read(mut response: Response, most: usize) -> (Bytes, End) {
+    let mut gathered = Gathered::new(most);
+    let end = loop {
+        if most == 0 {
+            break End::TooLong;
+        }
+        match response.chunk().await {
+            Ok(Some(piece)) => {
+                if gathered.take(piece) == Room::None {
+                    break End::TooLong;
+                }
+            }
+            Ok(None) => break End::Whole,
+            Err(error) => break End::Broken(words(error)),
+        }
+    };
+    (gathered.body(), end)
 }
 
 /// Whether a request failed because the guard did not let it out.
@@ -175,6 +249,49 @@ mod tests {
         tokio::select! {
             accepted = listener.accept() => assert!(accepted.is_ok()),
             answered = request.send() => panic!("{answered:?}"),
+        }
+    }
+
+    fn look(host: &str) -> Ask {
+        let uri = format!("http://{host}/x").parse().unwrap();
+        Ask { method: Method::GET, uri, headers: http::HeaderMap::new(), body: Bytes::new() }
+    }
+
+    #[tokio::test]
+    async fn the_operators_own_addresses_are_asked_by_the_environments_proxy_if_it_has_one() {
+        let asked = Outbound::ours(SPAN).unwrap().ask(look("127.0.0.1:9"), 5).await;
+        match std::env::var("http_proxy") {
+            Ok(_) => assert_eq!(asked.unwrap().status, 418),
+            // Nobody listens there.
+            Err(_) => assert!(matches!(asked, Err(Unanswered::NotConnected(_))), "{asked:?}"),
+        }
+    }
+
+    #[test]
+    fn a_proxy_of_the_environment_is_asked_in_place_of_the_operators_own_addresses() {
+        use std::io::{Read, Write};
+
+        let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", proxy.local_addr().unwrap());
+        let name = "the_operators_own_addresses_are_asked_by_the_environments_proxy_if_it_has_one";
+        let mut asking = std::process::Command::new(std::env::current_exe().unwrap());
+        asking.args(["--exact", &format!("client::outbound::tests::{name}")]).env("http_proxy", address);
+        let asking = std::thread::spawn(move || asking.output().unwrap());
+        let (mut stream, _) = proxy.accept().unwrap();
+        let mut heard = [0; 1_024];
+        let count = stream.read(&mut heard).unwrap();
+        stream.write_all(b"HTTP/1.1 418 Proxy\r\nContent-Length: 0\r\n\r\n").unwrap();
+        assert!(heard[..count].starts_with(b"GET http://127.0.0.1:9/x HTTP/1.1\r\n"));
+        let told = asking.join().unwrap();
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stdout));
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_by_the_guard_is_told_that_it_let_nothing_out() {
+        let out = Outbound::guarded(SPAN, &Exceptions::default()).unwrap();
+        for host in ["127.0.0.1:9", "0x7f.1:9", "localhost:9"] {
+            let asked = out.ask(look(host), 5).await;
+            assert!(matches!(asked, Err(Unanswered::Refused(NotPublic))), "{host}: {asked:?}");
         }
     }
 

@@ -62,7 +62,12 @@ fn is_of_this_machine(headers: &HeaderMap) -> bool {
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     };
-    let is_own_host = |host| is_loopback(&format!("http://{host}/"));
+    let is_plainly_own = |host: &str| {
+        let address = host.parse::<SocketAddr>().map(|address| address.ip());
+        let address = address.or_else(|_| host.parse().map(IpAddr::V4));
+        address.is_ok_and(|address| address.is_loopback())
+    };
+    let is_own_host = |host: &str| is_plainly_own(host) || is_loopback(&format!("http://{host}/"));
     // An image or a script of a page's is asked for without an origin, but not without this.
     let is_cross_site = headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site");
     all(header::ORIGIN).all(is_loopback) && all(header::HOST).all(is_own_host) && !is_cross_site

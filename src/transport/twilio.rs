@@ -34,7 +34,7 @@ pub use settings::Settings;
 pub(crate) use signature::sign_fields as sign;
 
 use crate::check::Verdict;
-use crate::client::{Outbound, client};
+use crate::client::Outbound;
 use crate::config::{Problem, Section};
 use crate::transport::Channel;
 use rest::Rest;
@@ -58,12 +58,12 @@ pub fn open(name: &str, settings: &Settings) -> Result<Channel, Vec<String>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let http = client(settings.connect_timeout).map_err(|error| vec![error.to_string()])?;
+    let out = Outbound::ours(settings.connect_timeout).map_err(|error| vec![error.to_string()])?;
     let address = format!("{}/channels/{name}", settings.public_url.trim_end_matches('/'));
     let guarded = || Outbound::guarded(settings.connect_timeout, &settings.outbound);
     let media = settings.media_check.then(guarded).transpose().map_err(|error| vec![error.to_string()])?;
     let logs_received = if settings.catch_up { LogsReceived::Yes } else { LogsReceived::No };
-    let (rest, status_url) = (Rest::new(http, settings), format!("{address}/status"));
+    let (rest, status_url) = (Rest::new(out, settings), format!("{address}/status"));
     let transport = Twilio { rest, status_url, media, loop_guard: settings.loop_guard(), logs_received };
     let webhook = TwilioWebhook::new(address, settings);
     Ok(Channel { transport: Arc::new(transport), webhook: Some(Arc::new(webhook)), routes: None })

@@ -3,8 +3,11 @@
 //! What is wrong with an address is said without quoting it, since people paste keys into addresses. Whether an id exists, only the
 //! service knows: the first question tells. An address keeps its `?version=` from the start, so that nobody forgets it.
 
+use http::Uri;
 use reqwest::Url;
 use uuid::Uuid;
+
+use crate::client;
 
 /// The longest id that is taken. IBM's are UUIDs.
 const ID_MAX: usize = 256;
@@ -71,6 +74,41 @@ pub(super) fn below<'a>(base: &Url, steps: impl IntoIterator<Item = &'a str>) ->
     url
 }
 
+/// An address as it goes out.
+///
+/// # Errors
+/// When it cannot, beginning with `url`.
+pub(super) fn outgoing(url: &Url) -> Result<Uri, String> {
+    client::to_uri(url).ok_or_else(|| "url cannot be asked by HTTP: copy it from the credentials".to_owned())
+}
+
+/// All addresses below one, made without taking it apart each time.
+pub(super) struct Below {
+    before: String,
+    after: String,
+}
+
+impl Below {
+    /// Those below this one.
+    pub(super) fn new(base: &Url) -> Self {
+        let mut before = base.clone();
+        before.set_query(None);
+        let after = base.query().map(|query| format!("?{query}")).unwrap_or_default();
+        Self { before: before.as_str().trim_end_matches('/').to_owned(), after }
+    }
+
+    /// The address so many steps below, with the same query. `None` where HTTP cannot carry it; the steps stand there as they are.
+    pub(super) fn at<'a>(&self, steps: impl IntoIterator<Item = &'a str>) -> Option<Uri> {
+        let mut address = self.before.clone();
+        for step in steps {
+            address.push('/');
+            address.push_str(step);
+        }
+        address.push_str(&self.after);
+        Uri::try_from(address).ok()
+    }
+}
+
 /// A place as a kept state may remember it: neither its address nor a secret in its query can be read from it.
 pub(super) fn mark(url: &Url) -> String {
     let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
@@ -106,6 +144,17 @@ mod tests {
         for url in ["https://w.example/a?version=1", "https://w.example/a/?version=1"] {
             let url = below(&Url::parse(url).unwrap(), ["b", "c"]);
             assert_eq!(url.as_str(), "https://w.example/a/b/c?version=1");
+        }
+    }
+
+    #[test]
+    fn whoever_goes_below_an_address_often_gets_to_the_same_places() {
+        for url in
+            ["https://w.example/a?version=1", "https://w.example/a/?version=1", "https://w.example", "http://h:8/x"]
+        {
+            let url = Url::parse(url).unwrap();
+            let there = Below::new(&url).at(["b", "c~1"]).unwrap();
+            assert_eq!(there.to_string(), below(&url, ["b", "c~1"]).as_str());
         }
     }
 

@@ -3,33 +3,59 @@
 //! A context can have 100 kB, of which one turn changes a few variables. So a [`Tree`] decodes an object only where something is laid into
 //! it, one level at a time; everything else goes out byte for byte as it came in, `private_*` members and state included.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use raconteur_conversation::variable::Variable;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 /// An object that is put together from what was kept and what is ours.
 #[derive(Debug, Default)]
-pub(super) struct Tree<'a>(BTreeMap<String, Part<'a>>);
+pub(super) struct Tree<'a>(BTreeMap<Cow<'a, str>, Part<'a>>);
+
+/// A name, which is copied only where it is written with escapes.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Debug)]
 enum Part<'a> {
     Kept(&'a RawValue),
-    Ours(&'a Value),
+    Ours(Ours<'a>),
     Opened(Tree<'a>),
+}
+
+/// What is laid into a context.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Ours<'a> {
+    /// Any value.
+    Value(&'a Value),
+    /// A variable of the gateway's.
+    Variable(&'a Variable<'a>),
+    /// An object.
+    #[serde(serialize_with = "object")]
+    Object(&'a [(&'static str, Ours<'a>)]),
+    /// A text.
+    Text(&'a str),
+    /// An id.
+    Id(Uuid),
+    /// What says that there is nothing.
+    Null,
 }
 
 impl<'a> Tree<'a> {
     /// What was kept; nothing where that is no object.
     pub(super) fn kept(raw: &'a RawValue) -> Self {
-        let members: BTreeMap<String, &'a RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-        Self(members.into_iter().map(|(name, raw)| (name, Part::Kept(raw))).collect())
+        let members: BTreeMap<Name<'a>, &'a RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+        Self(members.into_iter().map(|(Name(name), raw)| (name, Part::Kept(raw))).collect())
     }
 
     /// Puts a value of ours in the place of whatever has this name.
-    pub(super) fn set(&mut self, name: &str, value: &'a Value) {
-        self.0.insert(name.to_owned(), Part::Ours(value));
+    pub(super) fn set(&mut self, name: &'a str, value: impl Into<Ours<'a>>) {
+        self.0.insert(Cow::Borrowed(name), Part::Ours(value.into()));
     }
 
     /// Takes a member out.
@@ -38,7 +64,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Changes the object of this name, which is made where there is none; one that stays empty is not.
-    pub(super) fn within(&mut self, name: &str, change: impl FnOnce(&mut Self)) {
+    pub(super) fn within(&mut self, name: &'a str, change: impl FnOnce(&mut Self)) {
         let (existed, mut inner) = match self.0.remove(name) {
             Some(Part::Kept(raw)) => (true, Self::kept(raw)),
             Some(Part::Opened(tree)) => (true, tree),
@@ -46,8 +72,18 @@ impl<'a> Tree<'a> {
         };
         change(&mut inner);
         if existed || !inner.0.is_empty() {
-            self.0.insert(name.to_owned(), Part::Opened(inner));
+            self.0.insert(Cow::Borrowed(name), Part::Opened(inner));
         }
+    }
+}
+
+fn object<S: Serializer>(members: &[(&str, Ours<'_>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
+}
+
+impl<'a> From<&'a Value> for Ours<'a> {
+    fn from(value: &'a Value) -> Self {
+        Self::Value(value)
     }
 }
 

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use base64::Engine;
+use http::HeaderValue;
 use raconteur_conversation::words::AskError;
-use reqwest::header::HeaderValue;
 
 use super::token::{self, Token, Tokens};
 use crate::client::Outbound;

@@ -5,16 +5,19 @@
 //! It logs statuses and IBM's transaction ids, which their support asks for, and never a body, a number or a secret.
 
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use raconteur_conversation::words::AskError;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::credentials::{Again, Credentials, Given, Ticket};
 use super::{json, text};
-use crate::client::{self, NotPublic, Outbound};
+use crate::client::{self, Ask, End, NotPublic, Outbound, Reply, Unanswered};
 
 /// The largest body that is read. Watson's context is at most 250 kB and an answer a few kB.
-const BODY_MAX: usize = 1024 * 1024;
+pub(super) const BODY_MAX: usize = 1024 * 1024;
+
+/// How many headers a request has, with those that every request of ours has.
+const HEADERS: usize = 6;
 
 /// A service as one set of credentials sees it.
 pub(super) struct Service {
@@ -38,7 +41,7 @@ pub(super) struct Call {
     /// How.
     pub(super) method: Method,
     /// Where.
-    pub(super) url: Url,
+    pub(super) uri: Uri,
     /// A JSON body, or nothing.
     pub(super) body: Bytes,
 }
@@ -52,20 +55,12 @@ pub(super) enum Failure {
     Ask(AskError),
 }
 
-/// What came back.
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Result<Vec<u8>, AskError>,
-}
-
 impl Service {
-    /// A service that is reached with this client. `names` are the keys that say what is asked there.
+    /// A service that is reached by this way. `names` are the keys that say what is asked there.
     ///
     /// # Errors
     /// In words, when the credentials cannot be sent.
-    pub(super) fn new(client: Client, given: &Given, names: &'static str) -> Result<Self, String> {
-        let out = Outbound::Ours(client);
+    pub(super) fn new(out: Outbound, given: &Given, names: &'static str) -> Result<Self, String> {
         Self::by(Ways { tokens: out.clone(), messages: out }, given, names)
     }
 
@@ -79,7 +74,7 @@ impl Service {
     }
 
     /// Makes one call and reads its body.
-    pub(super) async fn call(&self, call: Call) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn call(&self, call: Call) -> Result<Bytes, Failure> {
         let ticket = self.credentials.ticket().await.map_err(Failure::Ask)?;
         let mut reply = self.exchange(&call, &ticket).await.map_err(Failure::Ask)?;
         if reply.status == StatusCode::UNAUTHORIZED && self.credentials.refused(&ticket) == Again::Yes {
@@ -88,14 +83,15 @@ impl Service {
             reply = self.exchange(&call, &ticket).await.map_err(Failure::Ask)?;
         }
         if reply.status.is_success() {
-            return reply.body.map_err(Failure::Ask);
+            return whole(reply).map_err(Failure::Ask);
         }
         // The status says enough where its body cannot be read.
-        Err(self.failure(reply.status, &reply.headers, &reply.body.unwrap_or_default()))
+        let (status, headers) = (reply.status, std::mem::take(&mut reply.headers));
+        Err(self.failure(status, &headers, &whole(reply).unwrap_or_default()))
     }
 
     /// Makes one call where there are no sessions that could be gone.
-    pub(super) async fn ask(&self, call: Call) -> Result<Vec<u8>, AskError> {
+    pub(super) async fn ask(&self, call: Call) -> Result<Bytes, AskError> {
         self.call(call).await.map_err(|failure| match failure {
             Failure::Ask(error) => error,
             Failure::SessionGone => self.unknown(),
@@ -103,20 +99,16 @@ impl Service {
     }
 
     async fn exchange(&self, call: &Call, ticket: &Ticket) -> Result<Reply, AskError> {
-        let mut request = self
-            .out
-            .request(call.method.clone(), call.url.clone())
-            .map_err(kept_in)?
-            .header(CONTENT_TYPE, "application/json")
-            .body(call.body.clone());
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(authorization) = ticket.header() {
-            request = request.header(AUTHORIZATION, authorization);
+            headers.insert(AUTHORIZATION, authorization);
         }
-        let response = request.send().await.map_err(unreachable)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let transaction = headers.get("x-global-transaction-id").and_then(|id| id.to_str().ok());
-        tracing::debug!(method = %call.method, %status, transaction, "watson answered");
-        Ok(Reply { status, headers, body: bounded(response).await })
+        let ask = Ask { method: call.method.clone(), uri: call.uri.clone(), headers, body: call.body.clone() };
+        let reply = self.out.ask(ask, BODY_MAX).await.map_err(unanswered)?;
+        let transaction = reply.headers.get("x-global-transaction-id").and_then(|id| id.to_str().ok());
+        tracing::debug!(method = %call.method, status = %reply.status, transaction, "watson answered");
+        Ok(reply)
     }
 
     /// What an error status means. What Watson said is passed on only where it is about the question; about anything else our own words
@@ -144,28 +136,25 @@ impl Service {
     }
 }
 
-/// Reads at most [`BODY_MAX`] bytes.
-pub(super) async fn bounded(mut response: Response) -> Result<Vec<u8>, AskError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > BODY_MAX {
-            return Err(AskError::Malformed { reason: format!("the body has more than {BODY_MAX} bytes") });
-        }
-        body.extend_from_slice(&chunk);
+/// The body of a reply, which was read up to [`BODY_MAX`] bytes.
+pub(super) fn whole(reply: Reply) -> Result<Bytes, AskError> {
+    match reply.end {
+        End::Whole => Ok(reply.body),
+        End::TooLong => Err(AskError::Malformed { reason: format!("the body has more than {BODY_MAX} bytes") }),
+        End::Broken(reason) => Err(AskError::Unavailable { after: None, reason }),
     }
-    Ok(body)
 }
 
 /// The causes tell a wrong host name from a bad certificate; the address is left out, since it holds the session.
-pub(super) fn unreachable(error: reqwest::Error) -> AskError {
-    match client::refused(&error) {
-        Some(refused) => kept_in(refused),
-        None => AskError::Unavailable { after: None, reason: client::words(error) },
+pub(super) fn unanswered(error: Unanswered) -> AskError {
+    match error {
+        Unanswered::Refused(refused) => kept_in(refused),
+        Unanswered::NotConnected(reason) | Unanswered::Lost(reason) => AskError::Unavailable { after: None, reason },
     }
 }
 
 /// The guard keeps us from asking where a session was switched to.
-pub(super) fn kept_in(refused: NotPublic) -> AskError {
+fn kept_in(refused: NotPublic) -> AskError {
     AskError::Misconfigured { reason: format!("smsActSetConversationConfig: {refused}") }
 }
 
@@ -193,9 +182,9 @@ mod tests {
     use crate::config::secret::Secret;
 
     fn shown(code: u16, body: &str) -> String {
-        let client = crate::client::client(Duration::from_secs(1)).unwrap();
+        let out = Outbound::ours(Duration::from_secs(1)).unwrap();
         let given = Given { apikey: Some(Secret::new("key")), ..Given::default() };
-        let service = Service::new(client, &given, "url, assistant_id").unwrap();
+        let service = Service::new(out, &given, "url, assistant_id").unwrap();
         match service.failure(StatusCode::from_u16(code).unwrap(), &HeaderMap::new(), body.as_bytes()) {
             Failure::SessionGone => "gone".into(),
             Failure::Ask(error) => error.to_string(),

@@ -4,9 +4,11 @@
 //! option's `value.input`) keeps its very bytes. Reasons name the place and never quote what stands there: it may be a
 //! person's words. `serde`'s own messages do quote, so they are not passed on.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::fmt;
 
 use raconteur_conversation::words::AskError;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -25,7 +27,44 @@ pub(super) struct Place<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Object<'a> {
     path: String,
-    members: BTreeMap<String, &'a RawValue>,
+    members: Members<'a>,
+}
+
+/// Names and what stands there, in the order in which they came. A few are looked up, once: a list costs less than a map.
+#[derive(Clone, Debug)]
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// A name, which is copied only where it is written with escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Members<'a> {
+    /// Of several of one name the last one counts.
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().rev().find(|(found, _)| found == name).map(|(_, raw)| *raw)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Name(name), raw)) = map.next_entry()? {
+                    members.push((name, raw));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
 }
 
 /// Reads a whole body that must be an object.
@@ -36,14 +75,25 @@ pub(super) fn body(bytes: &[u8]) -> Result<Object<'_>, AskError> {
     if is_deeper_than(DEPTH_MAX, bytes) {
         return Err(malformed("the body", &format!("is nested deeper than {DEPTH_MAX} levels")));
     }
-    let raw = serde_json::from_slice(bytes).map_err(|error| {
-        malformed("the body", &format!("is not JSON (line {}, column {})", error.line(), error.column()))
-    })?;
-    Place { path: "the body".into(), raw }.object().map(|object| Object { path: String::new(), ..object })
+    if let Ok(members) = serde_json::from_slice(bytes) {
+        return Ok(Object { path: String::new(), members });
+    }
+    // It is wrong, and read once more to say how.
+    match serde_json::from_slice::<&RawValue>(bytes) {
+        Ok(_) => Err(malformed("the body", "is not an object")),
+        Err(error) => {
+            let place = format!("is not JSON (line {}, column {})", error.line(), error.column());
+            Err(malformed("the body", &place))
+        }
+    }
 }
 
 /// Counts brackets outside of strings. Wrong JSON may confuse it; the parser refuses that afterwards.
 fn is_deeper_than(limit: usize, bytes: &[u8]) -> bool {
+    // Most answers have not so many brackets at all, and that is quickly seen.
+    if bytes.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= limit {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in bytes {
         match byte {
@@ -69,13 +119,13 @@ fn malformed(path: &str, fault: &str) -> AskError {
 impl<'a> Object<'a> {
     /// A member; `None` when it is absent or `null`, which Watson does not tell apart.
     pub(super) fn get(&self, name: &str) -> Option<Place<'a>> {
-        let raw = *self.members.get(name)?;
+        let raw = self.members.get(name).filter(|raw| raw.get() != "null")?;
         let path = match (self.path.is_empty(), name.contains(' ')) {
             (true, _) => name.to_owned(),
-            (false, false) => format!("{}.{name}", self.path),
-            (false, true) => format!("{}[\"{name}\"]", self.path),
+            (false, false) => [&self.path, ".", name].concat(),
+            (false, true) => [&self.path, "[\"", name, "\"]"].concat(),
         };
-        (raw.get() != "null").then_some(Place { path, raw })
+        Some(Place { path, raw })
     }
 
     /// A member that must be there.
@@ -86,12 +136,12 @@ impl<'a> Object<'a> {
 
     /// The object at the end of a way of members; `None` when one of them is absent.
     pub(super) fn descend(&self, way: &[&str]) -> Result<Option<Self>, AskError> {
-        let mut here = self.clone();
+        let mut here: Option<Self> = None;
         for name in way {
-            let Some(place) = here.get(name) else { return Ok(None) };
-            here = place.object()?;
+            let Some(place) = here.as_ref().unwrap_or(self).get(name) else { return Ok(None) };
+            here = Some(place.object()?);
         }
-        Ok(Some(here))
+        Ok(here)
     }
 }
 
@@ -181,6 +231,14 @@ mod tests {
         }
         let brackets_in_a_string = format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(500));
         assert!(body(brackets_in_a_string.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_last_of_several_members_of_one_name_counts_however_it_is_written() {
+        let top = body(br#"{"a":1,"\u0061":2,"b":{"\n":3}}"#).unwrap();
+        assert_eq!(top.need("a").unwrap().value().unwrap(), 2);
+        let inner = top.descend(&["b"]).unwrap().unwrap();
+        assert_eq!(inner.need("\n").unwrap().value().unwrap(), 3);
     }
 
     #[test]

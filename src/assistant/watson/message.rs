@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use raconteur_conversation::address::ConversationKey;
-use raconteur_conversation::variable::Variables;
+use raconteur_conversation::variable::Variable;
 use raconteur_conversation::words::{Answer, AskError, AskInput, Media, Question};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::command::{self, Commands};
-use super::context::{Tree, raw};
+use super::context::{Ours, Tree, raw};
 use super::items::{self, ChoiceIs};
 use super::json::{self, Object};
 use super::text;
@@ -55,7 +55,7 @@ impl Returns {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Context => &["return_context"],
-            Self::State => &["return_context", "export"],
+            Self::State => &["export", "return_context"],
             Self::Unasked => &[],
         }
     }
@@ -71,8 +71,34 @@ struct Message<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Input {
-    Plain(Value),
+    Plain(Plain),
     Chosen(BTreeMap<String, Box<RawValue>>),
+}
+
+/// A text.
+#[derive(Serialize)]
+struct Plain {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Value>,
+    message_type: &'static str,
+    #[serde(skip_serializing_if = "Options::is_empty")]
+    options: Options,
+    text: String,
+}
+
+/// Options that are switched on.
+struct Options(&'static [&'static str]);
+
+impl Options {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Options {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|name| (name, true)))
+    }
 }
 
 /// Writes a question that asks for the context, as IBM's own channels do.
@@ -83,19 +109,24 @@ pub(crate) fn write(question: &Question) -> Written {
 /// Writes a question whose variables are laid over a context.
 pub(super) fn write_over(context: Tree<'_>, question: &Question, returns: Returns) -> Written {
     let (input, lost) = input(&question.input, &question.variables.media, returns);
-    let variables = variables(&question.variables, &question.extra);
-    let (messaging, channel) = integrations(question);
+    let variables: Vec<(&str, Variable<'_>)> = question.variables.each().collect();
+    let user = Ours::Text(question.variables.user.as_str());
+    let private = [("request_id", Ours::Id(question.turn_id)), ("user_phone_number", user)];
+    let tenant = Ours::Text(question.variables.tenant.as_str());
+    let messaging = [("assistant_phone_number", tenant), ("private", Ours::Object(&private))];
+    let person = [("id", user), ("phone_number", user)];
+    let private = [("user", Ours::Object(&person))];
+    let channel = [("name", Ours::Text("SMS")), ("private", Ours::Object(&private))];
     let mut context = context;
     context.within("skills", |skills| {
         for [skill, place] in PLACES {
-            skills.within(skill, |skill| {
-                skill.within(place, |here| variables.iter().for_each(|(name, value)| here.set(name, value)));
-            });
+            skills.within(skill, |skill| skill.within(place, |here| lay(here, &variables, &question.extra)));
         }
     });
+    // What IBM's own SMS channel tells, so that skills written for it find it.
     context.within("integrations", |integrations| {
-        integrations.set("text_messaging", &messaging);
-        integrations.set("channel", &channel);
+        integrations.set("text_messaging", Ours::Object(&messaging));
+        integrations.set("channel", Ours::Object(&channel));
     });
     let message = Message { input, context: &context, user_id: user_id(&question.key) };
     let body = serde_json::to_vec(&message).expect("JSON values with string keys can be written");
@@ -114,8 +145,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Answer, AskError> {
 pub(super) fn read_object(body: &Object<'_>) -> Result<Answer, AskError> {
     let output = body.need("output")?.object()?;
     let (mut commands, mut response_timeout) = (Commands::default(), None);
+    let skills = body.descend(&["context", "skills"])?;
     for [skill, place] in PLACES {
-        let Some(variables) = body.descend(&["context", "skills", skill, place])? else { continue };
+        let variables = skills.as_ref().map(|skills| skills.descend(&[skill, place])).transpose()?.flatten();
+        let Some(variables) = variables else { continue };
         commands.add_site(&variables)?;
         response_timeout = response_timeout.or(items::timeout(&variables)?);
     }
@@ -133,13 +166,12 @@ fn input(input: &AskInput, media: &[Media], returns: Returns) -> (Input, usize) 
         return (Input::Chosen(chosen), 0);
     }
     let fitted = text::fit(input.text());
-    let mut plain = json!({"message_type": "text", "text": fitted.text});
-    for option in returns.options() {
-        plain["options"][*option] = json!(true);
-    }
-    if !media.is_empty() {
-        plain["attachments"] = media.iter().take(ATTACHMENTS_MAX).map(attachment).collect();
-    }
+    let plain = Plain {
+        attachments: media.iter().take(ATTACHMENTS_MAX).map(attachment).collect(),
+        message_type: "text",
+        options: Options(returns.options()),
+        text: fitted.text,
+    };
     (Input::Plain(plain), fitted.lost)
 }
 
@@ -171,22 +203,12 @@ fn attachment(media: &Media) -> Value {
     }
 }
 
-fn variables(variables: &Variables, extra: &Map<String, Value>) -> Map<String, Value> {
-    let mut object = variables.to_json();
-    object.extend(extra.clone());
-    object.entry("smsError").or_insert(Value::Null);
-    object.extend(command::NAMES.map(|name| (name.to_owned(), Value::Null)));
-    object
-}
-
-/// What IBM's own SMS channel tells, so that skills written for it find it: `text_messaging` and `channel`.
-fn integrations(question: &Question) -> (Value, Value) {
-    let user = question.variables.user.as_str();
-    let messaging = json!({
-        "assistant_phone_number": question.variables.tenant.as_str(),
-        "private": {"user_phone_number": user, "request_id": question.turn_id},
-    });
-    (messaging, json!({"name": "SMS", "private": {"user": {"id": user, "phone_number": user}}}))
+/// Lays the variables where a skill's are: the gateway's, then what else a question has, and what must not outlive its turn.
+fn lay<'a>(here: &mut Tree<'a>, variables: &'a [(&'a str, Variable<'a>)], extra: &'a Map<String, Value>) {
+    here.set("smsError", Ours::Null);
+    variables.iter().for_each(|(name, variable)| here.set(name, Ours::Variable(variable)));
+    extra.iter().for_each(|(name, value)| here.set(name, value));
+    command::NAMES.iter().for_each(|name| here.set(name, Ours::Null));
 }
 
 /// Under what Watson bills and logs the user: 32 hexadecimal digits, the same in every session of a conversation. The number itself would

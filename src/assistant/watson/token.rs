@@ -7,14 +7,15 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
 use raconteur_conversation::words::AskError;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::Url;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::{address, exchange, json};
-use crate::client::{self, Outbound};
+use crate::client::{self, Ask, Outbound};
 use crate::config::secret::Secret;
 
 /// The path of the exchange below the identity service's address.
@@ -175,17 +176,17 @@ impl Tokens {
             .append_pair("apikey", self.apikey.expose())
             .append_pair("response_type", "cloud_iam")
             .finish();
-        let request = self
-            .out
-            .request(Method::POST, self.url.clone())
-            .map_err(exchange::kept_in)?
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json")
-            .body(form);
-        let response = request.send().await.map_err(exchange::unreachable)?;
-        let (status, after) = (response.status(), client::retry_after(response.headers()));
+        let headers = HeaderMap::from_iter([
+            (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            (ACCEPT, HeaderValue::from_static("application/json")),
+        ]);
+        let uri = client::to_uri(&self.url)
+            .ok_or_else(|| AskError::Misconfigured { reason: "iam_url cannot be asked by HTTP".into() })?;
+        let ask = Ask { method: Method::POST, uri, headers, body: form.into() };
+        let reply = self.out.ask(ask, exchange::BODY_MAX).await.map_err(exchange::unanswered)?;
+        let (status, after) = (reply.status, client::retry_after(&reply.headers));
         match status.as_u16() {
-            200..=299 => read(&exchange::bounded(response).await?),
+            200..=299 => read(&exchange::whole(reply)?),
             code @ (408 | 429 | 500..) => {
                 Err(AskError::Unavailable { after, reason: format!("the token service answered {code}") })
             }

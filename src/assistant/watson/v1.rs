@@ -13,11 +13,11 @@ pub(super) mod target;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::Method;
 use raconteur_actors::port::Assistant;
 use raconteur_conversation::command::ConversationConfig;
 use raconteur_conversation::policy::Switchable;
 use raconteur_conversation::words::{Answer, AskError, AskInput, AssistantState, Question};
-use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -126,7 +126,7 @@ impl Assistant for Classic {
         let context = context(question, &variables, &mark);
         let written = request::write(question, &context);
         self.cuts.note(&self.name, written.lost);
-        let call = Call { method: Method::POST, url: target.url(), body: written.body };
+        let call = Call { method: Method::POST, uri: target.uri(), body: written.body };
         let body = target.service.ask(call).await?;
         read(&body, context, (&self.name, &mark))
     }

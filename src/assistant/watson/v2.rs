@@ -16,10 +16,11 @@ use raconteur_actors::port::Assistant;
 use self::sessions::Sessions;
 pub use self::settings::{Mode, Reask, Settings};
 use self::stateless::Stateless;
+use super::address::Below;
 use super::backup::{self, Backed};
 use super::exchange::Service;
 use super::{address, text};
-use crate::client;
+use crate::client::{self, Outbound};
 
 /// The keys that say which assistant is asked.
 const NAMES: &str = "url, assistant_id and environment_id";
@@ -46,17 +47,18 @@ fn place(name: &str, settings: &Settings) -> Result<Arc<dyn Assistant>, String> 
     if client::is_readable_on_the_way(&url) {
         tracing::warn!(assistant = name, "the url is http: credentials and every text can be read on the way");
     }
-    let client = client::client(settings.connect_timeout).map_err(|error| error.to_string())?;
-    let service = Service::new(client, &settings.given(), NAMES)?;
+    let out = Outbound::ours(settings.connect_timeout).map_err(|error| error.to_string())?;
+    let service = Service::new(out, &settings.given(), NAMES)?;
     let (name, cuts, mark) = (name.to_owned(), text::Cuts::default(), address::mark(&url));
     Ok(match settings.mode {
         Mode::Stateless => {
-            let messages = address::below(&url, ["message"]);
+            let messages = address::outgoing(&address::below(&url, ["message"]))?;
             Arc::new(Stateless { name, messages, mark, service, cuts })
         }
         Mode::Stateful => {
             let (sessions, service) = (address::below(&url, ["sessions"]), Arc::new(service));
-            Arc::new(Sessions { name, sessions, mark, service, keeps: settings.keeps(), cuts })
+            let (session, sessions) = (Below::new(&sessions), address::outgoing(&sessions)?);
+            Arc::new(Sessions { name, sessions, session, mark, service, keeps: settings.keeps(), cuts })
         }
     })
 }

@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Response, Url};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use reqwest::Url;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::settings::{HookSettings, OnError};
 use super::token::{Claims, token};
-use crate::client::words;
+use crate::client::{self, Ask, End, Outbound, Unanswered};
 use crate::config::secret::Secret;
 
 /// The largest reply that is read. An answer has a few kB, a context at most 100.
@@ -36,8 +36,8 @@ pub(super) struct Hook {
     pub(super) timeout: Duration,
     /// What its failure means.
     pub(super) on_error: OnError,
-    client: Client,
-    url: Url,
+    out: Outbound,
+    uri: Uri,
     headers: HeaderMap,
     secret: Option<Secret>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Hook {
 /// What a webhook replied.
 pub(super) struct Reply {
     /// The body.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     /// The body is the answer, in the assistant's stead.
     pub(super) answers: bool,
 }
@@ -103,9 +103,10 @@ impl Hook {
     ///
     /// # Errors
     /// In words, when they have after all.
-    pub(super) fn new(what: &'static str, client: Client, settings: &HookSettings) -> Result<Self, String> {
+    pub(super) fn new(what: &'static str, out: Outbound, settings: &HookSettings) -> Result<Self, String> {
         let wrong = |key: &str| format!("{what}.{key} cannot be used: mend it");
-        let url = Url::parse(&settings.url).map_err(|_| wrong("url"))?;
+        let url = Url::parse(&settings.url).ok().and_then(|url| client::to_uri(&url));
+        let uri = url.ok_or_else(|| wrong("url"))?;
         let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
         for (name, value) in &settings.headers {
             let name = HeaderName::try_from(name).map_err(|_| wrong("headers"))?;
@@ -115,22 +116,26 @@ impl Hook {
         }
         let (timeout, secret) = (settings.timeout, settings.secret.clone());
         let on_error = settings.on_error.unwrap_or(OnError::Continue);
-        Ok(Self { what, timeout, on_error, client, url, headers, secret })
+        Ok(Self { what, timeout, on_error, out, uri, headers, secret })
     }
 
     /// Sends an event of a turn and reads the reply.
     pub(super) async fn post(&self, event: Bytes, turn: Uuid) -> Result<Reply, HookError> {
         self.in_time(async {
-            let response = self.send(event, turn).await?;
-            let answers = response.headers().contains_key(RETURN);
-            Ok(Reply { body: bounded(response).await?, answers })
+            let reply = self.send(event, turn, REPLY_MAX).await?;
+            let answers = reply.headers.contains_key(RETURN);
+            match reply.end {
+                End::Whole => Ok(Reply { body: reply.body, answers }),
+                End::TooLong => Err(HookError::Wrong(format!("replied more than {REPLY_MAX} bytes"))),
+                End::Broken(words) => Err(unreachable(&words)),
+            }
         })
         .await
     }
 
     /// Sends an event of a turn; what comes back is not read.
     pub(super) async fn tell(&self, event: Bytes, turn: Uuid) -> Result<(), HookError> {
-        self.in_time(async { self.send(event, turn).await.map(|_| ()) }).await
+        self.in_time(async { self.send(event, turn, 0).await.map(|_| ()) }).await
     }
 
     async fn in_time<T>(&self, call: impl Future<Output = Result<T, HookError>>) -> Result<T, HookError> {
@@ -138,15 +143,19 @@ impl Hook {
         tokio::time::timeout(self.timeout, call).await.unwrap_or_else(|_| late())
     }
 
-    async fn send(&self, event: Bytes, turn: Uuid) -> Result<Response, HookError> {
-        let mut request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(event);
+    /// Sends an event and reads so many bytes of what comes back.
+    async fn send(&self, event: Bytes, turn: Uuid, most: usize) -> Result<client::Reply, HookError> {
+        let mut headers = self.headers.clone();
         if let Some(secret) = &self.secret {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            request = request.header(AUTHORIZATION, self.authorization(secret, now, turn));
+            headers.append(AUTHORIZATION, self.authorization(secret, now, turn));
         }
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        if status.is_success() { Ok(response) } else { Err(refusal(status.as_u16())) }
+        let ask = Ask { method: Method::POST, uri: self.uri.clone(), headers, body: event };
+        let reply = self.out.ask(ask, most).await.map_err(|error| match error {
+            Unanswered::Refused(refused) => HookError::Wrong(format!("cannot be asked: {refused}")),
+            Unanswered::NotConnected(words) | Unanswered::Lost(words) => unreachable(&words),
+        })?;
+        if reply.status.is_success() { Ok(reply) } else { Err(refusal(reply.status.as_u16())) }
     }
 
     fn authorization(&self, secret: &Secret, now: Duration, turn: Uuid) -> HeaderValue {
@@ -158,20 +167,8 @@ impl Hook {
     }
 }
 
-/// Reads at most [`REPLY_MAX`] bytes.
-async fn bounded(mut response: Response) -> Result<Vec<u8>, HookError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > REPLY_MAX {
-            return Err(HookError::Wrong(format!("replied more than {REPLY_MAX} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn unreachable(error: reqwest::Error) -> HookError {
-    HookError::Unavailable(format!("is not reachable: {}", words(error)))
+fn unreachable(words: &str) -> HookError {
+    HookError::Unavailable(format!("is not reachable: {words}"))
 }
 
 /// What an error status means.
@@ -205,8 +202,8 @@ mod tests {
             headers: [("x-key".to_owned(), key)].into(),
             ..HookSettings::at("https://hooks.example/pre")
         };
-        let client = crate::client::client(Duration::from_secs(1)).unwrap();
-        let hook = Hook::new("pre", client, &settings).unwrap();
+        let out = Outbound::ours(Duration::from_secs(1)).unwrap();
+        let hook = Hook::new("pre", out, &settings).unwrap();
         let token = hook.authorization(&secret, Duration::from_secs(100), Uuid::nil());
         let shown = [&token, &hook.headers["x-key"]].map(|value| format!("{value:?}"));
         assert_eq!(shown, ["Sensitive", "Sensitive"]);

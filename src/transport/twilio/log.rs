@@ -4,6 +4,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
 use form_urlencoded::Serializer;
 use raconteur_conversation::words::LogUnreadable;
 use serde::Deserialize;
@@ -67,7 +68,7 @@ pub(super) async fn page<T: DeserializeOwned>(rest: &Rest, path: &str) -> Result
 ///
 /// # Errors
 /// As [`page`].
-pub(super) async fn body(rest: &Rest, path: &str) -> Result<Option<Vec<u8>>, LogUnreadable> {
+pub(super) async fn body(rest: &Rest, path: &str) -> Result<Option<Bytes>, LogUnreadable> {
     let answer = rest.read(path).await.map_err(|error| match error {
         NoAnswer::NotConnected(reason) | NoAnswer::Lost(reason) => unreadable(&reason),
     })?;
@@ -122,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn only_a_page_of_the_same_log_is_followed() {
         let settings = settings();
-        let rest = Rest::new(crate::client::client(settings.connect_timeout).unwrap(), &settings);
+        let rest = Rest::new(crate::client::Outbound::ours(settings.connect_timeout).unwrap(), &settings);
         let own = format!("{}?PageSize=100&Page=1&PageToken=PASM1", rest.path());
         assert_eq!(same_log(&rest, own.clone()), Ok(own.clone()));
         let elsewhere = [

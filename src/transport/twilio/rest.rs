@@ -5,21 +5,28 @@
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use http::HeaderValue;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use reqwest::Url;
 
 use super::settings::Settings;
-use crate::client;
+use crate::client::{self, Ask, Outbound, Unanswered};
 
 /// No answer that we can use is longer: a page of the log has 100 messages of at most 1,600 characters.
 const ANSWER_MAX: usize = 4 * 1024 * 1024;
 
+/// How many headers a request has, with those that every request of ours has.
+const HEADERS: usize = 6;
+
 /// The account's REST API.
 pub(super) struct Rest {
-    http: reqwest::Client,
+    out: Outbound,
     base_url: String,
     /// `/2010-04-01/Accounts/{sid}/Messages.json`.
     path: String,
+    /// Where messages are created; `None` where the settings have no address, of which nobody makes a channel.
+    messages: Option<Uri>,
     account: String,
     authorization: HeaderValue,
 }
@@ -29,7 +36,7 @@ pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     /// As much of the body as arrived: nobody may rely on its being whole.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 /// Twilio did not answer.
@@ -42,7 +49,7 @@ pub(super) enum NoAnswer {
 }
 
 impl Rest {
-    pub(super) fn new(http: reqwest::Client, settings: &Settings) -> Self {
+    pub(super) fn new(out: Outbound, settings: &Settings) -> Self {
         let (user, password) = match (&settings.api_key_sid, &settings.api_key_secret) {
             (Some(sid), Some(secret)) => (sid, secret),
             (Some(_) | None, None) | (None, Some(_)) => (&settings.account_sid, &settings.auth_token),
@@ -51,13 +58,10 @@ impl Rest {
         let mut authorization = HeaderValue::from_str(&format!("Basic {credentials}"))
             .expect("base64 has no character that a header may not");
         authorization.set_sensitive(true);
-        Self {
-            http,
-            base_url: settings.base_url.trim_end_matches('/').to_owned(),
-            path: format!("/2010-04-01/Accounts/{}/Messages.json", settings.account_sid),
-            account: settings.account_sid.clone(),
-            authorization,
-        }
+        let base_url = settings.base_url.trim_end_matches('/').to_owned();
+        let path = format!("/2010-04-01/Accounts/{}/Messages.json", settings.account_sid);
+        let messages = address(&format!("{base_url}{path}"));
+        Self { out, base_url, path, messages, account: settings.account_sid.clone(), authorization }
     }
 
     /// The account whose API it is.
@@ -77,33 +81,37 @@ impl Rest {
 
     /// Creates a message from a form.
     pub(super) async fn create(&self, form: String) -> Result<Answered, NoAnswer> {
-        let request = self.http.post(format!("{}{}", self.base_url, self.path)).body(form);
-        self.run(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded")).await
+        let uri = self.messages.clone().ok_or_else(nowhere)?;
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        self.run(Ask { method: Method::POST, uri, headers, body: form.into() }).await
     }
 
     /// Reads a page of the log. `path` begins with a slash, so the credentials go nowhere but to the base URL.
     pub(super) async fn read(&self, path: &str) -> Result<Answered, NoAnswer> {
-        self.run(self.http.get(format!("{}{path}", self.base_url))).await
+        let uri = address(&format!("{}{path}", self.base_url)).ok_or_else(nowhere)?;
+        let headers = HeaderMap::with_capacity(HEADERS);
+        self.run(Ask { method: Method::GET, uri, headers, body: Bytes::new() }).await
     }
 
-    async fn run(&self, request: reqwest::RequestBuilder) -> Result<Answered, NoAnswer> {
-        let sent = request.header(AUTHORIZATION, self.authorization.clone()).send().await;
-        let mut response = sent.map_err(|error| {
-            if error.is_connect() {
-                NoAnswer::NotConnected(client::words(error))
-            } else {
-                NoAnswer::Lost(client::words(error))
-            }
+    async fn run(&self, mut ask: Ask) -> Result<Answered, NoAnswer> {
+        ask.headers.insert(AUTHORIZATION, self.authorization.clone());
+        let reply = self.out.ask(ask, ANSWER_MAX).await.map_err(|error| match error {
+            Unanswered::Refused(refused) => NoAnswer::NotConnected(refused.to_string()),
+            Unanswered::NotConnected(words) => NoAnswer::NotConnected(words),
+            Unanswered::Lost(words) => NoAnswer::Lost(words),
         })?;
-        let mut body = Vec::new();
-        while let Ok(Some(chunk)) = response.chunk().await {
-            if body.len() + chunk.len() > ANSWER_MAX {
-                break;
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answered { status: response.status().as_u16(), retry_after: client::retry_after(response.headers()), body })
+        let retry_after = client::retry_after(&reply.headers);
+        Ok(Answered { status: reply.status.as_u16(), retry_after, body: reply.body })
     }
+}
+
+fn address(text: &str) -> Option<Uri> {
+    Url::parse(text).ok().and_then(|url| client::to_uri(&url))
+}
+
+fn nowhere() -> NoAnswer {
+    NoAnswer::NotConnected("it is no address that can be asked by HTTP".into())
 }
 
 #[cfg(test)]
@@ -113,7 +121,7 @@ mod tests {
     use crate::config::secret::Secret;
 
     fn rest(settings: &Settings) -> Rest {
-        Rest::new(crate::client::client(settings.connect_timeout).unwrap(), settings)
+        Rest::new(Outbound::ours(settings.connect_timeout).unwrap(), settings)
     }
 
     fn decoded(rest: &Rest) -> String {

@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn answer(status: u16, body: &str) -> Answered {
-        Answered { status, retry_after: None, body: body.as_bytes().to_vec() }
+        Answered { status, retry_after: None, body: body.as_bytes().to_vec().into() }
     }
 
     fn refusal(status: u16, code: u64) -> SendError {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use http::Uri;
 use raconteur_conversation::command::ConversationConfig;
 use raconteur_conversation::words::AskError;
 use reqwest::Url;
@@ -91,6 +92,7 @@ impl Clients {
 /// A place that can be asked.
 pub(super) struct Target {
     aim: Aim,
+    uri: Uri,
     mark: String,
     clients: Clients,
     /// Reaches it.
@@ -101,7 +103,7 @@ impl Target {
     /// Makes a place ready. The clients of a target with the same timeout are shared, with their connections.
     ///
     /// # Errors
-    /// In words, when TLS or the credentials cannot be set up.
+    /// In words, when the address cannot be asked, or TLS or the credentials cannot be set up.
     pub(super) fn new(aim: Aim, sharing: Option<&Self>) -> Result<Self, String> {
         let clients = match sharing.filter(|target| target.aim.connect_timeout == aim.connect_timeout) {
             Some(target) => target.clients.clone(),
@@ -109,12 +111,13 @@ impl Target {
         };
         let [messages, tokens] = aim.authors.map(|author| clients.of(author));
         let service = Service::by(Ways { messages, tokens }, &aim.given, aim.names)?;
-        Ok(Self { mark: address::mark(&aim.url), aim, clients, service })
+        let (mark, uri) = (address::mark(&aim.url), address::outgoing(&aim.url)?);
+        Ok(Self { aim, uri, mark, clients, service })
     }
 
     /// The address of a message.
-    pub(super) fn url(&self) -> Url {
-        self.aim.url.clone()
+    pub(super) fn uri(&self) -> Uri {
+        self.uri.clone()
     }
 
     /// By which a kept context is known to be this place's.

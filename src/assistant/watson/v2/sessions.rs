@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::{Method, Uri};
 use raconteur_actors::port::Assistant;
 use raconteur_conversation::words::{Answer, AskError, Question, SessionEnd};
-use reqwest::{Method, Url};
 
+use super::super::address::Below;
 use super::super::context::Tree;
 use super::super::exchange::{Call, Failure, Service};
 use super::super::message::{self, Returns};
-use super::super::{address, json, text};
+use super::super::{json, text};
 use super::kept::{Kept, SessionId};
 use super::settings::Keeps;
 
@@ -26,8 +27,10 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Sessions {
     pub(super) name: String,
-    /// `.../sessions?version=...`: what every address is made from.
-    pub(super) sessions: Url,
+    /// `.../sessions?version=...`, where they are opened.
+    pub(super) sessions: Uri,
+    /// What is below it: each session.
+    pub(super) session: Below,
     /// By which a kept session is known to be of this place.
     pub(super) mark: String,
     pub(super) service: Arc<Service>,
@@ -59,7 +62,7 @@ impl Assistant for Sessions {
         })?;
         let answer = self.read(session, &kept, &body)?;
         if let Some(old) = old.filter(|_| restarts) {
-            tokio::spawn(delete(Arc::clone(&self.service), self.session_url([old.as_str()]), self.name.clone()));
+            tokio::spawn(delete(Arc::clone(&self.service), self.below([old.as_str()])?, self.name.clone()));
         }
         Ok(answer)
     }
@@ -67,26 +70,27 @@ impl Assistant for Sessions {
     async fn end(&self, end: &SessionEnd) {
         let kept = Kept::of(end.state.as_ref());
         let Some(session) = kept.session_in(&self.mark) else { return };
-        delete(Arc::clone(&self.service), self.session_url([session.as_str()]), self.name.clone()).await;
+        let Ok(uri) = self.below([session.as_str()]) else { return };
+        delete(Arc::clone(&self.service), uri, self.name.clone()).await;
     }
 }
 
 impl Sessions {
     async fn create_session(&self) -> Result<SessionId, AskError> {
-        let call = Call { method: Method::POST, url: self.sessions.clone(), body: Bytes::from_static(b"{}") };
+        let call = Call { method: Method::POST, uri: self.sessions.clone(), body: Bytes::from_static(b"{}") };
         let body = self.service.ask(call).await?;
         let id = json::body(&body)?.need("session_id")?.string()?;
         SessionId::try_from(id).map_err(|_| AskError::Malformed { reason: "session_id is not a session id".into() })
     }
 
-    async fn message(&self, id: &SessionId, question: &Question, context: Tree<'_>) -> Result<Vec<u8>, Failure> {
+    async fn message(&self, id: &SessionId, question: &Question, context: Tree<'_>) -> Result<Bytes, Failure> {
         let written = match self.keeps {
             Keeps::Session => message::write(question),
             Keeps::Context | Keeps::ContextAndRestarts => message::write_over(context, question, Returns::State),
         };
         self.cuts.note(&self.name, written.lost);
-        let url = self.session_url([id.as_str(), "message"]);
-        self.service.call(Call { method: Method::POST, url, body: written.body }).await
+        let uri = self.below([id.as_str(), "message"]).map_err(Failure::Ask)?;
+        self.service.call(Call { method: Method::POST, uri, body: written.body }).await
     }
 
     fn read(&self, session: SessionId, before: &Kept<'_>, body: &[u8]) -> Result<Answer, AskError> {
@@ -103,14 +107,16 @@ impl Sessions {
         Ok(Answer { state: Some(kept.state(&self.name)), ..answer })
     }
 
-    fn session_url<const N: usize>(&self, steps: [&str; N]) -> Url {
-        address::below(&self.sessions, steps)
+    /// An address of a session's. Its id stands for itself in one, so that nothing but its length could make it none.
+    fn below<const N: usize>(&self, steps: [&str; N]) -> Result<Uri, AskError> {
+        let wrong = || AskError::Malformed { reason: "session_id makes no address".into() };
+        self.session.at(steps).ok_or_else(wrong)
     }
 }
 
 /// Ends a session that nobody needs any more, as well as it goes.
-async fn delete(service: Arc<Service>, url: Url, assistant: String) {
-    let call = Call { method: Method::DELETE, url, body: Bytes::new() };
+async fn delete(service: Arc<Service>, uri: Uri, assistant: String) {
+    let call = Call { method: Method::DELETE, uri, body: Bytes::new() };
     match tokio::time::timeout(END_WITHIN, service.call(call)).await {
         Ok(Ok(_)) | Ok(Err(Failure::SessionGone)) => {}
         Ok(Err(Failure::Ask(error))) => tracing::debug!(assistant, %error, "could not end a session"),

@@ -2,9 +2,9 @@
 //! members and state included; nothing has to be opened, expires or is ended.
 
 use async_trait::async_trait;
+use http::{Method, Uri};
 use raconteur_actors::port::Assistant;
 use raconteur_conversation::words::{Answer, AskError, Question};
-use reqwest::{Method, Url};
 
 use super::super::exchange::{Call, Service};
 use super::super::message::{self, Returns, Written};
@@ -14,7 +14,7 @@ use super::kept::Kept;
 pub(super) struct Stateless {
     pub(super) name: String,
     /// `.../message?version=...`.
-    pub(super) messages: Url,
+    pub(super) messages: Uri,
     /// By which a kept context is known to be of this place.
     pub(super) mark: String,
     pub(super) service: Service,
@@ -26,7 +26,7 @@ impl Assistant for Stateless {
     async fn ask(&self, question: &Question) -> Result<Answer, AskError> {
         let written = write(question);
         self.cuts.note(&self.name, written.lost);
-        let call = Call { method: Method::POST, url: self.messages.clone(), body: written.body };
+        let call = Call { method: Method::POST, uri: self.messages.clone(), body: written.body };
         let body = self.service.ask(call).await?;
         read(&body, (&self.name, &self.mark))
     }

@@ -1,0 +1,276 @@
+//! The shortest way to an address of the configuration's: hyper's own client and pool, without the layers that a general client has for
+//! what is asked here of nobody (redirects, cookies, compression, retries by status).
+//!
+//! A request is sent again only where hyper hands it back unsent, because a connection of the pool had closed meanwhile. What goes by a
+//! proxy of the environment does not go this way.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, Entry, USER_AGENT};
+use http::{HeaderName, HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower::{Service, ServiceExt};
+
+use super::ask::{Ask, End, Gathered, Reply, Room, Unanswered};
+use super::{ClientError, POOL_IDLE_TIMEOUT, tls, with_causes};
+
+/// How long a connection may be silent before it is asked whether it lives, and how often it is asked again.
+const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
+
+/// How long what was written may stay unacknowledged.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+
+/// What every request has, unless it has its own.
+const ALWAYS: [(HeaderName, HeaderValue); 2] =
+    [(ACCEPT, HeaderValue::from_static("*/*")), (USER_AGENT, HeaderValue::from_static(super::USER_AGENT))];
+
+/// A client with a warm pool.
+#[derive(Clone)]
+pub(super) struct Direct(Client<Connector, Full<Bytes>>);
+
+impl Direct {
+    /// Its connections come about within this time, or not.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(super) fn new(connect_timeout: Duration) -> Result<Self, ClientError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        tcp.set_keepalive(Some(KEEPALIVE.0));
+        tcp.set_keepalive_interval(Some(KEEPALIVE.0));
+        tcp.set_keepalive_retries(Some(KEEPALIVE.1));
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls()?).https_or_http().enable_http1().wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .build(Connector(Arc::new((connector, connect_timeout))));
+        Ok(Self(client))
+    }
+
+    /// Asks, and reads at most so many bytes of the body; with none wanted, it is not read at all.
+    pub(super) async fn ask(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
+        let response = self.0.request(request(ask)).await.map_err(|error| unanswered(&error))?;
+        let (head, body) = response.into_parts();
+        let (body, end) = read(body, most).await;
+        Ok(Reply { status: head.status, headers: head.headers, body, end })
+    }
+}
+
+/// Makes connections, each within the time that it may take, TLS included. Cheap to clone, which the pool does for every request.
+#[derive(Clone)]
+struct Connector(Arc<(HttpsConnector<HttpConnector>, Duration)>);
+
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+type AnyError = Box<dyn StdError + Send + Sync>;
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = AnyError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, AnyError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), AnyError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connector, within) = (self.0.0.clone(), self.0.1);
+        Box::pin(async move { tokio::time::timeout(within, connector.oneshot(uri)).await? })
+    }
+}
+
+fn request(ask: Ask) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(ask.body));
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (ask.method, ask.uri, ask.headers);
+    for (name, value) in ALWAYS {
+        if let Entry::Vacant(vacant) = request.headers_mut().entry(name) {
+            vacant.insert(value);
+        }
+    }
+    request
+}
+
+fn unanswered(error: &Error) -> Unanswered {
+    let words = format!("error sending request: {}", with_causes(error));
+    if error.is_connect() { Unanswered::NotConnected(words) } else { Unanswered::Lost(words) }
+}
+
+async fn read(mut body: Incoming, most: usize) -> (Bytes, End) {
+    let mut gathered = Gathered::new(most);
+    if most == 0 {
+        return (gathered.body(), End::TooLong);
+    }
+    let end = loop {
+        match body.frame().await {
+            // What follows a body, and is none of it, is of no use to anybody here.
+            Some(Ok(frame)) => {
+                if let Ok(piece) = frame.into_data()
+                    && gathered.take(piece) == Room::None
+                {
+                    break End::TooLong;
+                }
+            }
+            Some(Err(error)) => {
+                break End::Broken(format!("error reading a body from connection: {}", with_causes(&error)));
+            }
+            None => break End::Whole,
+        }
+    };
+    (gathered.body(), end)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SPAN: Duration = Duration::from_secs(5);
+    const GREETING: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nRetry-After: 7\r\n\r\nhello";
+
+    fn to(address: &str) -> Ask {
+        let uri = format!("{address}/x").parse().unwrap();
+        Ask { method: Method::POST, uri, headers: HeaderMap::new(), body: Bytes::from_static(b"a text") }
+    }
+
+    async fn listening() -> (TcpListener, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        (listener, address)
+    }
+
+    /// Reads a request; `None` when the client has closed.
+    async fn hear(stream: &mut TcpStream) -> Option<String> {
+        let mut heard = String::new();
+        while !heard.ends_with("a text") {
+            let mut bytes = [0; 1_024];
+            let count = stream.read(&mut bytes).await.unwrap();
+            if count == 0 {
+                return None;
+            }
+            heard += std::str::from_utf8(&bytes[..count]).unwrap();
+        }
+        Some(heard)
+    }
+
+    /// Answers one request, from a connection of its own.
+    async fn greet_once(listener: &TcpListener) -> TcpStream {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        hear(&mut stream).await.unwrap();
+        stream.write_all(GREETING.as_bytes()).await.unwrap();
+        stream
+    }
+
+    #[tokio::test]
+    async fn a_request_has_what_every_one_has_and_a_connection_carries_many() {
+        let (listener, address) = listening().await;
+        let serving = tokio::spawn(async move {
+            let mut stream = greet_once(&listener).await;
+            let heard = hear(&mut stream).await.unwrap();
+            stream.write_all(GREETING.as_bytes()).await.unwrap();
+            heard
+        });
+        let direct = Direct::new(SPAN).unwrap();
+        for _ in 0..2 {
+            let reply = direct.ask(to(&address), 5).await.unwrap();
+            assert_eq!((reply.status.as_u16(), &*reply.body, reply.end), (200, &b"hello"[..], End::Whole));
+            assert_eq!(reply.headers["retry-after"], "7");
+        }
+        let heard = serving.await.unwrap().to_ascii_lowercase();
+        let host = address.strip_prefix("http://").unwrap();
+        assert!(heard.starts_with("post /x http/1.1\r\n"), "{heard}");
+        for line in [&format!("host: {host}"), "accept: */*", "user-agent: raconteur/", "content-length: 6"] {
+            assert!(heard.contains(line), "{line}: {heard}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_seen_is_not_sent_again() {
+        let (listener, address) = listening().await;
+        let serving = tokio::spawn(async move {
+            let mut stream = greet_once(&listener).await;
+            hear(&mut stream).await.unwrap();
+            drop(stream);
+            // Whatever came again would come here.
+            let (mut again, _) = listener.accept().await.unwrap();
+            hear(&mut again).await
+        });
+        let direct = Direct::new(SPAN).unwrap();
+        direct.ask(to(&address), 5).await.unwrap();
+        let lost = direct.ask(to(&address), 5).await;
+        assert!(matches!(&lost, Err(Unanswered::Lost(words)) if !words.contains("127.0.0.1")), "{lost:?}");
+        let last = TcpStream::connect(address.strip_prefix("http://").unwrap()).await.unwrap();
+        drop(last);
+        assert_eq!(serving.await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_while_it_rested_is_not_used_again() {
+        let (listener, address) = listening().await;
+        let (other, elsewhere) = listening().await;
+        let serving = tokio::spawn(async move {
+            drop(greet_once(&listener).await);
+            greet_once(&other).await;
+            greet_once(&listener).await
+        });
+        let direct = Direct::new(SPAN).unwrap();
+        // While the second is asked, the end of the first connection is noticed.
+        for address in [&address, &elsewhere, &address] {
+            assert_eq!(direct.ask(to(address), 5).await.unwrap().end, End::Whole);
+        }
+        drop(serving.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn more_than_is_wanted_and_what_breaks_off_are_told_from_a_whole_body() {
+        for (answer, most, expected) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 4, ("", "too long")),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0, ("", "too long")),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", 9, ("hello", "broken")),
+        ] {
+            let (listener, address) = listening().await;
+            let serving = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                hear(&mut stream).await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            });
+            let reply = Direct::new(SPAN).unwrap().ask(to(&address), most).await.unwrap();
+            let end = match reply.end {
+                End::Whole => "whole",
+                End::TooLong => "too long",
+                End::Broken(_) => "broken",
+            };
+            assert_eq!((std::str::from_utf8(&reply.body).unwrap(), end), expected);
+            serving.await.unwrap();
+        }
+    }
+
+    // A clock that stands still leaps to the next deadline when nothing else is left to do.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_agrees_on_tls_has_surely_seen_nothing() {
+        let (listener, address) = listening().await;
+        let silent = tokio::spawn(async move { listener.accept().await.unwrap() });
+        let asked = Direct::new(SPAN).unwrap().ask(to(&address.replace("http:", "https:")), 5).await;
+        assert!(matches!(asked, Err(Unanswered::NotConnected(_))), "{asked:?}");
+        drop(silent.await.unwrap());
+    }
+}
