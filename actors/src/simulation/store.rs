@@ -275,11 +275,15 @@ impl Store for WatchedStore {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn recollect(world: &World, store: &dyn Store) -> Result<(), StoreError> {
-    let pending = std::mem::take(&mut world.state().pending);
-    for ((_, key), step) in pending {
-        let on_disk = match step.answered.first() {
-            Some((page, _)) => has_page(store, &key, page.sequence).await?,
-            None => step.snapshot.is_some() && store.snapshot(&key).await? == step.snapshot,
+    loop {
+        let Some(((process, key), step)) = world.state().pending.pop_first() else { break };
+        let on_disk = match is_on_disk(store, &key, &step).await {
+            Ok(on_disk) => on_disk,
+            Err(error) => {
+                // The next start decides.
+                world.state().pending.insert((process, key), step);
+                return Err(error);
+            }
         };
         if on_disk {
             let mut state = world.state();
@@ -304,6 +308,13 @@ pub(super) async fn recollect(world: &World, store: &dyn Store) -> Result<(), St
         }
     }
     Ok(())
+}
+
+async fn is_on_disk(store: &dyn Store, key: &ConversationKey, step: &SeenStep) -> Result<bool, StoreError> {
+    match step.answered.first() {
+        Some((page, _)) => has_page(store, key, page.sequence).await,
+        None => Ok(step.snapshot.is_some() && store.snapshot(key).await? == step.snapshot),
+    }
 }
 
 async fn has_page(store: &dyn Store, key: &ConversationKey, turn: Sequence) -> Result<bool, StoreError> {

@@ -110,12 +110,15 @@ impl Gateway {
     /// What it tells of itself.
     pub(crate) async fn told(&self, client: &Client) -> Told {
         let address = format!("http://{}/metrics", self.address);
-        // A connection that was idle may be closed at the moment when it is used again.
-        let response = match client.get(&address).send().await {
-            Err(error) if error.is_request() => client.get(&address).header("connection", "close").send().await,
-            answered => answered,
+        // Any connection that was idle may be closed at the moment when it is used again, and a crowd leaves many.
+        let asked = async || loop {
+            match client.get(&address).send().await {
+                Err(error) if error.is_request() => {}
+                answered => break answered.expect("it answers"),
+            }
         };
-        let text = response.expect("it answers").text().await.expect("the metrics are text");
+        let response = timeout(PATIENCE, asked()).await.expect("it answers in time");
+        let text = response.text().await.expect("the metrics are text");
         let all = |start: &str| -> u64 {
             let of =
                 |line: &str| line.starts_with(start).then(|| line.rsplit_once(' ')?.1.parse::<u64>().ok()).flatten();
