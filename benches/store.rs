@@ -130,6 +130,7 @@ fn step(version: Version, sequence: Sequence) -> Step {
         session: None,
         work: Work::Message(InboundMessage { body: "what is the state of my order?".into(), media: Vec::new() }),
         accepted_at: UnixMillis(1),
+        asked_at: None,
         answered_at: UnixMillis(2),
         asks: 1,
         error: None,

@@ -165,6 +165,8 @@ fn kind(work: &Work) -> &'static str {
         Work::ClosePipe { .. } => "close_pipe",
         Work::Erase => "erase",
         Work::Preference(_) => "preference",
+        Work::TakeOver(_) => "take_over",
+        Work::HandBack => "hand_back",
         Work::NoInput { .. } => "no_input",
         Work::TimedOut { .. } => "timeout",
     }
@@ -194,6 +196,8 @@ fn said(shown: &mut Value, work: &Work) {
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
         | Work::Erase
+        | Work::TakeOver(_)
+        | Work::HandBack
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => {}
     }

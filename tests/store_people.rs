@@ -59,6 +59,7 @@ async fn furnish(store: &dyn Store, key: &ConversationKey) {
             session: None,
             work: work.clone(),
             accepted_at,
+            asked_at: None,
             answered_at,
             asks: 1,
             error: None,

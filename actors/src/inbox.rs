@@ -8,7 +8,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Arrival, DeliveryFailure, Receipt, Sequence, Work};
 use raconteur_storage::{Accepted, Limit, NewWork, StoreError, TranscriptTurn};
 
-use crate::port::{Incident, TurnedAway};
+use crate::port::{Event, Incident, TurnedAway};
 use crate::runtime::{Runtime, Stage};
 use crate::shard::ShardMsg;
 
@@ -158,6 +158,7 @@ impl Inbox {
         if !self.runtime.store.receipt(&key, &receipt, self.runtime.now()).await? {
             return Ok(Outcome::Unknown);
         }
+        self.runtime.observed(&key, &Event::Receipt(&receipt));
         let Receipt { outbound, provider_id, status, code, reason } = receipt;
         self.runtime.tell(&key, ShardMsg::Taken(key.clone(), outbound, provider_id));
         if !status.is_failure() {
@@ -201,10 +202,11 @@ pub(crate) async fn accept(runtime: &Runtime, offer: Offer) -> Result<Outcome, R
     let Offer { key, id, content, work, at } = offer;
     let (now, seed) = (runtime.now(), runtime.clock.seed());
     let accepted_at = at.unwrap_or(now).min(now);
-    let new = NewWork { key: key.clone(), id, accepted_at, seed, content, work };
+    let new = NewWork { key: key.clone(), id, accepted_at, seed, content, work: work.clone() };
     match runtime.store.accept(new).await? {
         Accepted::Fresh(sequence) => {
             tracing::debug!(conversation = %runtime.log_id(&key), %sequence, "accepted");
+            runtime.observed(&key, &Event::Accepted(sequence, &work));
             runtime.tell(&key.clone(), ShardMsg::Wake(key));
             Ok(Outcome::Accepted(sequence))
         }

@@ -78,12 +78,13 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
 }
 
 fn answered(consumed: &Consumed) -> Answered {
-    let Consumed { record, session, answered_at, asks, error, answered_with, rows } = consumed;
+    let Consumed { record, session, asked_at, answered_at, asks, error, answered_with, rows } = consumed;
     let transcript = TranscriptTurn {
         sequence: record.sequence,
         session: *session,
         work: record.work.clone(),
         accepted_at: record.accepted_at,
+        asked_at: *asked_at,
         answered_at: *answered_at,
         asks: *asks,
         error: error.clone(),
@@ -140,6 +141,7 @@ mod tests {
         Effect::Consume(Box::new(Consumed {
             record,
             session: None,
+            asked_at: None,
             answered_at: UnixMillis(2),
             asks: 1,
             error: None,

@@ -56,7 +56,7 @@ impl Desk {
             Event::Settled(id, state) if state.is_settled() => {
                 self.put(self.now(), || event::delivery(user, *id, state));
             }
-            Event::Settled(..) => {}
+            Event::Settled(..) | Event::Accepted(..) | Event::Receipt(_) => {}
             Event::SessionEnded(end) => self.put(self.now(), || Some(event::session_ended(end))),
             Event::Noted(notice) => self.put(self.now(), || Some(event::noted(user, notice, texts))),
         }
@@ -77,6 +77,8 @@ impl Desk {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Erase
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::Preference(_)
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => {}

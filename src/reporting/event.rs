@@ -234,6 +234,7 @@ mod tests {
         Consumed {
             record,
             session,
+            asked_at: None,
             answered_at: UnixMillis(2_000),
             asks: 1,
             error,

@@ -97,6 +97,8 @@ impl Reference {
             | Work::ClosePipe { .. }
             | Work::Preference(_)
             | Work::Erase
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => {}
         }
@@ -188,6 +190,8 @@ pub(super) fn said(work: &Work) -> String {
         | Work::ClosePipe { .. }
         | Work::Preference(_)
         | Work::Erase
+        | Work::TakeOver(_)
+        | Work::HandBack
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => {
             let shown = format!("{work:?}");

@@ -251,7 +251,7 @@ mod tests {
         let stop = Input::WorkAccepted(script.record(8, text("stop")));
         let start = Input::WorkAccepted(script.record(16, text("START")));
         script.advance(minutes(5));
-        assert_eq!(script.give(stop)[0], "opted out user");
+        assert_eq!(script.give(stop)[0], "opted out by User");
         assert_eq!(script.give(start)[0], "opted in");
     }
 

@@ -69,12 +69,14 @@ pub(in crate::transport::phone) fn turn(sequence: u64, parts: u16) -> Transcript
             state: sent.clone(),
         },
         delivery: None,
+        sent_at: None,
     };
     TranscriptTurn {
         sequence: Sequence(sequence),
         session: None,
         work: Work::Message(InboundMessage { body: format!("question {sequence}"), media: Vec::new() }),
         accepted_at: UnixMillis(sequence * 10),
+        asked_at: None,
         answered_at: UnixMillis(sequence * 10 + 5),
         asks: 1,
         answered_with: None,

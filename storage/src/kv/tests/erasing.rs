@@ -30,6 +30,7 @@ fn page(sequence: Sequence) -> TranscriptTurn {
         session: None,
         work,
         accepted_at,
+        asked_at: None,
         answered_at,
         asks: 1,
         error: None,
