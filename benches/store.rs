@@ -131,6 +131,7 @@ fn step(version: Version, sequence: Sequence) -> Step {
         work: Work::Message(InboundMessage { body: "what is the state of my order?".into(), media: Vec::new() }),
         accepted_at: UnixMillis(1),
         asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(2),
         asks: 1,
         error: None,

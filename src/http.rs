@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! ANY  /channels/{name}/{place}  a provider's webhook, or a route of the channel's own
+//! ...  /v1/operator/...          what operators see and do, over all numbers
 //! ...  /v1/tenants/{number}/...  the REST interface: sessions, texts, pipes, usage, tests
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
@@ -39,6 +40,7 @@ use raconteur_actors::inbox::Inbox;
 use raconteur_conversation::address::Address;
 use tokio::sync::Semaphore;
 
+pub use self::control::Operating;
 pub use self::door::Door;
 pub use self::listener::{Connections, Crowded, serve};
 pub use self::metrics::metrics;
@@ -85,6 +87,8 @@ pub struct Surface {
     pub unproven: Door,
     /// The way in for requests from our side.
     pub control: Control,
+    /// What operators see and who they are; `None` shows nothing to anybody.
+    pub operating: Option<Operating>,
     /// Who may control which number.
     pub access: BTreeMap<Address, ControlConfig>,
     /// Further paths under which something of ours is found.
@@ -93,7 +97,7 @@ pub struct Surface {
 
 /// The whole HTTP side of a gateway.
 pub fn app(surface: Surface) -> Router {
-    let Surface { mounts, readiness, limits, refusals, unproven, control, access, aliases } = surface;
+    let Surface { mounts, readiness, limits, refusals, unproven, control, operating, access, aliases } = surface;
     let room = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
     // Two rooms: whoever asks a slow assistant by REST, or sends a slow body there, must not shut providers out.
     let (webhooks, callers) = (room(limits.requests_max), room(limits.control_requests_max));
@@ -116,6 +120,9 @@ pub fn app(surface: Surface) -> Router {
         app = app.nest(&format!("/channels/{name}"), channel);
     }
     let shared = control::Shared { limits, room: callers, refusals };
+    if let Some(operating) = operating {
+        app = app.nest("/v1/operator", control::operators(control.clone(), operating, shared.clone()));
+    }
     app = app.nest("/v1/tenants", control::router(control, access, shared));
     let app = alias::follow(app.fallback(nothing_here), aliases);
     app.layer(map_response(move |response| end_with(readiness.clone(), response)))

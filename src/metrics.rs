@@ -264,6 +264,7 @@ mod tests {
             record,
             session: None,
             asked_at: None,
+            commands: Vec::new(),
             answered_at: UnixMillis(1_700),
             asks,
             error,

@@ -60,6 +60,7 @@ async fn furnish(store: &dyn Store, key: &ConversationKey) {
             work: work.clone(),
             accepted_at,
             asked_at: None,
+            commands: Vec::new(),
             answered_at,
             asks: 1,
             error: None,

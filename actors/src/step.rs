@@ -78,7 +78,7 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
 }
 
 fn answered(consumed: &Consumed) -> Answered {
-    let Consumed { record, session, asked_at, answered_at, asks, error, answered_with, rows } = consumed;
+    let Consumed { record, session, asked_at, answered_at, asks, commands, error, answered_with, rows } = consumed;
     let transcript = TranscriptTurn {
         sequence: record.sequence,
         session: *session,
@@ -87,6 +87,7 @@ fn answered(consumed: &Consumed) -> Answered {
         asked_at: *asked_at,
         answered_at: *answered_at,
         asks: *asks,
+        commands: commands.clone(),
         error: error.clone(),
         answered_with: *answered_with,
         rows: Vec::new(),
@@ -142,6 +143,7 @@ mod tests {
             record,
             session: None,
             asked_at: None,
+            commands: Vec::new(),
             answered_at: UnixMillis(2),
             asks: 1,
             error: None,

@@ -64,6 +64,7 @@ async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) 
         work,
         accepted_at,
         asked_at: None,
+        commands: Vec::new(),
         answered_at: accepted_at,
         asks: 1,
         error: None,

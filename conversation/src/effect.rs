@@ -115,6 +115,8 @@ pub struct Consumed {
     pub answered_at: UnixMillis,
     /// How often the assistant was asked for it.
     pub asks: u32,
+    /// What the assistant has ordered in its answer, by name, known or not.
+    pub commands: Vec<String>,
     /// Why it failed; `None` when it did not.
     pub error: Option<String>,
     /// The turn that it was gathered into and is answered with; `None` where it is a turn of its own.

@@ -54,7 +54,7 @@ use crate::policy::Policy;
 use crate::session::Session;
 use crate::streak::Streak;
 use crate::time::UnixMillis;
-use crate::turn::Turn;
+use crate::turn::{Asking, Turn};
 use crate::words::{OutboundRow, Pipe, Sequence, TakeOver, WorkRecord};
 
 pub use crate::effect::Effect;
@@ -74,8 +74,8 @@ pub struct Conversation {
     seen_own: Option<Sequence>,
     /// The text whose turn has not come yet.
     held: Option<Held>,
-    /// For which record somebody was asked last, and when first.
-    asked: Option<(Sequence, UnixMillis)>,
+    /// The record for which somebody was asked last.
+    asked: Option<Asking>,
     outbox: Outbox,
 }
 

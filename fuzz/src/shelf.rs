@@ -67,6 +67,7 @@ impl Gate {
         let mount = Mount { name: "phone".into(), webhook: phone.webhook, routes: phone.routes, inbox };
         let control = ControlConfig { token: Some(Secret::new(SESAME)), ..ControlConfig::default() };
         let app = app(Surface {
+            operating: None,
             mounts: vec![mount],
             readiness: gateway.readiness(),
             limits: Limits {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::checks::{Checks, days, millis, secs};
 use super::quiet::QuietKeys;
 use super::secret::Secret;
-use super::token::{Credential, TokenHash};
+use super::token::{self, Credential, TokenHash};
 
 /// The largest context that may be asked for, in bytes: a conversation's record has room for it, and for all else that belongs there.
 const CONTEXT_MAX: usize = 1_024 * 1_024;
@@ -400,17 +400,7 @@ impl ControlConfig {
                 "`control.token` is set too: keep one of them, or use [[tenants.control.tokens]]",
             );
         }
-        for (index, credential) in self.tokens.iter().enumerate() {
-            let key = |name| format!("control.tokens.{index}.{name}");
-            if credential.name.trim().is_empty()
-                || self.tokens[..index].iter().any(|other| other.name == credential.name)
-            {
-                checks.fail(&key("name"), "`name` is empty or another token's too: give each its own");
-            }
-            if credential.scopes.is_empty() {
-                checks.fail(&key("scopes"), "`scopes` is empty: list some of \"read\", \"send\" and \"control\"");
-            }
-        }
+        token::check(checks, "control.tokens", &self.tokens);
     }
 }
 

@@ -235,6 +235,7 @@ mod tests {
             record,
             session,
             asked_at: None,
+            commands: Vec::new(),
             answered_at: UnixMillis(2_000),
             asks: 1,
             error,

@@ -108,6 +108,7 @@ mod tests {
             record,
             session: None,
             asked_at: None,
+            commands: Vec::new(),
             answered_at: UnixMillis(2),
             asks: 0,
             error: None,

@@ -131,6 +131,7 @@ fn page(sequence: Sequence) -> TranscriptTurn {
         work: Work::Message(InboundMessage { body: format!("turn {sequence}"), media: Vec::new() }),
         accepted_at: UnixMillis(1_000),
         asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(2_000),
         asks: 1,
         answered_with: None,

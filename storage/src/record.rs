@@ -38,6 +38,9 @@ pub struct TranscriptTurn {
     pub answered_at: UnixMillis,
     /// How often the assistant was asked.
     pub asks: u32,
+    /// What it has ordered, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
     /// Why the turn failed, in plain words; `None` when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

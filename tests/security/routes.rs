@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use crate::caller::{encoded, text_fields};
 use crate::document::sources;
 use crate::operator::{Told, told};
-use crate::scene::{ADA, CONTROL_TOKEN, PHONE, Scene, TENANT};
+use crate::scene::{ADA, CONTROL_TOKEN, PHONE, Scene, TENANT, echo};
 use crate::tokens::keys;
 
 /// A route as it is written, with its methods; none where it takes any.
@@ -28,6 +28,8 @@ enum Asks {
     Channel,
     /// The credentials of the number.
     Credentials,
+    /// An operator's token, or this machine where there are no operators.
+    Operator,
 }
 
 fn asks(path: &str) -> Asks {
@@ -36,6 +38,13 @@ fn asks(path: &str) -> Asks {
         "/metrics" | "/events" => Asks::Place,
         "/{place}" => Asks::Channel,
         rest if rest.starts_with("/{tenant}/") => Asks::Credentials,
+        "/me" | "/overview" | "/stream" | "/tenants" | "/conversations" | "/dead-letters" | "/audit" => Asks::Operator,
+        rest if ["/tenants/{tenant}/", "/conversations/{tenant}/", "/dead-letters/{letter}"]
+            .iter()
+            .any(|beginning| rest.starts_with(beginning)) =>
+        {
+            Asks::Operator
+        }
         other => panic!("{other} is new: say here and in docs/security.md who is asked there"),
     }
 }
@@ -99,6 +108,17 @@ fn controlled(tenant: &str) -> Vec<(Method, String)> {
     routes().into_iter().filter(|route| asks(&route.path) == Asks::Credentials).flat_map(of).collect()
 }
 
+/// Every method of every route that wants an operator.
+fn operated() -> Vec<(Method, String)> {
+    let of = |route: Route| {
+        let fill = [("{tenant}", TENANT), ("{user}", ADA), ("{text}", "8-0"), ("{letter}", "8")];
+        let path = fill.iter().fold(route.path, |path, (name, value)| path.replace(name, value));
+        assert!(!path.contains('{'), "{path}: put something in the place of its parameter");
+        route.methods.into_iter().map(move |method| (method, format!("/v1/operator{path}")))
+    };
+    routes().into_iter().filter(|route| asks(&route.path) == Asks::Operator).flat_map(of).collect()
+}
+
 /// A request from beyond this machine, with a body that says nothing.
 fn from_beyond(scene: &Scene, method: &Method, path: &str) -> RequestBuilder {
     scene.caller.request(method.clone(), path).header("via", "1.1 proxy").body("[")
@@ -118,6 +138,7 @@ fn the_routes_are_found_in_the_sources() {
     let count = |wanted: Asks| routes().iter().filter(|route| asks(&route.path) == wanted).count();
     assert_eq!([Asks::Nobody, Asks::Place, Asks::Channel].map(count), [3, 2, 1]);
     assert!(controlled(TENANT).len() >= 14, "{:?}", controlled(TENANT));
+    assert!(operated().len() >= 19, "{:?}", operated());
 }
 
 #[tokio::test]
@@ -140,6 +161,49 @@ async fn no_route_of_the_rest_interface_answers_without_this_numbers_credentials
         assert!(is_there, "{method} {path} is no route: {status} {body}");
     }
     assert!(scene.twilio.creates().is_empty());
+}
+
+#[tokio::test]
+async fn no_route_of_the_operators_answers_from_beyond_this_machine_or_without_a_token_where_there_are_any() {
+    let (open, closed) = (Scene::with(patient(), echo).await, Scene::with(operators(), echo).await);
+    for (method, path) in operated() {
+        for stranger in [
+            from_beyond(&open, &method, &path),
+            from_beyond(&open, &method, &path).bearer_auth(CONTROL_TOKEN),
+            from_beyond(&closed, &method, &path),
+            from_beyond(&closed, &method, &path).bearer_auth("guess"),
+            from_beyond(&closed, &method, &path).bearer_auth(CONTROL_TOKEN),
+            closed.caller.request(method.clone(), &path).body("["),
+        ] {
+            assert_eq!(told(stranger).await.problem(), (401, "unauthorized"), "{method} {path}");
+        }
+    }
+    assert!(open.twilio.creates().is_empty() && closed.twilio.creates().is_empty());
+}
+
+/// Operators with a token for each scope.
+fn operators() -> crate::scene::Keys {
+    let one = |(name, scope): (&str, &str)| {
+        let hash = raconteur::config::token::TokenHash::of(name);
+        format!("[[server.operators]]\nname = \"{name}\"\nsha256 = \"{hash}\"\nscopes = [\"{scope}\"]\n")
+    };
+    let tokens: String = [("looker", "read"), ("sender", "send"), ("whole", "control")].into_iter().map(one).collect();
+    let server = Box::leak(format!("refusals_max = 60000\n{tokens}").into_boxed_str());
+    crate::scene::Keys { server, ..crate::scene::Keys::default() }
+}
+
+#[tokio::test]
+async fn an_operators_token_reaches_no_route_beyond_its_scopes() {
+    let scene = Scene::with(operators(), echo).await;
+    for (method, path) in operated().into_iter().filter(|(_, path)| !path.ends_with("/stream")) {
+        let looks = method == Method::GET && !path.ends_with("/export");
+        let sends = method == Method::POST && path.ends_with("/texts");
+        for (token, may) in [("looker", looks), ("sender", sends), ("whole", true)] {
+            let Told { status, body, .. } = told(from_beyond(&scene, &method, &path).bearer_auth(token)).await;
+            assert_eq!(status == 403 && body["code"] == "forbidden", !may, "{method} {path} {token}: {status} {body}");
+            assert!(![401, 405].contains(&status), "{method} {path} is no route: {status} {body}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -260,6 +260,7 @@ pub(crate) fn turn(reporting: &Reporting, (tenant, turn): (&str, u64), (said, an
         },
         session: Some(Uuid::from_u128(1)),
         asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(2_000 + turn),
         asks: 1,
         error: None,

@@ -117,15 +117,22 @@ impl Step<'_> {
 
     /// When somebody was first asked for a record, where it was the last one for which anybody was.
     pub(crate) fn asked_at(&self, sequence: Sequence) -> Option<UnixMillis> {
-        self.conversation.asked.filter(|(asked, _)| *asked == sequence).map(|(_, at)| at)
+        self.conversation.asked.as_ref().filter(|asked| asked.sequence == sequence).map(|asked| asked.at)
+    }
+
+    /// What the answers to a record have ordered: told once.
+    pub(crate) fn ordered(&mut self, sequence: Sequence) -> Vec<String> {
+        let asked = self.conversation.asked.as_mut().filter(|asked| asked.sequence == sequence);
+        asked.map(|asked| std::mem::take(&mut asked.commands)).unwrap_or_default()
     }
 
     /// A record that is answered without a word, and without moving the session's clock.
     pub(crate) fn silent(&self, record: WorkRecord) -> Consumed {
         let session = self.conversation.session().map(|session| session.id);
         let answered_at = self.now;
-        let (asked_at, error, answered_with, rows) = (None, None, None, Vec::new());
-        Consumed { record, session, asked_at, answered_at, asks: 0, error, answered_with, rows }
+        let (asked_at, error, answered_with) = (None, None, None);
+        let (commands, rows) = (Vec::new(), Vec::new());
+        Consumed { record, session, asked_at, answered_at, asks: 0, commands, error, answered_with, rows }
     }
 
     /// The assistant is told of it with the next question, as `smsError`.

@@ -12,7 +12,7 @@ use crate::keyword::Standing;
 use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
 use crate::time::UnixMillis;
-use crate::turn::{self, Asked, Turn};
+use crate::turn::{self, Asked, Asking, Turn};
 use crate::variable::Variables;
 use crate::words::{
     AskInput, EndReason, Forward, InboundMessage, Media, OnOpen, OutboundId, OutboundRow, Pipe, Precedence, Question,
@@ -204,7 +204,7 @@ impl Step<'_> {
         media: Vec<Media>,
         next: Option<AskInput>,
     ) {
-        self.conversation.asked = Some((record.sequence, self.now));
+        self.conversation.asked = Some(Asking::new(record.sequence, self.now));
         let question = Box::new(self.question((&record, &joined), input, media));
         self.emit(Effect::AskAssistant(question.clone()));
         self.conversation.turn = Some(Turn::new((record, joined), Asked::Assistant(question), next));
@@ -224,7 +224,7 @@ impl Step<'_> {
             timeout: self.policy.ask.timeout,
         };
         let forward = Box::new(forward);
-        self.conversation.asked = Some((record.sequence, self.now));
+        self.conversation.asked = Some(Asking::new(record.sequence, self.now));
         self.emit(Effect::Forward(forward.clone()));
         self.conversation.turn = Some(Turn::new((record, Vec::new()), Asked::Pipe(forward), None));
     }
@@ -331,8 +331,8 @@ impl Step<'_> {
             session.id
         });
         self.queue(&rows, record.seed);
-        let (asked_at, answered_at) = (self.asked_at(record.sequence), self.now);
-        let consumed = Consumed { record, session, asked_at, answered_at, asks, error, answered_with: None, rows };
+        let (asked_at, commands) = (self.asked_at(record.sequence), self.ordered(record.sequence));
+        let consumed = Consumed { session, asked_at, asks, commands, error, rows, ..self.silent(record) };
         self.emit(Effect::Consume(Box::new(consumed)));
     }
 

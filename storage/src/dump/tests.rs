@@ -58,6 +58,7 @@ fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
         work: message(body),
         accepted_at: UnixMillis(1),
         asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(2),
         asks: 1,
         answered_with: None,

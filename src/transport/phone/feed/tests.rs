@@ -77,6 +77,7 @@ pub(in crate::transport::phone) fn turn(sequence: u64, parts: u16) -> Transcript
         work: Work::Message(InboundMessage { body: format!("question {sequence}"), media: Vec::new() }),
         accepted_at: UnixMillis(sequence * 10),
         asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(sequence * 10 + 5),
         asks: 1,
         answered_with: None,

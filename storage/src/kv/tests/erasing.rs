@@ -31,6 +31,7 @@ fn page(sequence: Sequence) -> TranscriptTurn {
         work,
         accepted_at,
         asked_at: None,
+        commands: Vec::new(),
         answered_at,
         asks: 1,
         error: None,
