@@ -8,13 +8,14 @@
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
 //! GET  /metrics                  counters for Prometheus, by `metrics`
-//! GET  /                         what this is
+//! GET  /  /console/{part}        the console: a page that asks the operators' interface
 //! ```
 //!
 //! What asks nobody who he is stands behind a `door`. `listener.rs` has the connections, `caller.rs` says who is at the other end.
 
 mod alias;
 mod caller;
+mod console;
 mod control;
 mod door;
 mod health;
@@ -103,7 +104,7 @@ pub fn app(surface: Surface) -> Router {
     let (webhooks, callers) = (room(limits.requests_max), room(limits.control_requests_max));
     let asked = readiness.clone();
     let mut app = Router::new()
-        .route("/", get(welcome))
+        .merge(console::router())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(move || std::future::ready(health::ready(&asked))));
     for Mount { name, webhook, routes, inbox } in mounts {
@@ -136,10 +137,6 @@ async fn end_with(readiness: Readiness, response: Response) -> Response {
         return response;
     }
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(readiness.ended())))
-}
-
-async fn welcome() -> &'static str {
-    "Raconteur is running. Text it with `raconteur chat`; ask how it is at /health/ready.\n"
 }
 
 async fn nothing_here() -> Response {
