@@ -111,7 +111,7 @@ async fn accept(store: &dyn Store, key: &ConversationKey, count: u64) -> Sequenc
     let id = format!("SM{count:032x}");
     let new = NewWork { key: key.clone(), id, accepted_at: UnixMillis(1), seed: 1, content: None, work };
     match store.accept(new).await {
-        Ok(Accepted::Fresh(sequence)) => sequence,
+        Ok(Accepted::Fresh { sequence, .. }) => sequence,
         other => panic!("it was not accepted: {other:?}"),
     }
 }

@@ -11,7 +11,7 @@ use raconteur::conversation::address::ConversationKey;
 use raconteur::conversation::words::{
     Arrival, InboundMessage, LoggedMessage, Lookup, ProviderId, Received, Repeat, Work,
 };
-use raconteur::{Inbox, Server, TransportActor, TransportMsg};
+use raconteur::{Inbox, Manners, Server, TransportActor, TransportMsg};
 use tokio::sync::mpsc;
 
 /// What stands for the other end of the line.
@@ -80,7 +80,10 @@ async fn main() -> anyhow::Result<()> {
     let (line, mut flights) = mpsc::unbounded_channel();
     let server = Server::start_with(config, |builder| {
         builder.channel("pigeon", |_inbox| {
+            // A longer text goes in several parts, each with a pigeon of its own, in order.
+            let manners = Manners { text_max: 500, media_max: 0, ..Manners::default() };
             TransportActor::keep(Repeat::AskLog, move || CarrierPigeon::spawn(None, CarrierPigeon, line.clone()))
+                .with(manners)
         })
     })
     .await?;

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use raconteur_actors::clock::SystemClock;
 use raconteur_actors::port::{Clock, Event, Observer};
 use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::effect::Notice;
 use raconteur_conversation::time::UnixMillis;
 
 use self::figures::Figures;
@@ -109,6 +110,10 @@ impl Observer for Board {
         lock(&self.figures).count(now, event);
         lock(&self.health).hear(&key.tenant, now, event);
         lock(&self.recents).hear(key, now);
+        if let Event::Noted(Notice::Erased { .. }) = event {
+            lock(&self.recents).forget(key);
+            self.ring.forget(key);
+        }
         if let Some(happening) = Happening::of(event) {
             self.ring.post(now, key, happening);
         }

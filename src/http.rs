@@ -8,6 +8,7 @@
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
 //! GET  /metrics                  counters for Prometheus, by `metrics`
+//! GET  /v1/openapi.json  /v1/docs  what all of this is, for machines and for people
 //! GET  /  /console/{part}        the console: a page that asks the operators' interface
 //! ```
 //!
@@ -21,6 +22,7 @@ mod door;
 mod health;
 mod listener;
 mod metrics;
+mod openapi;
 mod refusals;
 mod webhook;
 
@@ -105,6 +107,7 @@ pub fn app(surface: Surface) -> Router {
     let asked = readiness.clone();
     let mut app = Router::new()
         .merge(console::router())
+        .merge(openapi::router())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(move || std::future::ready(health::ready(&asked))));
     for Mount { name, webhook, routes, inbox } in mounts {

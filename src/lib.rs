@@ -37,7 +37,7 @@ pub mod watchdog;
 pub use raconteur_actors as actors;
 pub use raconteur_actors::inbox::Inbox;
 pub use raconteur_actors::port::{Assistant, Clock, Transport, TransportMsg};
-pub use raconteur_actors::transport_actor::TransportActor;
+pub use raconteur_actors::transport_actor::{Manners, TransportActor};
 pub use raconteur_actors::{Fatal, Gateway, Settings, StartError, TenantSpec, ractor};
 pub use raconteur_conversation as conversation;
 pub use raconteur_storage as storage;

@@ -41,7 +41,7 @@ async fn furnish(store: &dyn Store, key: &ConversationKey) {
         let id = format!("{n} {:?}", key.user);
         let new =
             NewWork { key: key.clone(), id, accepted_at: UnixMillis(1), seed: 1, content: None, work: work.clone() };
-        let Accepted::Fresh(sequence) = store.accept(new).await.unwrap() else { panic!("it was not taken") };
+        let Accepted::Fresh { sequence, .. } = store.accept(new).await.unwrap() else { panic!("it was not taken") };
         if n == 29 {
             break;
         }

@@ -5,11 +5,11 @@
 //! shard starts it again from the store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use raconteur_conversation::address::{ConversationId, ConversationKey};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Others, OutboundId, ProviderId, Sequence};
+use raconteur_conversation::words::{Others, OutboundId, ProviderId, Sequence, WorkRecord};
 use raconteur_conversation::{Conversation, Effect, Input, SnapshotError};
 use tokio::task::AbortHandle;
 
@@ -21,6 +21,7 @@ use crate::lane::Slot;
 use crate::port::Event;
 use crate::recovery::{Alone, Suspect};
 use crate::runtime::Runtime;
+use crate::shard::Signs;
 use crate::tenant::Tenant;
 use crate::wheel::{HORIZON, Origin};
 use crate::{report, step};
@@ -30,6 +31,8 @@ mod admit;
 /// What a conversation is told.
 #[derive(Debug)]
 pub(crate) enum ConversationMsg {
+    /// This was accepted.
+    Accepted(Box<Fresh>),
     /// Something was accepted.
     Wake,
     /// The store has work for it, which it may know of.
@@ -46,6 +49,14 @@ pub(crate) enum ConversationMsg {
     Passivate,
     /// Finish the turn, then leave memory.
     Leave,
+}
+
+/// A record that was accepted a moment ago.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub(crate) record: WorkRecord,
+    /// The highest number of another record that was unread then.
+    pub(crate) behind: Option<Sequence>,
 }
 
 /// The right to run a suspected message alone.
@@ -69,8 +80,7 @@ pub(crate) struct Activation {
     pub(crate) index: DeadlineIndex,
     /// Held until it has begun.
     pub(crate) looked_at: Option<Suspect>,
-    /// Set by the shard with each wake, cleared here before the store is read.
-    pub(crate) woken: Arc<AtomicBool>,
+    pub(crate) signs: Arc<Signs>,
 }
 
 /// Why a conversation is started.
@@ -91,7 +101,7 @@ pub(crate) struct Resident {
     runtime: Arc<Runtime>,
     claim: Claim,
     tenant: Arc<Tenant>,
-    woken: Arc<AtomicBool>,
+    signs: Arc<Signs>,
     conversation: Conversation,
     /// A snapshot that could not be read, until it is set aside.
     unreadable: Option<(Vec<u8>, SnapshotError)>,
@@ -173,7 +183,7 @@ impl Actor for ConversationActor {
 
 impl Resident {
     fn new(activation: Activation) -> Self {
-        let Activation { runtime, claim, key, tenant, mut loaded, reason, index, looked_at, woken } = activation;
+        let Activation { runtime, claim, key, tenant, mut loaded, reason, index, looked_at, signs } = activation;
         let rows = std::mem::take(&mut loaded.unsettled);
         let id = runtime.log_id(&key);
         let is_recorded = loaded.snapshot.is_some() && !loaded.is_remains;
@@ -187,7 +197,7 @@ impl Resident {
             runtime,
             claim,
             tenant,
-            woken,
+            signs,
             conversation,
             unreadable,
             version: loaded.version,
@@ -209,6 +219,7 @@ impl Resident {
         message: ConversationMsg,
     ) -> Result<(), StoreError> {
         match message {
+            ConversationMsg::Accepted(fresh) => self.on_accepted(myself, *fresh).await,
             ConversationMsg::Wake => self.on_wake(myself).await,
             ConversationMsg::Found(_) if self.conversation.is_idle() => self.on_wake(myself).await,
             ConversationMsg::Found(_) => Ok(()),
@@ -219,7 +230,7 @@ impl Resident {
             }
             ConversationMsg::Admitted(admission) => self.on_admitted(myself, admission).await,
             ConversationMsg::Passivate => {
-                if self.conversation.is_idle() && !self.waiting_alone && !self.woken.load(Ordering::Acquire) {
+                if self.conversation.is_idle() && !self.waiting_alone && !self.signs.is_woken() {
                     self.leave(myself);
                 }
                 Ok(())
@@ -232,8 +243,21 @@ impl Resident {
         }
     }
 
+    /// What is known of the inbox already needs no look into the store: the ordinary text of an ordinary conversation.
+    async fn on_accepted(&mut self, myself: &ActorRef<ConversationMsg>, fresh: Fresh) -> Result<(), StoreError> {
+        let knows_the_rest = fresh.behind.is_none_or(|behind| self.conversation.has_seen(behind));
+        let has_room = self.conversation.waiting() < self.runtime.settings.unread_max;
+        if self.leaving || self.waiting_alone || !knows_the_rest || !has_room {
+            return self.on_wake(myself).await;
+        }
+        if self.signs.wakes.swap(0, Ordering::AcqRel) > 1 {
+            return self.on_wake(myself).await;
+        }
+        self.run(myself, vec![Input::InboxRead(vec![fresh.record])], DeadlineIndex::Lazy).await
+    }
+
     async fn on_wake(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
-        self.woken.store(false, Ordering::Release);
+        self.signs.wakes.store(0, Ordering::Release);
         if self.leaving || self.waiting_alone {
             return Ok(());
         }
@@ -457,7 +481,8 @@ impl Resident {
         match result {
             Err(error @ (StoreError::Stale | StoreError::Fenced(_))) => {
                 tracing::warn!(conversation = %self.id, %error, "the conversation is loaded again");
-                self.woken.store(true, Ordering::Release);
+                self.signs.wakes.fetch_add(1, Ordering::AcqRel);
+                self.signs.overtaken.store(error == StoreError::Stale, Ordering::Release);
                 self.leave(myself);
                 Ok(())
             }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Arrival, DeliveryFailure, Receipt, Sequence, Work};
+use raconteur_conversation::words::{Arrival, DeliveryFailure, Receipt, Sequence, Work, WorkRecord};
 use raconteur_storage::{Accepted, Limit, NewWork, StoreError, TranscriptTurn};
 
+use crate::conversation::Fresh;
 use crate::port::{Event, Incident, TurnedAway};
 use crate::runtime::{Runtime, Stage};
 use crate::shard::ShardMsg;
@@ -204,10 +205,11 @@ pub(crate) async fn accept(runtime: &Runtime, offer: Offer) -> Result<Outcome, R
     let accepted_at = at.unwrap_or(now).min(now);
     let new = NewWork { key: key.clone(), id, accepted_at, seed, content, work: work.clone() };
     match runtime.store.accept(new).await? {
-        Accepted::Fresh(sequence) => {
+        Accepted::Fresh { sequence, behind } => {
             tracing::debug!(conversation = %runtime.log_id(&key), %sequence, "accepted");
             runtime.observed(&key, &Event::Accepted(sequence, &work));
-            runtime.tell(&key.clone(), ShardMsg::Wake(key));
+            let record = WorkRecord { sequence, accepted_at, seed, attempts: 0, alone: false, work };
+            runtime.tell(&key.clone(), ShardMsg::Accepted(key, Box::new(Fresh { record, behind })));
             Ok(Outcome::Accepted(sequence))
         }
         Accepted::Duplicate(sequence) => Ok(Outcome::Duplicate(sequence)),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
@@ -16,7 +16,7 @@ use raconteur_storage::{Claim, DeadlineIndex, Loaded, StoreError};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::time::Instant;
 
-use crate::conversation::{Activation, ConversationActor, ConversationMsg, Reason};
+use crate::conversation::{Activation, ConversationActor, ConversationMsg, Fresh, Reason};
 use crate::gateway::Fatal;
 use crate::recovery::Suspect;
 use crate::residents::Room;
@@ -32,7 +32,9 @@ const TAKEN_MAX: usize = 16;
 /// What a shard is told.
 #[derive(Debug)]
 pub(crate) enum ShardMsg {
-    /// Something was accepted for this conversation. A hint.
+    /// This was accepted for this conversation. A hint, with a copy that saves reading it.
+    Accepted(ConversationKey, Box<Fresh>),
+    /// There may be something to do for this conversation. A hint.
     Wake(ConversationKey),
     /// The store's sweep found work for it. Of interest only if it is not at work already.
     /// After an unclean start no suspect runs alone before this was looked at.
@@ -66,10 +68,24 @@ pub(crate) struct Shard {
     draining: Option<RpcReplyPort<()>>,
 }
 
+/// What a shard and its conversation tell each other beside their mailboxes.
+#[derive(Default)]
+pub(crate) struct Signs {
+    /// How often the shard has woken it since it last looked. Told of the first time only, it looks into the store when there were more.
+    pub(crate) wakes: AtomicU32,
+    /// Set by a conversation that leaves because somebody else has moved it on in the store.
+    pub(crate) overtaken: AtomicBool,
+}
+
+impl Signs {
+    pub(crate) fn is_woken(&self) -> bool {
+        self.wakes.load(Ordering::Acquire) > 0
+    }
+}
+
 struct Entry {
     phase: Phase,
-    /// Something happened since it was last told.
-    woken: Arc<AtomicBool>,
+    signs: Arc<Signs>,
     failures: u32,
     failed_at: Instant,
     /// Why it is being started again; `None` for an ordinary activation.
@@ -121,7 +137,8 @@ impl Actor for ShardActor {
         shard: &mut Shard,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ShardMsg::Wake(key) => shard.wake(&myself, key),
+            ShardMsg::Accepted(key, fresh) => shard.wake(&myself, key, Some(fresh)),
+            ShardMsg::Wake(key) => shard.wake(&myself, key, None),
             ShardMsg::Found(key, looked_at) => shard.found(&myself, &key, looked_at),
             ShardMsg::Due(key, origin) => shard.due(&myself, &key, origin),
             ShardMsg::Taken(key, id, provider_id) => shard.taken(&key, id, provider_id),
@@ -150,15 +167,15 @@ impl Actor for ShardActor {
 }
 
 impl Shard {
-    fn wake(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
+    fn wake(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, fresh: Option<Box<Fresh>>) {
         let Some(entry) = self.entries.get_mut(&key) else { return self.enter(myself, key) };
         entry.active_at = Instant::now();
-        let already = entry.woken.swap(true, Ordering::AcqRel);
+        let before = entry.signs.wakes.fetch_add(1, Ordering::AcqRel);
         if let Phase::Live(actor) = &entry.phase
-            && !already
+            && before == 0
         {
             // A failing cast means that it is leaving: the exit event finds it woken.
-            let _ = actor.cast(ConversationMsg::Wake);
+            let _ = actor.cast(fresh.map_or(ConversationMsg::Wake, ConversationMsg::Accepted));
         }
     }
 
@@ -210,7 +227,7 @@ impl Shard {
         let Some(room) = self.runtime.residents.enter(&key) else { return };
         let entry = Entry {
             phase: Phase::Loading,
-            woken: Arc::default(),
+            signs: Arc::default(),
             failures: 0,
             failed_at: Instant::now(),
             reason: None,
@@ -249,9 +266,9 @@ impl Shard {
             reason,
             index: std::mem::take(&mut entry.index),
             looked_at: entry.looked_at.take(),
-            woken: Arc::clone(&entry.woken),
+            signs: Arc::clone(&entry.signs),
         };
-        let missed = entry.woken.swap(false, Ordering::AcqRel);
+        let missed = entry.signs.wakes.swap(0, Ordering::AcqRel) > 0;
         match ConversationActor::spawn_linked(None, ConversationActor, Box::new(activation), myself.get_cell()).await {
             Ok((actor, _)) => {
                 self.by_actor.insert(actor.get_id(), key);
@@ -259,11 +276,11 @@ impl Shard {
                 for (id, provider_id) in entry.taken.drain(..) {
                     let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
                 }
-                if missed && !entry.woken.swap(true, Ordering::AcqRel) {
+                if missed && entry.signs.wakes.fetch_add(1, Ordering::AcqRel) == 0 {
                     let _ = actor.cast(ConversationMsg::Wake);
                 }
             }
-            Err(error) => self.pause(myself, &key, &error.to_string()),
+            Err(error) => self.pause(myself, &key, Some(error.to_string())),
         }
     }
 
@@ -289,9 +306,13 @@ impl Shard {
     /// A conversation left by itself.
     fn left(&mut self, myself: &ActorRef<ShardMsg>, id: ActorId) {
         let Some(key) = self.by_actor.remove(&id) else { return };
-        let woken = self.entries.get(&key).is_some_and(|entry| entry.woken.load(Ordering::Acquire));
+        let signs = self.entries.get(&key).map(|entry| Arc::clone(&entry.signs)).unwrap_or_default();
+        // Once in a while that is nothing; again and again it must not keep a processor busy.
+        if signs.overtaken.swap(false, Ordering::AcqRel) && !self.closing {
+            return self.pause(myself, &key, None);
+        }
         self.forget(&key);
-        if woken {
+        if signs.is_woken() {
             self.enter(myself, key);
         }
     }
@@ -299,15 +320,16 @@ impl Shard {
     fn failed(&mut self, myself: &ActorRef<ShardMsg>, id: ActorId, error: &str) {
         let Some(key) = self.by_actor.remove(&id) else { return };
         tracing::error!(conversation = %self.runtime.log_id(&key), error, "a conversation failed and is started again");
-        self.pause(myself, &key, error);
+        self.pause(myself, &key, Some(error.to_owned()));
     }
 
-    fn pause(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, error: &str) {
+    /// Starts a conversation again after a while, longer each time: with the reason where it has failed.
+    fn pause(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, reason: Option<String>) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let lately = entry.failed_at.elapsed() < FORGET_FAILURES;
         entry.failures = if lately { entry.failures.saturating_add(1) } else { 1 };
         entry.failed_at = Instant::now();
-        entry.reason = Some(error.to_owned());
+        entry.reason = reason;
         entry.phase = Phase::Pausing;
         let settings = &self.runtime.settings;
         let backoff = Backoff { first: settings.restart_first, longest: settings.restart_longest };
@@ -332,7 +354,7 @@ impl Shard {
         for entry in self.entries.values() {
             if let Phase::Live(actor) = &entry.phase
                 && entry.active_at.elapsed() >= idle_after
-                && !entry.woken.load(Ordering::Acquire)
+                && !entry.signs.is_woken()
             {
                 let _ = actor.cast(ConversationMsg::Passivate);
             }

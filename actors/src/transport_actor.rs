@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use raconteur_conversation::address::Address;
+use raconteur_conversation::policy::LoopGuard;
 use raconteur_conversation::retry::Backoff;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
@@ -22,11 +23,32 @@ use crate::port::{LogsReceived, Transport, TransportMsg};
 /// The waits before a failed actor is started again; one that has run for longer than the longest begins anew.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(30) };
 
+/// What the provider behind an actor takes. `Manners::default()` is a provider that looks for no loops and takes 1,600 UTF-16 code
+/// units and ten media with one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// See [`Transport::loop_guard`].
+    pub loop_guard: Option<LoopGuard>,
+    /// See [`Transport::text_max`].
+    pub text_max: usize,
+    /// See [`Transport::media_max`].
+    pub media_max: usize,
+    /// See [`Transport::answers_keywords`].
+    pub answers_keywords: bool,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { loop_guard: None, text_max: 1_600, media_max: 10, answers_keywords: false }
+    }
+}
+
 /// Keeps an actor running and passes texts on to it.
 pub struct TransportActor {
     current: watch::Receiver<Option<ActorRef<TransportMsg>>>,
     keeper: JoinHandle<()>,
     repeat: Repeat,
+    manners: Manners,
 }
 
 impl TransportActor {
@@ -56,7 +78,14 @@ impl TransportActor {
                 tokio::time::sleep(BACKOFF.after(failures, 0)).await;
             }
         });
-        Self { current, keeper, repeat }
+        Self { current, keeper, repeat, manners: Manners::default() }
+    }
+
+    /// Says what the provider takes, where it differs from [`Manners::default`].
+    #[must_use]
+    pub fn with(mut self, manners: Manners) -> Self {
+        self.manners = manners;
+        self
     }
 
     fn actor(&self) -> Option<ActorRef<TransportMsg>> {
@@ -103,6 +132,22 @@ impl Transport for TransportActor {
 
     fn repeat(&self) -> Repeat {
         self.repeat
+    }
+
+    fn text_max(&self) -> usize {
+        self.manners.text_max
+    }
+
+    fn media_max(&self) -> usize {
+        self.manners.media_max
+    }
+
+    fn answers_keywords(&self) -> bool {
+        self.manners.answers_keywords
+    }
+
+    fn loop_guard(&self) -> Option<LoopGuard> {
+        self.manners.loop_guard
     }
 }
 
@@ -232,5 +277,17 @@ mod tests {
         assert_eq!(transport.received_since(&number, UnixMillis(1), Some(&page)).await, Received::Unsupported);
         let failed = transport.received_since(&number, UnixMillis(1), None).await;
         assert!(matches!(failed, Received::Unreadable(_)), "{failed:?}");
+    }
+
+    #[tokio::test]
+    async fn what_the_provider_takes_is_what_was_said_of_it() {
+        let start = || Fragile::spawn(None, Fragile, 1);
+        let plain = TransportActor::keep(Repeat::Never, start);
+        assert_eq!((plain.text_max(), plain.media_max(), plain.loop_guard()), (1_600, 10, None));
+        let loop_guard = Some(LoopGuard { texts: 15, within: Duration::from_secs(30) });
+        let manners = Manners { loop_guard, text_max: 160, media_max: 0, answers_keywords: true };
+        let shy = TransportActor::keep(Repeat::Never, start).with(manners);
+        assert_eq!((shy.text_max(), shy.media_max(), shy.loop_guard()), (160, 0, loop_guard));
+        assert!(shy.answers_keywords() && !plain.answers_keywords());
     }
 }

@@ -173,3 +173,37 @@ async fn a_goodbye_that_waits_for_room_in_the_outbox_does_not_stop_a_retry_that_
     assert!(began.elapsed() < seconds(1_500), "{:?}", began.elapsed());
     world.ends(1).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_overtaken_again_and_again_is_loaded_ever_more_rarely_and_blames_no_text() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    watch.commits_are_stale.store(true, Ordering::Relaxed);
+    world.inbound(ADA, "hi").await;
+    world.advance(seconds(60)).await;
+    let loads = watch.loads();
+    assert!((5..40).contains(&loads), "{loads}");
+    watch.commits_are_stale.store(false, Ordering::Relaxed);
+    world.advance(seconds(60)).await;
+    world.expects(ADA, &["1: hi"]).await;
+    assert!(world.gateway().store().dead_letters(None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ordinary_text_of_a_conversation_in_memory_needs_no_look_into_the_store() {
+    let (mut world, watch) = watched();
+    world.start().await;
+    world.inbound(ADA, "one").await;
+    world.expects(ADA, &["1: one"]).await;
+    let before = watch.loads();
+    world.inbound(ADA, "two").await;
+    world.expects(ADA, &["1: one", "2: two"]).await;
+    assert_eq!(watch.loads(), before);
+    world.bot.does(|_| Does::SaysAfter(seconds(2), "{n}: late".into()));
+    let many = ["three", "four", "five"];
+    for said in many {
+        world.inbound(ADA, said).await;
+    }
+    world.expects(ADA, &["1: one", "2: two", "3: late", "4: late", "5: late"]).await;
+    assert_eq!(watch.loads(), before, "nor do those that come during a turn");
+}

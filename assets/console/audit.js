@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from './preact.js';
 import { get } from './api.js';
 import { Bones, Chip, Empty, Trouble } from './parts.js';
-import { fullTime, phone } from './format.js';
+import { fullTime, phone, whoIs } from './format.js';
 
 const DEEDS = {
   take_over: 'took over', hand_back: 'handed back to the assistant', send: 'sent a text', resend: 'sent a failed text again', end: 'ended the session', erase: 'erased what is kept',
@@ -34,7 +34,7 @@ export function AuditPage() {
         <thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Conversation</th></tr></thead>
         <tbody>${log.entries.map((entry) => html`<tr key=${entry.id}>
           <td class="nowrap quiet">${fullTime(entry.at_ms)}</td>
-          <td><b>${entry.who}</b></td>
+          <td><b>${whoIs(entry.who)}</b></td>
           <td>${DEEDS[entry.what] ?? entry.what}${entry.subject ? html` <${Chip} kind="code">${entry.subject}<//>` : ''}</td>
           <td>${entry.conversation ? html`<code>${entry.conversation}</code>` : ''} <span class="quiet small nowrap">${entry.tenant ? `with ${phone(entry.tenant)}` : ''}</span></td>
         </tr>`)}</tbody>

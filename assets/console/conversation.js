@@ -4,7 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from './preact.js'
 import { conversationPath, get, post, remove, request } from './api.js';
 import { useHappenings } from './live.js';
 import { Bones, Chip, Confirm, Empty, Icon, Tree, Trouble, When, complain, say, useResource, useSoon } from './parts.js';
-import { phone, plural, span } from './format.js';
+import { phone, plural, span, whoIs } from './format.js';
 import { Transcript } from './transcript.js';
 
 /** Pages of the transcript, newest first as they come and oldest first as they are read. */
@@ -133,7 +133,7 @@ export function Conversation({ tenant, user, me }) {
         <h2>${phone(user)}</h2>
         <span class="chips">
           <span class="quiet small">with ${phone(tenant)}</span>
-          ${taken && html`<${Chip} kind="accent" icon="hand">${taken.by} answers<//>`}
+          ${taken && html`<${Chip} kind="accent" icon="hand">${taken.by === me.name ? 'You answer' : `${whoIs(taken.by)} answers`}<//>`}
           ${shown?.session && !taken && html`<${Chip} kind="good">In session<//>`}
           ${shown?.stopped_at_ms && html`<${Chip} kind="bad" icon="mute">Opted out<//>`}
           ${shown?.pipe_open && html`<${Chip} kind="info">Voice gateway<//>`}

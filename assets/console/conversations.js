@@ -5,10 +5,10 @@ import { html, useCallback, useEffect, useRef, useState } from './preact.js';
 import { conversationPath, get } from './api.js';
 import { useHappenings } from './live.js';
 import { Bones, Chip, Empty, Icon, Trouble, When } from './parts.js';
-import { count, digitsOf, phone } from './format.js';
+import { count, digitsOf, phone, whoIs } from './format.js';
 import { Conversation } from './conversation.js';
 
-const STATES = [['', 'All'], ['open', 'In session'], ['taken_over', 'Taken over'], ['unsettled', 'Waiting'], ['stopped', 'Opted out']];
+const STATES = [['', 'All'], ['open', 'Active'], ['taken_over', 'Taken over'], ['unsettled', 'Waiting'], ['stopped', 'Opted out']];
 
 /** So many rows are looked for before somebody must ask for more. */
 const PAGE = 40;
@@ -104,7 +104,7 @@ function Row({ row, current, several }) {
     <span class="when quiet small">${row.active_at_ms ? html`<${When} ms=${row.active_at_ms} />` : ''}</span>
     <span class="under small quiet">${several ? html`<span>with ${phone(row.tenant)}</span>` : ''}
       <span class="chips">
-        ${row.taken_over && html`<${Chip} kind="accent" icon="hand">Taken over${row.taken_over.by ? ` by ${row.taken_over.by}` : ''}<//>`}
+        ${row.taken_over && html`<${Chip} kind="accent" icon="hand">Taken over${row.taken_over.by ? ` by ${whoIs(row.taken_over.by)}` : ''}<//>`}
         ${row.stopped_at_ms && html`<${Chip} kind="bad" icon="mute">Opted out<//>`}
         ${row.session && !row.taken_over && html`<${Chip} kind="good">In session<//>`}
         ${row.unreadable && html`<${Chip} kind="warn" icon="warn">Unreadable<//>`}

@@ -46,6 +46,9 @@ export function phone(address) {
   return `${prefix ?? ''}+1 ${groups.join(' ')}`;
 }
 
+/** Who has done something; whoever needs no token has no name. */
+export const whoIs = (name) => (name === 'loopback' ? 'someone here' : name);
+
 /** What part of a number was looked for, once spaces and the like are taken out. */
 export const digitsOf = (text) => text.replace(/[\s().-]/g, '');
 

@@ -3,7 +3,7 @@
 import { html } from './preact.js';
 import { post } from './api.js';
 import { Chip, Icon, complain, say } from './parts.js';
-import { day, exactTime, plural, span, timeOfDay } from './format.js';
+import { day, exactTime, plural, span, timeOfDay, whoIs } from './format.js';
 import { Attachments, Words } from './bubbles.js';
 
 const KINDS = {
@@ -92,7 +92,7 @@ function Timeline({ turn }) {
 function summary(turn) {
   const took = turn.answered_at_ms - turn.accepted_at_ms;
   if (turn.error) return 'What happened';
-  if (!turn.asks) return turn.kind === 'text' ? 'Not asked' : 'Carried out';
+  if (!turn.asks) return turn.kind === 'text' ? 'The assistant was not asked' : 'Carried out';
   return `Answered in ${span(took)}`;
 }
 
@@ -106,7 +106,7 @@ function Turn({ turn, path, canResend, onDone }) {
       <${Attachments} urls=${turn.media?.map?.((medium) => medium.url)} />
       <span class="meta">${timeOfDay(turn.accepted_at_ms)}</span>
     </div>`}
-    ${!said && !byUs && html`<p class="event small"><${Icon} name=${icon ?? 'bolt'} />${words ?? turn.kind}${turn.by ? `: ${turn.by}` : ''}${turn.failed_text ? ` (${turn.failed_text.reason})` : ''} · ${timeOfDay(turn.accepted_at_ms)}</p>`}
+    ${!said && !byUs && html`<p class="event small"><${Icon} name=${icon ?? 'bolt'} />${words ?? turn.kind}${turn.by ? ` (${whoIs(turn.by)})` : ''}${turn.failed_text ? ` (${turn.failed_text.reason})` : ''} · ${timeOfDay(turn.accepted_at_ms)}</p>`}
     ${turn.error && html`<p class="event bad small"><${Icon} name="warn" />${turn.error}</p>`}
     ${turn.texts.map((text) => html`<${Ours} key=${text.id} text=${text} path=${path} canResend=${canResend} onDone=${onDone} />`)}
     ${(said || byUs || turn.texts.length > 0) && html`<details class="behind"><summary class="small">${byUs ? `Sent by request at ${timeOfDay(turn.accepted_at_ms)}` : summary(turn)}</summary><${Timeline} turn=${turn} /></details>`}

@@ -50,7 +50,7 @@ async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) 
     let id = format!("SM{texter:032x}");
     let new =
         NewWork { key: key.clone(), id, accepted_at, seed: u128::from(texter), content: None, work: work.clone() };
-    let Ok(Accepted::Fresh(sequence)) = store.accept(new).await else { panic!("it is accepted") };
+    let Ok(Accepted::Fresh { sequence, .. }) = store.accept(new).await else { panic!("it is accepted") };
     if waits {
         return;
     }

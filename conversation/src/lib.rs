@@ -293,6 +293,18 @@ impl Conversation {
         }
     }
 
+    /// Whether everything that came in up to the record of this number was given to it.
+    #[must_use]
+    pub fn has_seen(&self, sequence: Sequence) -> bool {
+        self.seen >= Some(sequence)
+    }
+
+    /// How many records that it was given wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.inbox.len()
+    }
+
     /// Whose conversation this is.
     #[must_use]
     pub fn key(&self) -> &ConversationKey {

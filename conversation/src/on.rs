@@ -20,14 +20,15 @@ use crate::effect::Effect;
 
 impl Step<'_> {
     /// Starts what can be started: control requests, the next text, the next send. In this order: what was requested comes
-    /// first. A text that is given up makes room in the outbox, for which a request or the next turn may have waited.
+    /// first. A text that is given up, or goes to rest, makes room in the outbox, for which a request or the next turn may have waited.
     pub(crate) fn advance(&mut self) {
         loop {
             self.take_controls();
             self.take_next_text();
-            let waiting = self.conversation.outbox.len();
+            let (all, on_their_way) = (self.conversation.outbox.len(), self.conversation.outbox.on_their_way());
             self.tend_outbox();
-            if self.conversation.outbox.len() >= waiting {
+            let outbox = &self.conversation.outbox;
+            if outbox.len() >= all && outbox.on_their_way() >= on_their_way {
                 return;
             }
         }

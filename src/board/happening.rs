@@ -40,7 +40,7 @@ impl Happening {
     ];
 
     /// What an event is to operators; `None` where it is nothing.
-    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+    pub(crate) fn of(event: &Event<'_>) -> Option<Self> {
         let happening = match event {
             Event::Accepted(sequence, work) => {
                 let kind = if matches!(work, Work::Message(_)) { "text.received" } else { "request.received" };

@@ -38,6 +38,12 @@ impl Recents {
         }
     }
 
+    pub(super) fn forget(&mut self, key: &ConversationKey) {
+        if let Some((place, _)) = self.places.remove(key) {
+            self.order.remove(&place);
+        }
+    }
+
     pub(super) fn latest(
         &self,
         limit: usize,

@@ -68,10 +68,20 @@ fn as_text<S: serde::Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S
     serializer.collect_str(id)
 }
 
+/// What is remembered.
+#[derive(Default)]
+struct Latest {
+    events: VecDeque<Arc<Posted>>,
+    /// Of the latest event.
+    number: u64,
+    /// Of the latest for which there was no more room.
+    gone: u64,
+}
+
 /// The latest events.
 pub(super) struct Ring {
     began: UnixMillis,
-    latest: Mutex<VecDeque<Arc<Posted>>>,
+    latest: Mutex<Latest>,
     live: broadcast::Sender<Arc<Posted>>,
 }
 
@@ -82,15 +92,20 @@ impl Ring {
 
     pub(super) fn post(&self, at_ms: UnixMillis, key: &ConversationKey, Happening { kind, data }: Happening) {
         let mut latest = lock(&self.latest);
-        let number = latest.back().map_or(0, |last| last.id.number) + 1;
-        let id = EventId { began: self.began, number };
+        latest.number += 1;
+        let id = EventId { began: self.began, number: latest.number };
         let posted = Arc::new(Posted { id, kind, at_ms, key: key.clone(), data });
-        if latest.len() == EVENTS_MAX {
-            latest.pop_front();
+        if latest.events.len() == EVENTS_MAX {
+            latest.gone = latest.events.pop_front().map_or(latest.gone, |oldest| oldest.id.number);
         }
-        latest.push_back(Arc::clone(&posted));
+        latest.events.push_back(Arc::clone(&posted));
         // Still under the lock, so that nobody hears them in another order. Nobody may be listening.
         let _ = self.live.send(posted);
+    }
+
+    /// What has happened with this user is told to nobody who comes back.
+    pub(super) fn forget(&self, key: &ConversationKey) {
+        lock(&self.latest).events.retain(|posted| posted.key != *key);
     }
 
     /// `None` when too many listen already.
@@ -100,16 +115,15 @@ impl Ring {
             return None;
         }
         let live = ring.live.subscribe();
-        let first = latest.front().map_or(1, |first| first.id.number);
-        let last = latest.back().map_or(0, |last| last.id.number);
+        let known = latest.gone..=latest.number;
         let (missed, past) = match behind {
             None => (false, VecDeque::new()),
-            Some(id) if id.began == ring.began && id.number + 1 >= first && id.number <= last => {
-                (false, latest.iter().filter(|posted| posted.id.number > id.number).cloned().collect())
+            Some(id) if id.began == ring.began && known.contains(&id.number) => {
+                (false, latest.events.iter().filter(|posted| posted.id.number > id.number).cloned().collect())
             }
             Some(_) => (true, VecDeque::new()),
         };
-        let at = EventId { began: ring.began, number: last };
+        let at = EventId { began: ring.began, number: latest.number };
         Some(Listener { live, past, missed, at })
     }
 }

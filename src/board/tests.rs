@@ -174,3 +174,21 @@ fn every_kind_of_event_is_listed() {
         assert!(Happening::KINDS.contains(&kind), "{kind}");
     }
 }
+
+#[tokio::test]
+async fn who_is_erased_is_forgotten_and_numbers_go_on() {
+    let (board, _) = board();
+    let said = |user: u32| board.observe(&key(user), &Event::Accepted(Sequence(8), &text()));
+    said(1);
+    said(2);
+    said(1);
+    board.observe(&key(1), &Event::Noted(&Notice::Erased { sequence: Sequence(16) }));
+    let recents: Vec<ConversationKey> = board.recents(9, |_| true).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(recents, [key(2)]);
+    let mut back = board.listen(Some(EventId { began: UnixMillis(START), number: 0 })).unwrap();
+    assert_eq!(
+        numbers(&mut back, 2).await,
+        [Some(2), Some(4)],
+        "all that is left is another's, and that it was erased"
+    );
+}

@@ -37,6 +37,8 @@ pub struct TenantConfig {
     pub control: ControlConfig,
     /// The name of the report sink that gets its transcripts and its usage.
     pub report: Option<String>,
+    /// The name of the report sink of kind webhook that is told of what happens.
+    pub events: Option<String>,
     /// Where it begins in the configuration.
     pub place: String,
 }
@@ -65,6 +67,7 @@ pub(super) struct TenantKeys {
     pub(super) channel: Option<String>,
     pub(super) assistant: Option<String>,
     pub(super) report: Option<String>,
+    pub(super) events: Option<String>,
     #[serde(with = "humantime_serde")]
     session_timeout: Duration,
     inbound_start: bool,
@@ -219,6 +222,7 @@ impl Default for TenantKeys {
             channel: None,
             assistant: None,
             report: None,
+            events: None,
             session_timeout,
             inbound_start: inbound_start == InboundStart::Allowed,
             greeting: match greeting {
@@ -375,8 +379,9 @@ impl TenantKeys {
             quiet_hours: self.quiet_hours.and_then(QuietKeys::into_policy),
             transcripts_kept: self.transcripts_kept,
         };
-        let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
-        Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })
+        let (lane, control) = (self.lane.into_config(), self.control);
+        let (report, events) = (self.report, self.events);
+        Some(TenantConfig { number, channel, assistant, policy, lane, control, report, events, place })
     }
 }
 

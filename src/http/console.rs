@@ -34,8 +34,8 @@ macro_rules! ours {
     };
 }
 
-const OURS: [Source; 26] = ours![
-    "index.html": PAGE, "icon.svg": PICTURE,
+const OURS: [Source; 27] = ours![
+    "index.html": PAGE, "docs.html": PAGE, "icon.svg": PICTURE,
     "base.css": STYLE, "parts.css": STYLE, "phone.css": STYLE, "conversation.css": STYLE, "pages.css": STYLE, "docs.css": STYLE,
     "main.js": SCRIPT, "api.js": SCRIPT, "live.js": SCRIPT, "parts.js": SCRIPT, "format.js": SCRIPT, "signin.js": SCRIPT,
     "phone.js": SCRIPT, "handset.js": SCRIPT, "bubbles.js": SCRIPT, "conversations.js": SCRIPT, "conversation.js": SCRIPT,
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     /// What is fetched before the first page can be used.
-    const LATER: [&str; 9] = [
+    const LATER: [&str; 10] = [
         "uplot.js",
         "uplot.css",
         "letters.js",
@@ -135,6 +135,7 @@ mod tests {
         "audit.js",
         "docs.js",
         "docs.css",
+        "docs.html",
     ];
 
     #[test]

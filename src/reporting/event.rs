@@ -64,6 +64,8 @@ pub(super) enum What {
     },
     /// A session is over.
     SessionEnded { user: Address, session: Uuid, reason: &'static str },
+    /// Something that operators are told of.
+    Happened { user: Address, happening: &'static str, data: Value },
     /// How much there was since the last of these.
     Usage(Usage),
 }

@@ -78,7 +78,7 @@ fn text(key: &ConversationKey, id: &str) -> NewWork {
 
 async fn accept(store: &dyn Store, key: &ConversationKey, id: &str) -> Sequence {
     match ok(store.accept(text(key, id)).await) {
-        Accepted::Fresh(sequence) => sequence,
+        Accepted::Fresh { sequence, .. } => sequence,
         other @ (Accepted::Duplicate(_) | Accepted::Conflict(_) | Accepted::Full(_)) => {
             panic!("{id} was not accepted: {other:?}")
         }

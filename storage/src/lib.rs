@@ -95,7 +95,12 @@ pub struct NewWork {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// It is durable and will be worked on.
-    Fresh(Sequence),
+    Fresh {
+        /// Its number.
+        sequence: Sequence,
+        /// The highest number of another unread record in its inbox: who has that one in hand knows all that is unread.
+        behind: Option<Sequence>,
+    },
     /// It was accepted before, under this sequence.
     Duplicate(Sequence),
     /// Something else was accepted before under this id, and this was not. The caller answers 422.

@@ -79,7 +79,7 @@ async function anOperatorStepsIn(phone) {
   await say(phone, 'menu');
   await phone.locator('.bubble.theirs', { hasText: 'Book a boat' }).nth(1).waitFor();
   await desk.locator('.behind summary', { hasText: 'Answered in' }).last().click();
-  await desk.locator('.timeline li.answered').last().waitFor();
+  await desk.locator('.behind[open] li.answered').last().waitFor();
   await desk.close();
   done('take over and hand back');
 }
@@ -158,12 +158,12 @@ async function everyPageIsForEverybody() {
       for (const [name, place] of PLACES) {
         await page.goto('about:blank');
         await go(page, open, place);
-        await page.locator('h1, h2').first().waitFor();
+        await page.locator('h1:visible, h2:visible').first().waitFor();
         await page.waitForLoadState('load');
         if (name === 'tenants') await page.locator('details summary').first().click();
         if (name === 'conversation') {
           await page.locator('.behind summary').last().click();
-          await page.locator('.timeline').last().scrollIntoViewIfNeeded();
+          await page.locator('.behind[open] .timeline').last().scrollIntoViewIfNeeded();
         }
         if (name === 'overview') await page.locator('.chart canvas').nth(1).waitFor();
         await page.addStyleTag({ content: '*, *::before, *::after { animation: none !important; transition: none !important }' });

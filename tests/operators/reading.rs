@@ -98,7 +98,7 @@ async fn a_transcript_has_times_segments_receipts_and_commands() {
         crate::watson::Reply { user_defined: order, ..crate::scene::echo(turn) }
     })
     .await;
-    let create = scene.echoes(ADA, &"long ".repeat(40).trim_end()).await;
+    let create = scene.echoes(ADA, "long ".repeat(40).trim_end()).await;
     scene.settled(ADA).await;
     scene.caller.receipt(&create, "delivered", "").await;
     let page = get(&scene, &format!("{}/transcript", of(ADA))).await;

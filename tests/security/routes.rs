@@ -20,6 +20,8 @@ struct Route {
 /// Who is asked what at a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asks {
+    /// Nobody; what is shown is the same for everybody.
+    Public,
     /// Nobody.
     Nobody,
     /// Whether he is on this machine, or has a token where one is configured.
@@ -34,7 +36,8 @@ enum Asks {
 
 fn asks(path: &str) -> Asks {
     match path {
-        "/" | "/health/live" | "/health/ready" => Asks::Nobody,
+        "/" | "/console/{asset}" | "/v1/openapi.json" | "/v1/docs" => Asks::Public,
+        "/health/live" | "/health/ready" => Asks::Nobody,
         "/metrics" | "/events" => Asks::Place,
         "/{place}" => Asks::Channel,
         rest if rest.starts_with("/{tenant}/") => Asks::Credentials,
@@ -136,7 +139,8 @@ fn patient() -> crate::scene::Keys {
 #[test]
 fn the_routes_are_found_in_the_sources() {
     let count = |wanted: Asks| routes().iter().filter(|route| asks(&route.path) == wanted).count();
-    assert_eq!([Asks::Nobody, Asks::Place, Asks::Channel].map(count), [3, 2, 1]);
+    assert_eq!([Asks::Nobody, Asks::Place, Asks::Channel].map(count), [2, 2, 1]);
+    assert_eq!(count(Asks::Public), 4);
     assert!(controlled(TENANT).len() >= 14, "{:?}", controlled(TENANT));
     assert!(operated().len() >= 19, "{:?}", operated());
 }
@@ -245,5 +249,53 @@ async fn no_other_route_answers_a_stranger_but_those_that_say_nothing() {
         assert_eq!(answer.status(), 200, "{}", route.path);
         let said = answer.text().await.expect("it is text");
         assert!(said.len() < 200 && !said.contains(|letter: char| letter.is_ascii_digit()), "it says nothing: {said}");
+    }
+}
+
+/// Everything that the document says of operations, as method and path.
+async fn documented(scene: &Scene) -> std::collections::BTreeSet<(String, String)> {
+    let Told { status, body, .. } = told(scene.caller.request(Method::GET, "/v1/openapi.json")).await;
+    assert_eq!((status, &body["openapi"]), (200, &"3.1.0".into()));
+    let paths = body["paths"].as_object().expect("there are paths").clone();
+    let of = |(path, methods): (String, serde_json::Value)| {
+        let methods: Vec<String> = methods.as_object().expect("there are methods").keys().cloned().collect();
+        methods.into_iter().map(move |method| (method, path.clone()))
+    };
+    paths.into_iter().flat_map(of).collect()
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_and_no_other() {
+    let scene = Scene::start().await;
+    let mut there = std::collections::BTreeSet::new();
+    for route in routes() {
+        let below = match asks(&route.path) {
+            Asks::Operator => "/v1/operator",
+            Asks::Credentials => "/v1/tenants",
+            Asks::Nobody => "",
+            Asks::Place if route.path == "/metrics" => "",
+            // The phone's line and the webhooks are the channels' own, and the rest are pages.
+            Asks::Place | Asks::Channel | Asks::Public => continue,
+        };
+        there.extend(
+            route.methods.iter().map(|method| (method.as_str().to_lowercase(), format!("{below}{}", route.path))),
+        );
+    }
+    assert_eq!(documented(&scene).await, there);
+}
+
+#[tokio::test]
+async fn what_everybody_is_shown_is_the_same_for_everybody() {
+    let scene = Scene::start().await;
+    for path in ["/", "/console/main.js", "/v1/openapi.json", "/v1/docs"] {
+        let ask = || scene.caller.request(Method::GET, path);
+        let shown = |answer: reqwest::Response| async {
+            assert_eq!(answer.status(), 200, "{path}");
+            answer.text().await.expect("it is text")
+        };
+        let here = shown(ask().send().await.expect("the gateway answers")).await;
+        let beyond = shown(from_beyond(&scene, &Method::GET, path).send().await.expect("the gateway answers")).await;
+        assert_eq!(here, beyond, "{path}");
+        assert!(!here.contains(TENANT) && !here.contains(CONTROL_TOKEN), "{path}");
     }
 }

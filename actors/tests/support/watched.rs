@@ -23,6 +23,8 @@ pub(crate) struct Watch {
     pub(crate) deadlines_panic: AtomicBool,
     /// Committing the answer to a text or a receipt with "poison" in it panics, as a bug in the conversation would.
     pub(crate) poison_panics: AtomicBool,
+    /// Every commit finds that somebody else has been faster.
+    pub(crate) commits_are_stale: AtomicBool,
 }
 
 impl Watch {
@@ -81,6 +83,9 @@ impl Store for Watched {
     async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
         self.1.commits.fetch_add(1, Ordering::Relaxed);
         assert!(!(self.1.poison_panics.load(Ordering::Relaxed) && is_poisonous(&step)), "sprung by a poisonous text");
+        if self.1.commits_are_stale.load(Ordering::Relaxed) {
+            return Err(StoreError::Stale);
+        }
         self.0.commit(claim, key, step).await
     }
     async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {

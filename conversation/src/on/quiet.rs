@@ -104,6 +104,17 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_goes_to_rest_makes_room_for_what_came_with_it() {
+        let mut script = at_night();
+        script.policy.outbox_max = 1;
+        let news = script.record(8, news());
+        let question = script.record(16, text("hi"));
+        let said = script.give(Input::InboxRead(vec![news, question]));
+        assert_eq!(said[0], "consume 8 asks 0 rows [8-0 \"news\" held]");
+        assert_eq!(said.last().unwrap(), "ask 16/1 \"hi\" timeout 30s");
+    }
+
+    #[test]
     fn by_day_nothing_rests() {
         let mut script = evening(at_night());
         assert_eq!(script.accept(8, news()), ["consume 8 asks 0 rows [8-0 \"news\"]", "slot 8-0 for 1"]);

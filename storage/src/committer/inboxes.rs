@@ -33,6 +33,11 @@ impl Inboxes {
         self.by_place.get(place).map_or(0, Vec::len)
     }
 
+    /// The highest number of a conversation's unread records.
+    pub(crate) fn highest(&self, place: &Place) -> Option<Sequence> {
+        self.by_place.get(place)?.iter().map(|unread| unread.sequence).max()
+    }
+
     pub(crate) fn find(&self, place: &Place, sequence: Sequence) -> Option<Unread> {
         self.by_place.get(place)?.iter().copied().find(|unread| unread.sequence == sequence)
     }

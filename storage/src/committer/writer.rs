@@ -131,8 +131,9 @@ impl<E: Engine> Writer<E> {
         }
         let changes = draft.into_counted(&new.key.tenant)?;
         self.take(changes);
+        let behind = self.inboxes.highest(&place);
         self.inboxes.add(place, Unread { sequence, seed: new.seed, chunks });
-        Ok(Accepted::Fresh(sequence))
+        Ok(Accepted::Fresh { sequence, behind })
     }
 
     fn limit(&mut self, place: &Place) -> Option<Limit> {

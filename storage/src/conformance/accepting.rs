@@ -8,6 +8,7 @@ pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
     a_repeat_is_a_duplicate_of_the_first(&fresh()).await;
     repeats_at_the_same_time_are_one_input(&fresh()).await;
     a_callers_own_id_stands_for_one_thing_only(&fresh()).await;
+    a_fresh_record_names_the_latest_unread_one_before_it(&fresh()).await;
     the_same_id_of_two_tenants_is_two_inputs(&fresh()).await;
     a_repeat_after_opening_again_is_a_duplicate(&fresh()).await;
     sequences_grow_also_across_opening_again(&fresh()).await;
@@ -58,7 +59,7 @@ pub async fn repeats_at_the_same_time_are_one_input(site: &dyn Site) {
     let mut repeated = Vec::new();
     for accepted in [ok(one), ok(two), ok(three)] {
         match accepted {
-            Accepted::Fresh(sequence) => fresh.push(sequence),
+            Accepted::Fresh { sequence, .. } => fresh.push(sequence),
             Accepted::Duplicate(sequence) => repeated.push(sequence),
             Accepted::Conflict(_) | Accepted::Full(_) => panic!("refused: {accepted:?}"),
         }
@@ -67,13 +68,42 @@ pub async fn repeats_at_the_same_time_are_one_input(site: &dyn Site) {
     assert_eq!(repeated, [fresh[0], fresh[0]]);
 }
 
+/// Who is told that nothing is unread behind a record, or nothing but what he has in hand, need not look.
+pub async fn a_fresh_record_names_the_latest_unread_one_before_it(site: &dyn Site) {
+    let (store, key) = (open(site).await, key(1));
+    let claim = claim(&*store, &key).await;
+    let offer = |id: &'static str| async {
+        match ok(store.accept(text(&key, id)).await) {
+            Accepted::Fresh { sequence, behind } => (sequence, behind),
+            other @ (Accepted::Duplicate(_) | Accepted::Conflict(_) | Accepted::Full(_)) => panic!("{other:?}"),
+        }
+    };
+    accept(&*store, &super::key(2), "SM0").await;
+    let (first, nothing) = offer("SM1").await;
+    let (second, behind) = offer("SM2").await;
+    assert_eq!((nothing, behind), (None, Some(first)));
+    let step = Step { answered: vec![answered(first, &[])], ..step(Version(0), "a") };
+    ok(store.commit(claim, &key, step).await);
+    let (third, behind) = offer("SM3").await;
+    assert_eq!(behind, Some(second));
+    let answers = vec![answered(second, &[]), answered(third, &[])];
+    ok(store.commit(claim, &key, Step { answered: answers, ..super::step(Version(1), "b") }).await);
+    assert_eq!(offer("SM4").await.1, None);
+    drop(store);
+    let again = open(site).await;
+    let Accepted::Fresh { behind, .. } = ok(again.accept(text(&key, "SM5")).await) else { panic!("it is new") };
+    assert!(behind > Some(third), "what an earlier process accepted counts as well: {behind:?}");
+}
+
 /// The same id for something else is refused, also after opening again; a provider's id needs no content.
 pub async fn a_callers_own_id_stands_for_one_thing_only(site: &dyn Site) {
     let key = key(1);
     let asked = |content| NewWork { content, ..text(&key, "mine") };
     let first = {
         let store = open(site).await;
-        let Accepted::Fresh(first) = ok(store.accept(asked(Some(7))).await) else { panic!("it is the first") };
+        let Accepted::Fresh { sequence: first, .. } = ok(store.accept(asked(Some(7))).await) else {
+            panic!("it is the first")
+        };
         assert_eq!(ok(store.accept(asked(Some(7))).await), Accepted::Duplicate(first));
         first
     };
@@ -160,7 +190,7 @@ pub async fn duplicates_are_forgotten_when_they_are_old(site: &dyn Site) {
     let store = open(site).await;
     for (n, at) in [(1, 100), (2, 200), (3, 100), (4, 200), (5, 100)] {
         let new = NewWork { accepted_at: UnixMillis(at), ..text(&key(n), &n.to_string()) };
-        assert!(matches!(ok(store.accept(new).await), Accepted::Fresh(_)));
+        assert!(matches!(ok(store.accept(new).await), Accepted::Fresh { .. }));
     }
     // Two at a time: three calls look at all five.
     for _ in 0..3 {
@@ -168,7 +198,7 @@ pub async fn duplicates_are_forgotten_when_they_are_old(site: &dyn Site) {
     }
     for (n, forgotten) in [(1, true), (2, false), (3, true), (4, false), (5, true)] {
         let again = ok(store.accept(text(&key(n), &n.to_string())).await);
-        assert_eq!(matches!(again, Accepted::Fresh(_)), forgotten, "{n}");
+        assert_eq!(matches!(again, Accepted::Fresh { .. }), forgotten, "{n}");
     }
 }
 

@@ -34,7 +34,7 @@ async fn accept(store: &impl Store, (user, id): (u32, &str), work: Work) -> Sequ
     let new =
         NewWork { key: key(user), id: id.into(), accepted_at: UnixMillis(1_000), seed: 77, content: Some(5), work };
     match store.accept(new).await {
-        Ok(Accepted::Fresh(sequence)) => sequence,
+        Ok(Accepted::Fresh { sequence, .. }) => sequence,
         other => panic!("{other:?}"),
     }
 }

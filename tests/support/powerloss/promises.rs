@@ -134,7 +134,7 @@ impl Found {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
         match runtime.block_on(store.accept(new)) {
-            Ok(Accepted::Fresh(_)) => Ok(()),
+            Ok(Accepted::Fresh { .. }) => Ok(()),
             other => Err(format!("it takes nothing more: {other:?}")),
         }
     }

@@ -109,8 +109,13 @@ impl Gateway {
 
     /// What it tells of itself.
     pub(crate) async fn told(&self, client: &Client) -> Told {
-        let response = client.get(format!("http://{}/metrics", self.address)).send().await.expect("it answers");
-        let text = response.text().await.expect("the metrics are text");
+        let address = format!("http://{}/metrics", self.address);
+        // A connection that was idle may be closed at the moment when it is used again.
+        let response = match client.get(&address).send().await {
+            Err(error) if error.is_request() => client.get(&address).header("connection", "close").send().await,
+            answered => answered,
+        };
+        let text = response.expect("it answers").text().await.expect("the metrics are text");
         let all = |start: &str| -> u64 {
             let of =
                 |line: &str| line.starts_with(start).then(|| line.rsplit_once(' ')?.1.parse::<u64>().ok()).flatten();

@@ -214,7 +214,7 @@ impl Desk {
             let active_at = heard_at.or(session.as_ref().map(|open| open.session.clock_from));
             page.shown.push(json!({
                 "tenant": key.tenant, "user": key.user, "active_at_ms": active_at, "stopped_at_ms": stopped_at,
-                "session": session.map(shown::brief), "taken_over": taken_over.map(shown::taken_over),
+                "session": session.as_ref().map(shown::brief), "taken_over": taken_over.as_ref().map(shown::taken_over),
                 "unreadable": is_unreadable,
             }));
         }
@@ -239,7 +239,7 @@ pub(super) async fn one(state: State<Arc<Desk>>, params: Params, request: Reques
         let shown = json!({
             "tenant": key.tenant, "user": key.user, "stopped_at_ms": stopped_at,
             "active_at_ms": desk.staff()?.board.heard_of(&key),
-            "taken_over": taken_over.filter(|taken| taken.holds(now)).map(shown::taken_over),
+            "taken_over": taken_over.filter(|taken| taken.holds(now)).as_ref().map(shown::taken_over),
             "pipe_open": pipe.is_some_and(|pipe| pipe.is_open(now)),
             "session": session.map(shown::whole), "context": context, "waiting": pending, "unreadable": is_unreadable,
             "log_id": desk.control.log_id(&key).to_string(), "known": snapshot.is_some(),

@@ -10,7 +10,7 @@ use crate::http::control::reading::SessionShown;
 use crate::person;
 
 /// A session in a list.
-pub(super) fn brief(open: OpenSession) -> Value {
+pub(super) fn brief(open: &OpenSession) -> Value {
     let (id, opened_at) = (open.session.id, open.session.opened_at);
     json!({"session_id": id, "opened_at_ms": opened_at, "ends_at_ms": open.ends_at, "turns": open.session.turns})
 }
@@ -24,7 +24,7 @@ pub(super) fn whole(open: OpenSession) -> Value {
 }
 
 /// Who has taken a user over.
-pub(super) fn taken_over(taken: TakeOver) -> Value {
+pub(super) fn taken_over(taken: &TakeOver) -> Value {
     json!({"by": taken.by, "until_ms": taken.until})
 }
 

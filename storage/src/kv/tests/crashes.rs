@@ -40,7 +40,7 @@ async fn live(store: &KvStore<MemoryEngine>) -> (Told, Result<(), StoreError>) {
     let ended = async {
         let claim = store.claim(&[key(1).shard()]).await?[0];
         for number in 0..TURNS {
-            let Accepted::Fresh(sequence) = store.accept(text(1, &number.to_string())).await? else {
+            let Accepted::Fresh { sequence, .. } = store.accept(text(1, &number.to_string())).await? else {
                 panic!("nothing repeats")
             };
             told.accepted.push((number, sequence));
@@ -79,7 +79,7 @@ async fn check(engine: MemoryEngine, told: &Told) {
         assert_eq!(again, Ok(Accepted::Duplicate(*sequence)));
     }
     let next = store.accept(text(2, "next")).await.unwrap();
-    let Accepted::Fresh(next) = next else { panic!("it is new: {next:?}") };
+    let Accepted::Fresh { sequence: next, .. } = next else { panic!("it is new: {next:?}") };
     assert!(told.accepted.iter().all(|(_, sequence)| *sequence < next));
 }
 
@@ -108,7 +108,7 @@ async fn a_caller_that_goes_away_leaves_the_whole_of_its_commit_or_nothing() {
     let engine = MemoryEngine::new();
     let store = in_task(&engine);
     let first = claim(&*store, 1).await;
-    let Ok(Accepted::Fresh(sequence)) = store.accept(text(1, "a")).await else { panic!("it is the first") };
+    let Ok(Accepted::Fresh { sequence, .. }) = store.accept(text(1, "a")).await else { panic!("it is the first") };
     let other = Arc::clone(&store);
     let committing = tokio::spawn(async move { other.commit(first, &key(1), turn(sequence, 0)).await });
     tokio::task::yield_now().await;

@@ -13,7 +13,7 @@ fn put(engine: &impl Engine, key: Vec<u8>, value: Option<&[u8]>) {
 
 async fn accepted(store: &impl Store, id: &str) -> Sequence {
     match store.accept(text(1, id)).await {
-        Ok(Accepted::Fresh(sequence)) => sequence,
+        Ok(Accepted::Fresh { sequence, .. }) => sequence,
         other => panic!("{other:?}"),
     }
 }

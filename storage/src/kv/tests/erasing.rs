@@ -41,7 +41,7 @@ fn page(sequence: Sequence) -> TranscriptTurn {
 }
 
 async fn accept(store: &impl Store, id: &str) -> Sequence {
-    let Accepted::Fresh(sequence) = store.accept(text(id)).await.unwrap() else { panic!("{id} was not taken") };
+    let Accepted::Fresh { sequence, .. } = store.accept(text(id)).await.unwrap() else { panic!("{id} was not taken") };
     sequence
 }
 

@@ -74,7 +74,7 @@ async fn a_turn_writes_few_keys() {
     let engine = MemoryEngine::new();
     let store = in_task(&engine);
     let claim = claim(&*store, 1).await;
-    let Ok(Accepted::Fresh(sequence)) = store.accept(text(1, "a")).await else { panic!("it is the first") };
+    let Ok(Accepted::Fresh { sequence, .. }) = store.accept(text(1, "a")).await else { panic!("it is the first") };
     let step = Step {
         snapshot: Some(vec![b'x'; 1_000]),
         answered: vec![crate::Answered { sequence, rows: Vec::new(), transcript: None }],
@@ -96,7 +96,7 @@ async fn a_full_disk_refuses_accepts_and_not_commits() {
     let step = Step { snapshot: Some(b"s".to_vec()), ..Step::default() };
     assert_eq!(store.commit(claim, &key(1), step).await, Ok(Version(1)));
     engine.set_free_bytes(Some(256 << 20));
-    assert!(matches!(store.accept(text(1, "a")).await, Ok(Accepted::Fresh(_))));
+    assert!(matches!(store.accept(text(1, "a")).await, Ok(Accepted::Fresh { .. })));
 }
 
 #[tokio::test]

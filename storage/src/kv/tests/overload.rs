@@ -67,10 +67,10 @@ async fn an_offer_whose_caller_has_gone_is_not_taken() {
     let mut offer = store.accept(text(1, "gone"));
     assert!(std::future::poll_fn(|context| Poll::Ready(offer.as_mut().poll(context).is_pending())).await);
     drop(offer);
-    assert!(matches!(store.accept(text(1, "here")).await, Ok(Accepted::Fresh(_))));
+    assert!(matches!(store.accept(text(1, "here")).await, Ok(Accepted::Fresh { .. })));
     let tenant = key(1).tenant;
     assert_eq!(store.is_known(&tenant, "gone").await, Ok(false));
-    assert!(matches!(store.accept(text(1, "gone")).await, Ok(Accepted::Fresh(_))), "it may come again");
+    assert!(matches!(store.accept(text(1, "gone")).await, Ok(Accepted::Fresh { .. })), "it may come again");
 }
 
 #[tokio::test]
