@@ -9,6 +9,8 @@ use std::ops::{ControlFlow, Range};
 
 use crate::StoreError;
 
+#[cfg(feature = "sled")]
+mod journal;
 pub mod memory;
 #[cfg(feature = "sled")]
 pub mod sled;

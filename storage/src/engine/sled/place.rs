@@ -4,9 +4,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::{
-    CONF_FILE, DAMAGED_DIRECTORY, DATA_FILE, LOCK_FILE, MARKER_FILE, TORN_CONF_FILE, corrupt, unusable, watermark,
-};
+use super::{CONF_FILE, DAMAGED_DIRECTORY, DATA_FILE, LOCK_FILE, MARKER_FILE, TORN_CONF_FILE, corrupt, unusable};
+use crate::engine::journal::{SEGMENT_FILES, watermark};
 use crate::{StoreError, private};
 
 /// A fresh directory that a compaction fills, beside the store's.
@@ -70,7 +69,7 @@ pub(super) fn look(path: &Path, expected: Expected) -> Result<(), StoreError> {
 /// What a first start that was cut off leaves behind, or a file system of its own has from the beginning.
 fn is_ours(name: &str) -> bool {
     let ours = [LOCK_FILE, CONF_FILE, TORN_CONF_FILE, "blobs", DAMAGED_DIRECTORY, watermark::FILE, "lost+found"];
-    ours.contains(&name) || name.starts_with("snap.") || name.starts_with('.')
+    ours.contains(&name) || SEGMENT_FILES.contains(&name) || name.starts_with("snap.") || name.starts_with('.')
 }
 
 /// Without a store here, but with what a compaction leaves, a new one must not be begun.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::chunks;
 
-pub(super) const FILE: &str = "watermark";
+pub(in crate::engine) const FILE: &str = "watermark";
 
 const MAGIC: &[u8; 8] = b"rctwmark";
 
@@ -25,7 +25,7 @@ const SLOT_AT: [u64; 2] = [0, 4_096];
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// The file, open for writing.
-pub(super) struct Watermark {
+pub(in crate::engine) struct Watermark {
     file: File,
     synced: Instant,
 }
@@ -35,7 +35,7 @@ impl Watermark {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn read(directory: &Path) -> io::Result<Option<u64>> {
+    pub(in crate::engine) fn read(directory: &Path) -> io::Result<Option<u64>> {
         let file = match File::open(directory.join(FILE)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             opened => opened?,

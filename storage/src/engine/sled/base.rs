@@ -1,0 +1,217 @@
+//! sled itself: opened after what stops it from opening was taken away, and asked so that its panics end nothing. With the engine and
+//! its compaction the only file that knows sled; the traps are listed there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::ops::{ControlFlow, Range};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::{CONF_FILE, DAMAGED_DIRECTORY, DATA_FILE, MARKER_FILE, TORN_CONF_FILE, corrupt, place, unusable};
+use crate::engine::journal::Base;
+use crate::engine::{Order, Visit};
+use crate::{StoreError, private};
+
+/// sled's threads may hold its lock a moment longer than the `Db` that was dropped: so often and so long an open waits for them.
+const LINGERING: (u32, Duration) = (200, Duration::from_millis(10));
+
+/// The database, and a handle of our own on its data file.
+pub(super) struct Sled {
+    db: sled::Db,
+    data: File,
+    marked: AtomicBool,
+    path: PathBuf,
+}
+
+impl Sled {
+    /// Opens or creates the database in a directory that is locked for us.
+    ///
+    /// # Errors
+    /// As [`super::SledEngine::open`].
+    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let lost = |error| unusable(path, &error);
+        let db = open_tidied(path, cache_bytes)?;
+        let marked = path.join(MARKER_FILE).try_exists().map_err(lost)?;
+        if marked && guarded(path, || db.first())?.is_none() {
+            return Err(corrupt(path, "its data file holds nothing readable though it was written before"));
+        }
+        let data = OpenOptions::new().read(true).write(true).open(path.join(DATA_FILE)).map_err(lost)?;
+        data.sync_all().map_err(lost)?;
+        place::sync(path).map_err(lost)?;
+        Ok(Self { db, data, marked: AtomicBool::new(marked), path: path.to_owned() })
+    }
+
+    fn mark(&self) -> io::Result<()> {
+        let mut marker = File::create(self.path.join(MARKER_FILE))?;
+        io::Write::write_all(&mut marker, b"This directory holds a store. Its data file must not be empty.\n")?;
+        marker.sync_all()?;
+        place::sync(&self.path)
+    }
+}
+
+impl Base for Sled {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = guarded(&self.path, || self.db.get(key))?;
+        Ok(found.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, range: &Range<Vec<u8>>, order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let mut pairs = self.db.range::<&[u8], _>(range.start.as_slice()..range.end.as_slice());
+        let mut next = || match order {
+            Order::Ascending => pairs.next(),
+            Order::Descending => pairs.next_back(),
+        };
+        while let Some((key, value)) = guarded(&self.path, || next().transpose())? {
+            if let ControlFlow::Break(()) = visit(&key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+        guarded(&self.path, || match value {
+            Some(value) => self.db.insert(key, value).map(drop),
+            None => self.db.remove(key).map(drop),
+        })
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        guarded(&self.path, || self.db.flush())?;
+        self.data.sync_data().map_err(|error| unusable(&self.path, &error))?;
+        if !self.marked.load(Ordering::Relaxed) && guarded(&self.path, || self.db.first())?.is_some() {
+            self.mark().map_err(|error| unusable(&self.path, &error))?;
+            self.marked.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn failure(&self, error: &io::Error) -> StoreError {
+        unusable(&self.path, error)
+    }
+}
+
+/// Opens the database after what stops sled from it was taken away.
+fn open_tidied(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let lost = |error| unusable(path, &error);
+    for snapshot in snapshots(path).map_err(lost)? {
+        if snapshot.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(&snapshot).map_err(lost)?;
+        }
+    }
+    set_torn_conf_aside(path).map_err(lost)?;
+    match open_db(path, cache_bytes) {
+        // Only then: without its snapshot sled takes a damaged log for one that ends early, and forgets the rest for good.
+        Err(StoreError::Corrupt { reason, .. }) if snapshot_is_damaged(path).map_err(lost)? => {
+            set_snapshots_aside(path).map_err(lost)?;
+            tracing::warn!(path = %path.display(), reason, "the store's snapshot is damaged, reading the whole log instead");
+            open_db(path, cache_bytes)
+        }
+        opened => opened,
+    }
+}
+
+fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
+    let (attempts, pause) = LINGERING;
+    for _ in 1..attempts {
+        match open_once(&config, path) {
+            Err(StoreError::Locked { .. }) => thread::sleep(pause),
+            opened => return opened,
+        }
+    }
+    open_once(&config, path)
+}
+
+pub(super) fn open_once(config: &sled::Config, path: &Path) -> Result<sled::Db, StoreError> {
+    guarded(path, || config.open())
+}
+
+/// sled panics over some kinds of damage; whoever opens or reads a store must be told, not torn down.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| failure(path, error)),
+        Err(_) => Err(corrupt(path, "reading it failed in an unforeseen way")),
+    }
+}
+
+pub(super) fn snapshots(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the snapshot that sled reads, the last by name, fails its own check: it ends with 8 bytes of length and the CRC-32 of
+/// what comes before them.
+fn snapshot_is_damaged(path: &Path) -> io::Result<bool> {
+    let Some(snapshot) = snapshots(path)?.into_iter().max() else { return Ok(false) };
+    let bytes = fs::read(snapshot)?;
+    let sound = bytes
+        .split_last_chunk::<12>()
+        .is_some_and(|(content, end)| !content.is_empty() && end[8..] == crc32(content).to_le_bytes());
+    Ok(!sound)
+}
+
+/// sled's `conf` holds the same for every store: where the power failed before its first sync, sled may write it again. It ends with
+/// the CRC-32 of what comes before.
+fn set_torn_conf_aside(path: &Path) -> io::Result<()> {
+    let conf = path.join(CONF_FILE);
+    let bytes = match fs::read(&conf) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read?,
+    };
+    match bytes.split_last_chunk::<4>() {
+        Some((content, end)) if crc32(content).to_le_bytes() == *end => Ok(()),
+        Some(_) | None => fs::rename(&conf, path.join(TORN_CONF_FILE)),
+    }
+}
+
+/// As in zlib; for short files that are read once, so it need not be fast.
+fn crc32(bytes: &[u8]) -> u32 {
+    let shift = |sum: u32, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
+    !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), shift))
+}
+
+/// Moves every snapshot into a directory of its own.
+fn set_snapshots_aside(path: &Path) -> io::Result<()> {
+    let aside = path.join(DAMAGED_DIRECTORY);
+    private::create_directory(&aside)?;
+    for snapshot in snapshots(path)? {
+        if let Some(name) = snapshot.file_name() {
+            fs::rename(&snapshot, aside.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn failure(path: &Path, error: sled::Error) -> StoreError {
+    match error {
+        // How sled says it: an error without a kind of its own.
+        sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
+            StoreError::Locked { path: path.display().to_string() }
+        }
+        sled::Error::Io(error) => unusable(path, &error),
+        sled::Error::Corruption { at: Some(at), .. } => corrupt(path, &format!("unreadable at {at:?}")),
+        sled::Error::Corruption { at: None, .. } => corrupt(path, "unreadable"),
+        sled::Error::ReportableBug(what) | sled::Error::Unsupported(what) => corrupt(path, &what),
+        sled::Error::CollectionNotFound(_) => corrupt(path, "its tree is missing"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_that_of_zlib() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+}
