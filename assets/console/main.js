@@ -103,7 +103,13 @@ function Console({ me, theme, turnTheme }) {
   return html`<div class="frame">
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>Skip to the page</a>
     <${Rail} place=${place?.name} me=${me} tenants=${tenants} theme=${theme} turnTheme=${turnTheme} />
-    <main id="main" tabindex="-1">${page}</main>
+    <main id="main" tabindex="-1">${page}
+      ${rest.length < 2 && html`<footer class="pocket small">
+        <button class="button plain small" onClick=${turnTheme}><${Icon} name=${theme === 'dark' ? 'sun' : 'moon'} />${theme === 'dark' ? 'Light' : 'Dark'}</button>
+        <a class="button plain small" href="/v1/docs"><${Icon} name="book" />API</a>
+        ${isSignedIn() && html`<button class="button plain small" onClick=${signOut}><${Icon} name="out" />Sign out</button>`}
+      </footer>`}
+    </main>
     <${Toasts} />
   </div>`;
 }

@@ -130,7 +130,7 @@ async function nobodyComesInWithoutAToken() {
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.locator('nav.rail').waitFor();
   await page.getByText('Live', { exact: true }).waitFor();
-  await page.getByRole('button', { name: /Sign out/ }).click();
+  await page.getByRole('button', { name: 'Sign out Ada' }).click();
   await page.getByRole('heading', { name: 'Sign in to Raconteur' }).waitFor();
   await page.context().close();
   done('sign-in is refused without a token');
