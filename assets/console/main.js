@@ -3,7 +3,7 @@
 import { html, render, useEffect, useState } from './preact.js';
 import { get, isSignedIn, onStranger, signOut } from './api.js';
 import * as live from './live.js';
-import { Icon, Toasts, Trouble, useResource, useSoon } from './parts.js';
+import { Bones, Icon, Toasts, Trouble, useResource, useSoon } from './parts.js';
 import { SignIn } from './signin.js';
 import { PhonePage } from './phone.js';
 import { ConversationsPage } from './conversations.js';
@@ -97,7 +97,7 @@ function Console({ me, theme, turnTheme }) {
     document.title = place ? `${place.label} – Raconteur` : 'Raconteur';
   }, [place]);
   const page = error && !tenants ? html`<div class="page"><${Trouble} error=${error} again=${look} /></div>`
-    : !tenants ? null
+    : !tenants ? html`<div class="page wait"><${Bones} /></div>`
     : place ? html`<${place.Page} key=${place.name} rest=${rest} me=${me} tenants=${tenants} />`
     : html`<div class="page"><h1>There is no such page</h1><p><a href="#/">Back to the beginning</a></p></div>`;
   return html`<div class="frame">
@@ -126,7 +126,7 @@ function App() {
   if (me) return html`<${Console} me=${me} theme=${theme} turnTheme=${turnTheme} />`;
   if (problem?.status === 401) return html`<${SignIn} onDone=${(found) => { setProblem(null); setMe(found); }} />`;
   if (problem) return html`<main class="page"><${Trouble} error=${problem} again=${enter} /></main>`;
-  return null;
+  return html`<main class="page wait"><${Bones} /></main>`;
 }
 
 render(html`<${App} />`, document.getElementById('app'));

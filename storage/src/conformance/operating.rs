@@ -126,8 +126,8 @@ pub async fn the_audit_log_is_kept_and_its_oldest_entries_go(site: &dyn Site) {
 pub async fn work_is_listed_from_behind_a_conversation(site: &dyn Site) {
     let store = open(site).await;
     for n in 0..5 {
-        accept(&*store, &key(n), "1").await;
-        accept(&*store, &key(n), "2").await;
+        accept(&*store, &key(n), &format!("{n}-1")).await;
+        accept(&*store, &key(n), &format!("{n}-2")).await;
     }
     let (mut keys, mut after) = (Vec::new(), None);
     loop {
