@@ -88,7 +88,11 @@ async function aConversationIsFoundAndEnded(page) {
   await go(page, open, '#/conversations');
   const search = page.getByRole('searchbox');
   await search.waitFor();
-  await page.keyboard.press('/');
+  // The page may be seen before it hears: the key is pressed until it does.
+  await page.waitForFunction(() => {
+    if (document.activeElement?.type !== 'search') dispatchEvent(new KeyboardEvent('keydown', { key: '/' }));
+    return document.activeElement?.type === 'search';
+  });
   await page.keyboard.type('77123');
   const began = Date.now();
   const row = page.locator('a.conversation-row', { hasText: '+1 555 007 7123' });
