@@ -54,7 +54,7 @@ fn answer(bytes: usize) -> Box<Answer> {
 
 /// From a text to the note that its answer was sent.
 fn turn(conversation: &mut Conversation, policy: &Policy, sequence: u64, answer: Box<Answer>) -> usize {
-    let work = Work::Message(InboundMessage { body: "where is my order?".into(), media: Vec::new() });
+    let work = Work::Message(InboundMessage { body: "where is my order?".into(), ..InboundMessage::default() });
     let record =
         WorkRecord { sequence: Sequence(sequence), accepted_at: NOW, seed: 7, attempts: 0, alone: false, work };
     let asked = conversation.handle(NOW, policy, Input::WorkAccepted(record));

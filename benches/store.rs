@@ -107,7 +107,8 @@ async fn claimed(store: &dyn Store, key: &ConversationKey) -> u64 {
 }
 
 async fn accept(store: &dyn Store, key: &ConversationKey, count: u64) -> Sequence {
-    let work = Work::Message(InboundMessage { body: "what is the state of my order?".into(), media: Vec::new() });
+    let work =
+        Work::Message(InboundMessage { body: "what is the state of my order?".into(), ..InboundMessage::default() });
     let id = format!("SM{count:032x}");
     let new = NewWork { key: key.clone(), id, accepted_at: UnixMillis(1), seed: 1, content: None, work };
     match store.accept(new).await {
@@ -128,7 +129,10 @@ fn step(version: Version, sequence: Sequence) -> Step {
     let page = TranscriptTurn {
         sequence,
         session: None,
-        work: Work::Message(InboundMessage { body: "what is the state of my order?".into(), media: Vec::new() }),
+        work: Work::Message(InboundMessage {
+            body: "what is the state of my order?".into(),
+            ..InboundMessage::default()
+        }),
         accepted_at: UnixMillis(1),
         asked_at: None,
         commands: Vec::new(),

@@ -68,7 +68,7 @@ async fn main() -> anyhow::Result<()> {
     let key = ConversationKey { tenant: "+15550100".parse()?, user: "+15550199".parse()? };
     // "2" picks "Leave" from the list of the turn before.
     for (n, text) in ["hi", "menu", "2"].into_iter().enumerate() {
-        let work = Work::Message(InboundMessage { body: text.into(), media: Vec::new() });
+        let work = Work::Message(InboundMessage { body: text.into(), ..InboundMessage::default() });
         phone.accept(Arrival::Work { key: key.clone(), id: format!("text-{n}"), work }).await?;
     }
     let mut every = tokio::time::interval(std::time::Duration::from_millis(20));

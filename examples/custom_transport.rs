@@ -66,7 +66,7 @@ impl Actor for CarrierPigeon {
 /// The receiving half: whatever arrives is durable when `accept` returns; then the other side may forget it.
 async fn receive(inbox: &Inbox, user: &str, id: &str, body: &str) -> anyhow::Result<()> {
     let key = ConversationKey { tenant: "+15550100".parse()?, user: user.parse()? };
-    let work = Work::Message(InboundMessage { body: body.into(), media: Vec::new() });
+    let work = Work::Message(InboundMessage { body: body.into(), ..InboundMessage::default() });
     inbox.accept(Arrival::Work { key, id: id.into(), work }).await?;
     Ok(())
 }

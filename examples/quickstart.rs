@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     let key = ConversationKey { tenant: number, user: "+15550199".parse()? };
     for (n, text) in ["hi", "my name is Ada", "what is my name?", "bye"].into_iter().enumerate() {
         println!("> {text}");
-        let work = Work::Message(InboundMessage { body: text.into(), media: Vec::new() });
+        let work = Work::Message(InboundMessage { body: text.into(), ..InboundMessage::default() });
         // When this returns, the text is durable; a second one with the same id would be a duplicate.
         inbox.accept(Arrival::Work { key: key.clone(), id: format!("text-{n}"), work }).await?;
         let answer = answers.recv().await.unwrap_or_default();

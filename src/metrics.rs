@@ -274,7 +274,7 @@ mod tests {
     }
 
     fn text() -> Work {
-        Work::Message(InboundMessage { body: "hi".into(), media: Vec::new() })
+        Work::Message(InboundMessage { body: "hi".into(), ..InboundMessage::default() })
     }
 
     fn has(metrics: &Metrics, line: &str) {

@@ -37,7 +37,8 @@ async fn furnish(store: &dyn Store, key: &ConversationKey) {
     let claim = store.claim(&[key.shard()]).await.unwrap()[0];
     let mut version = Version(0);
     for n in 0..30 {
-        let work = Work::Message(InboundMessage { body: format!("{WORD} {n} of {}", key.user), media: Vec::new() });
+        let work =
+            Work::Message(InboundMessage { body: format!("{WORD} {n} of {}", key.user), ..InboundMessage::default() });
         let id = format!("{n} {:?}", key.user);
         let new =
             NewWork { key: key.clone(), id, accepted_at: UnixMillis(1), seed: 1, content: None, work: work.clone() };

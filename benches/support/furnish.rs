@@ -46,7 +46,7 @@ async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) 
     let number = |text: &str| Address::parse(text).expect("it is a number");
     let key = ConversationKey { tenant: number(TENANT), user: number(&number_of(texter)) };
     let body = if waits { first_words(texter) } else { "hello".into() };
-    let (accepted_at, work) = (now(), Work::Message(InboundMessage { body, media: Vec::new() }));
+    let (accepted_at, work) = (now(), Work::Message(InboundMessage { body, ..InboundMessage::default() }));
     let id = format!("SM{texter:032x}");
     let new =
         NewWork { key: key.clone(), id, accepted_at, seed: u128::from(texter), content: None, work: work.clone() };

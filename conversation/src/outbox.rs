@@ -21,7 +21,7 @@ pub(crate) struct Entry {
     pub(crate) row: OutboundRow,
     pub(crate) seed: u128,
     pub(crate) phase: Phase,
-    /// An unreadable log is not read again before then.
+    /// An unreadable log is not read again before then, and a text in doubt not sent again.
     pub(crate) look_at: UnixMillis,
     /// How many attempts have failed.
     pub(crate) tries: u32,
@@ -62,6 +62,8 @@ pub(crate) enum Need {
     Slot,
     /// Rest: it is quiet until then.
     Rest(UnixMillis),
+    /// To be left in doubt until then, since it may not have been taken and it is quiet.
+    Leave(UnixMillis),
     /// It is no longer worth sending.
     Expire,
     /// A look into the provider's log.
@@ -97,11 +99,6 @@ impl Outbox {
     pub(crate) fn on_their_way(&self) -> usize {
         let rests = |entry: &&Entry| matches!(entry.row.state, RowState::Held { .. });
         self.entries.len() - self.entries.iter().filter(rests).count()
-    }
-
-    /// The last one is no answer to what the user has said.
-    pub(crate) fn ends_unasked(&self) -> bool {
-        self.entries.back().is_some_and(|entry| entry.row.unasked)
     }
 
     /// Until when the head must rest, since it is quiet and nobody waits for it nor for anything behind it.
@@ -175,7 +172,11 @@ impl Outbox {
             },
             RowState::Sending { since } | RowState::Unknown { since } => match policy.send.repeat {
                 Repeat::Safe if now >= entry.row.expires_at => Need::Verdict,
-                Repeat::Safe => Need::Slot,
+                Repeat::Safe => match self.rests_until(now, policy) {
+                    Some(until) if until == entry.look_at => Need::Nothing,
+                    Some(until) => Need::Leave(until),
+                    None => Need::Slot,
+                },
                 Repeat::Never => Need::Verdict,
                 Repeat::AskLog if now >= entry.look_from(*since, policy) => Need::Log,
                 Repeat::AskLog => Need::Nothing,

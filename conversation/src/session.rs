@@ -22,6 +22,9 @@ pub struct Session {
     pub opened_at: UnixMillis,
     /// The inactivity clock runs from here: the later of the last text's acceptance and its answer.
     pub clock_from: UnixMillis,
+    /// When the latest of the user's texts in it was answered; `None` as long as he has said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texted_at: Option<UnixMillis>,
     /// How many turns were answered.
     pub turns: u32,
     /// `smsUserData`.
@@ -73,6 +76,7 @@ impl Session {
             id: Uuid::new_v5(&Uuid::from_u128(seed), b"session"),
             opened_at: now,
             clock_from: now,
+            texted_at: None,
             turns: 0,
             user_data: None,
             timeout: None,

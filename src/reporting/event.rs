@@ -219,7 +219,7 @@ mod tests {
 
     fn message() -> InboundMessage {
         let media = vec![Media { url: "https://m.example/1".into(), content_type: "image/png".into() }];
-        InboundMessage { body: "card 4111111111111111".into(), media }
+        InboundMessage { body: "card 4111111111111111".into(), media, ..InboundMessage::default() }
     }
 
     fn consumed(error: Option<&str>) -> Consumed {

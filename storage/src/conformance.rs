@@ -71,7 +71,7 @@ fn key(user: u32) -> ConversationKey {
 }
 
 fn text(key: &ConversationKey, id: &str) -> NewWork {
-    let message = InboundMessage { body: format!("body of {id}"), media: Vec::new() };
+    let message = InboundMessage { body: format!("body of {id}"), ..InboundMessage::default() };
     let (accepted_at, seed) = (UnixMillis(1_000), u128::MAX - 5);
     NewWork { key: key.clone(), id: id.into(), accepted_at, seed, content: None, work: Work::Message(message) }
 }
@@ -128,7 +128,7 @@ fn page(sequence: Sequence) -> TranscriptTurn {
     TranscriptTurn {
         sequence,
         session: None,
-        work: Work::Message(InboundMessage { body: format!("turn {sequence}"), media: Vec::new() }),
+        work: Work::Message(InboundMessage { body: format!("turn {sequence}"), ..InboundMessage::default() }),
         accepted_at: UnixMillis(1_000),
         asked_at: None,
         commands: Vec::new(),

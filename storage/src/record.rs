@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn text(body: &str) -> Work {
-        Work::Message(InboundMessage { body: body.into(), media: Vec::new() })
+        Work::Message(InboundMessage { body: body.into(), ..InboundMessage::default() })
     }
 
     fn row(part: u16, state: RowState) -> OutboundRow {

@@ -256,7 +256,7 @@ pub(crate) fn turn(reporting: &Reporting, (tenant, turn): (&str, u64), (said, an
             seed: 0,
             attempts: 0,
             alone: false,
-            work: Work::Message(InboundMessage { body: said.into(), media: Vec::new() }),
+            work: Work::Message(InboundMessage { body: said.into(), ..InboundMessage::default() }),
         },
         session: Some(Uuid::from_u128(1)),
         asked_at: None,

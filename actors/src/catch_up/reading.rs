@@ -206,6 +206,7 @@ impl Feed<'_> {
                 }
             }
         }
+        message.from_log = true;
         let LoggedText { at, key, id, .. } = text;
         let offer = Offer { key, id, content: None, work: Work::Message(message), at: Some(at) };
         match inbox::accept(self.runtime, offer).await {

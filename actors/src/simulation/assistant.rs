@@ -119,6 +119,7 @@ impl Assistant for Scripted {
         {
             let mut state = self.world.state();
             state.counts.asks += 1;
+            state.opens(key, question.token);
             state.forwarded.remove(&(self.process, question.token.turn));
         }
         self.meet(fate, question.token).await?;
@@ -150,6 +151,7 @@ impl Forwarder for Voice {
         let key = &forward.key;
         let _under_way = scripted.under_way(&key.tenant, Some(&key.user));
         let fate = scripted.fate(|trouble| trouble.forward);
+        scripted.world.state().opens(key, forward.token);
         scripted.world.state().forwarded.insert((scripted.process, forward.token.turn));
         scripted.world.log(|| format!("{} forward {} {:?}: {fate:?}", key.user, forward.token, forward.body));
         scripted.meet(fate, forward.token).await

@@ -68,7 +68,7 @@ fn conversation(
     pages: &[TranscriptTurn],
     letters: &BTreeSet<Sequence>,
 ) -> Result<(), String> {
-    let acknowledged = state.acknowledged.iter().filter(|((of, _), _)| of == key);
+    let acknowledged = state.acknowledged.iter().chain(&state.received.taken).filter(|((of, _), _)| of == key);
     let acknowledged: BTreeMap<Sequence, &String> = acknowledged.map(|((_, id), turn)| (*turn, id)).collect();
     let answered: BTreeSet<Sequence> = pages.iter().map(|page| page.sequence).collect();
     for (turn, id) in &acknowledged {
@@ -99,7 +99,7 @@ fn failure(state: &State, page: &TranscriptTurn, letters: &BTreeSet<Sequence>) -
     let explained = known.iter().any(|known| error.contains(known))
         || error == HAS_STOPPED
         || letters.contains(&page.sequence)
-        || state.failed.contains_key(&page.sequence);
+        || state.failed.contains_key(&page.answered_with.unwrap_or(page.sequence));
     if explained { Ok(()) } else { Err(format!("it has failed for no reason: {error}")) }
 }
 

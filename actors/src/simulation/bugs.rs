@@ -64,11 +64,21 @@ pub enum Bug {
     EmptyLog,
     /// Of a turn with several texts the last is not kept.
     LostLastRow,
+    /// Of texts that were gathered into a turn only the last is answered.
+    ForgottenGathered,
+    /// A conversation is loaded as if somebody waited for all its texts.
+    ForgottenNight,
+    /// A conversation is loaded without the count of texts that have followed each other.
+    ForgottenStreak,
+    /// A conversation is loaded without the count of its user's turns.
+    ForgottenPace,
+    /// The provider's log of what users have sent is read as empty.
+    UnreadWebhooks,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::AcknowledgedTooEarly,
         Self::ActedTooEarly,
         Self::LostFence,
@@ -91,6 +101,11 @@ impl Bug {
         Self::UnwrittenSend,
         Self::EmptyLog,
         Self::LostLastRow,
+        Self::ForgottenGathered,
+        Self::ForgottenNight,
+        Self::ForgottenStreak,
+        Self::ForgottenPace,
+        Self::UnreadWebhooks,
     ];
 }
 
@@ -183,9 +198,9 @@ impl BuggyStore {
     }
 }
 
-fn without_stop(snapshot: Vec<u8>) -> Vec<u8> {
+fn without(field: &str, snapshot: Vec<u8>) -> Vec<u8> {
     let Ok(Value::Object(mut kept)) = serde_json::from_slice(&snapshot) else { return snapshot };
-    kept.remove("stopped_at");
+    kept.remove(field);
     serde_json::to_vec(&kept).unwrap_or(snapshot)
 }
 
@@ -222,7 +237,14 @@ impl Store for BuggyStore {
         match self.bug {
             Some(Bug::ForgottenRows) => loaded.unsettled.clear(),
             Some(Bug::ReorderedInbox) => loaded.unread.reverse(),
-            Some(Bug::ForgottenStop) => loaded.snapshot = loaded.snapshot.take().map(without_stop),
+            Some(Bug::ForgottenNight) => {
+                for (row, _) in &mut loaded.unsettled {
+                    row.unasked = false;
+                }
+            }
+            Some(Bug::ForgottenStop) => loaded.snapshot = loaded.snapshot.map(|kept| without("stopped_at", kept)),
+            Some(Bug::ForgottenStreak) => loaded.snapshot = loaded.snapshot.map(|kept| without("streak", kept)),
+            Some(Bug::ForgottenPace) => loaded.snapshot = loaded.snapshot.map(|kept| without("ahead", kept)),
             Some(Bug::StaleSnapshot) => {
                 if let Some([before, _]) = self.memory().snapshots.get(key) {
                     loaded.snapshot.clone_from(before);
@@ -240,6 +262,10 @@ impl Store for BuggyStore {
             Some(Bug::AttemptsNeverCounted) => step.attempts.clear(),
             Some(Bug::LostOwnTurn) => step.enqueued.clear(),
             Some(Bug::UnwrittenSend) => unwrite_sends(&mut step),
+            Some(Bug::ForgottenGathered) => {
+                let is_gathered = |page: &TranscriptTurn| page.answered_with.is_some();
+                step.answered.retain(|answered| !answered.transcript.as_ref().is_some_and(is_gathered));
+            }
             Some(Bug::LostLastRow) => {
                 step.answered.iter_mut().filter(|answered| answered.rows.len() > 1).for_each(|answered| {
                     answered.rows.pop();

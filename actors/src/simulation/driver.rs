@@ -95,6 +95,7 @@ impl Life {
         let store = KvStore::open_in_task(Disk { engine, lies: Arc::clone(&lies), reads_left }, options)?;
         let store: Arc<dyn Store> = Arc::new(BuggyStore::new(Arc::new(store), bug, lies));
         recollect(world, &*store).await?;
+        look_at_the_log(world, &*store).await?;
         let (process, gateway) = start(world, &store).await?;
         Ok(Self { world: Arc::clone(world), store, process, gateway, zombies: Vec::new() })
     }
@@ -208,7 +209,12 @@ impl Life {
         self.world.log(|| shown(&event));
         match event {
             Event::Deliver(delivery) => {
-                self.world.state().provider.hear(&delivery);
+                {
+                    let mut state = self.world.state();
+                    let now = state.wall();
+                    state.provider.hear(&delivery);
+                    state.write_down(&delivery, now);
+                }
                 let inbox = self.gateway.inbox(delivery.key.tenant.as_str());
                 let doors = (inbox, self.gateway.control());
                 tokio::spawn(deliver(Arc::clone(&self.world), self.process, doors, *delivery));
@@ -271,6 +277,20 @@ fn shown(event: &Event) -> String {
         return format!("{} comes {}", delivery.key.user, delivery.id);
     }
     format!("{event:?}")
+}
+
+/// Before a process starts: what came meanwhile is in the provider's log, and what came to a number before it was first noted will not be
+/// looked for there.
+async fn look_at_the_log(world: &World, store: &dyn Store) -> Result<(), StoreError> {
+    let heard = store.heard().await?;
+    let mut state = world.state();
+    state.hear_what_came_meanwhile();
+    for line in &Arc::clone(&state.scenario).lines {
+        if heard.iter().all(|(number, _)| *number != line.number) {
+            state.received.forgive(&line.number);
+        }
+    }
+    Ok(())
 }
 
 /// Starts a gateway over the store, as a process of its own.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use raconteur_conversation::address::ConversationKey;
+use raconteur_conversation::address::{Address, ConversationKey};
 use raconteur_conversation::keyword::Keyword;
-use raconteur_conversation::policy::{DoubtPolicy, MediaCheck};
+use raconteur_conversation::policy::{DoubtPolicy, LoopGuard, MediaCheck};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
-    DeliveryStatus, LoggedMessage, Lookup, MediaVerdict, OutboundId, OutboundMessage, ProviderId, Receipt, Repeat,
-    SendError, Work,
+    DeliveryStatus, LogPage, LogUnreadable, LoggedMessage, Lookup, MediaVerdict, OutboundId, OutboundMessage,
+    ProviderId, Receipt, Received, Repeat, SendError, Work,
 };
 
 use super::bugs::Bug;
@@ -20,7 +20,7 @@ use super::keywords::{self, Heed, Wish};
 use super::scenario::{Delivery, Event, Line, Part, What};
 use super::speech;
 use super::world::{State, World};
-use crate::port::Transport;
+use crate::port::{LogsReceived, Transport};
 
 /// What the provider knows.
 #[derive(Default)]
@@ -35,6 +35,8 @@ pub(super) struct Provider {
     pub(super) told: BTreeMap<OutboundId, DeliveryStatus>,
     /// Who has stopped our texts, where the provider heeds that.
     blocked: BTreeSet<ConversationKey>,
+    /// How many texts have followed each other to one phone, and when the latest of them came.
+    streaks: BTreeMap<ConversationKey, (u16, u64)>,
     /// What was heeded: a text that comes again changes nothing.
     heeded: BTreeSet<(ConversationKey, String)>,
 }
@@ -146,6 +148,8 @@ impl Carrier {
         }
         let checked = self.may_leave(&state, message);
         state.check(checked);
+        let checked = self.is_no_loop(&mut state, &message.key);
+        state.check(checked);
         let id = Provider::id(state.provider.taken.len());
         state.log(|| format!("{} sees {} as {}: {:?}", message.key.user, message.id, id.0, message.body));
         state.provider.taken.push(message.clone());
@@ -178,6 +182,20 @@ impl Carrier {
             Some(later) if !is_repeat => Err(format!("{user}: text {id} leaves after {later}")),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// A provider that looks for loops fails what follows too many texts without a break. Where the clock jumps, nobody can keep one.
+    fn is_no_loop(&self, state: &mut State, key: &ConversationKey) -> Result<(), String> {
+        let (Some(guard), true) = (self.line.manners.loop_guard, state.scenario.is_steady()) else { return Ok(()) };
+        let now = state.time();
+        let (texts, latest) = state.provider.streaks.get(key).copied().unwrap_or_default();
+        let goes_on = Duration::from_millis(now - latest) < guard.within;
+        let texts = if goes_on { texts + 1 } else { 1 };
+        state.provider.streaks.insert(key.clone(), (texts, now));
+        if texts <= guard.texts {
+            return Ok(());
+        }
+        Err(format!("{}: {texts} texts have followed each other, and {} are allowed", key.user, guard.texts))
     }
 
     /// Words on a text: in any order, repeated, late.
@@ -240,6 +258,8 @@ impl Transport for Carrier {
         let _all = self.world.begin(self.process, format!("sends from {tenant}"), self.line.lane.sends_max);
         let fate = {
             let mut state = self.world.state();
+            let checked = state.reference.leaves(message);
+            state.check(checked);
             let fate = self.fate(&mut state, &message.key);
             state.log(|| format!("{user} send {}: {fate:?}", message.id));
             let strays = self.stray_word(&mut state, message);
@@ -294,12 +314,35 @@ impl Transport for Carrier {
         Lookup::Readable(logged.collect::<Vec<_>>().into_iter().rev().collect())
     }
 
+    fn logs_received(&self) -> LogsReceived {
+        self.world.state().logs_received(&self.line.number)
+    }
+
+    async fn received_since(&self, number: &Address, since: UnixMillis, page: Option<&LogPage>) -> Received {
+        self.world.may_die(self.process, "before it reads what was sent to us").await;
+        let mut state = self.world.state();
+        let rate = state.scenario.trouble.log;
+        let unreadable = state.goes_wrong(rate) || state.is_down(Part::Log);
+        state.log(|| format!("{number} read what was sent to it since {since:?} {page:?}: {}", !unreadable));
+        if unreadable {
+            return Received::Unreadable(LogUnreadable { reason: "as the seed would have it".into(), after: None });
+        }
+        if state.bug == Some(Bug::UnreadWebhooks) {
+            return Received::Readable { texts: Vec::new(), next: None };
+        }
+        state.received.page(number, since, page)
+    }
+
     fn repeat(&self) -> Repeat {
         self.line.repeat
     }
 
     fn answers_keywords(&self) -> bool {
         self.line.heed != Heed::Nobody
+    }
+
+    fn loop_guard(&self) -> Option<LoopGuard> {
+        self.line.manners.loop_guard
     }
 
     fn text_max(&self) -> usize {

@@ -10,7 +10,7 @@ use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::policy::{MediaCheck, Policy};
 use raconteur_conversation::session::Session;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{OnOpen, OutboundId, OutboundRow, Sequence, Work, WorkRecord};
+use raconteur_conversation::words::{OnOpen, OutboundId, OutboundMessage, OutboundRow, Sequence, Work, WorkRecord};
 use raconteur_storage::{Mark, TranscriptTurn};
 use uuid::Uuid;
 
@@ -19,6 +19,10 @@ use super::scenario::Scenario;
 
 mod dialogue;
 mod expected;
+mod gathered;
+mod night;
+mod open;
+mod pace;
 mod standing;
 
 use dialogue::Dialogue;
@@ -56,6 +60,8 @@ pub(super) struct Promised {
 pub(super) struct Reference {
     dialogues: BTreeMap<ConversationKey, Dialogue>,
     pub(super) rows: BTreeMap<OutboundId, Promised>,
+    /// Accepted records that are texts of users.
+    texts: BTreeSet<Sequence>,
 }
 
 /// The rules that a conversation goes by.
@@ -63,16 +69,21 @@ pub(super) struct Rules {
     pub(super) policy: Policy,
     pub(super) judges: MediaCheck,
     pub(super) heed: Heed,
+    pub(super) asks_max: usize,
+    /// The clock never jumps.
+    pub(super) is_steady: bool,
 }
 
 impl Reference {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let dialogue = |key: &ConversationKey| {
             let line = scenario.line(&key.tenant);
-            let rules = Rules { policy: line.policy.clone(), judges: line.media_check, heed: line.heed };
+            let (policy, is_steady) = (line.policy.clone(), scenario.is_steady());
+            let (judges, heed, asks_max) = (line.media_check, line.heed, line.lane.asks_max);
+            let rules = Rules { policy, judges, heed, asks_max, is_steady };
             (key.clone(), Dialogue::new(rules))
         };
-        Self { dialogues: scenario.keys.iter().map(dialogue).collect(), rows: BTreeMap::new() }
+        Self { dialogues: scenario.keys.iter().map(dialogue).collect(), rows: BTreeMap::new(), texts: BTreeSet::new() }
     }
 
     fn dialogue(&mut self, key: &ConversationKey) -> &mut Dialogue {
@@ -122,10 +133,14 @@ impl Reference {
             dialogue
                 .page(page, rows, latest, how)
                 .map_err(|wrong| format!("{}: turn {} {:?}: {wrong}", key.user, page.sequence, said(&page.work)))?;
+            let night = dialogue.night.page(page, rows);
+            night.map_err(|wrong| format!("{}: turn {}: {wrong}", key.user, page.sequence))?;
             dialogue.queue(rows);
         }
+        dialogue.is_whole().map_err(|wrong| format!("{}: {wrong}", key.user))?;
         dialogue.settle(&step.marks);
         dialogue.standing.lets_leave(&step).map_err(|wrong| format!("{}: {wrong}", key.user))?;
+        dialogue.lets_rest(&step).map_err(|wrong| format!("{}: {wrong}", key.user))?;
         for own in &step.enqueued {
             dialogue.promises_itself(own).map_err(|wrong| format!("{}: {wrong}", key.user))?;
         }
@@ -155,6 +170,28 @@ impl Reference {
     /// The provider has refused a text, since its user wants none.
     pub(super) fn opted_out(&mut self, key: &ConversationKey, id: OutboundId) {
         self.dialogue(key).standing.refused(id);
+    }
+
+    /// A text begins to leave.
+    pub(super) fn leaves(&self, message: &OutboundMessage) -> Result<(), String> {
+        let Some(dialogue) = self.dialogues.get(&message.key) else { return Ok(()) };
+        let checked = dialogue.lets_leave(message.id, message.began_at);
+        checked.map_err(|wrong| format!("{}: {wrong}", message.key.user))
+    }
+
+    /// Something was accepted.
+    pub(super) fn accepted(&mut self, sequence: Sequence, work: &Work) {
+        if let Work::Message(_) = work {
+            self.texts.insert(sequence);
+        }
+    }
+
+    /// A turn is opened, perhaps of the user's.
+    pub(super) fn opened(&mut self, key: &ConversationKey, turn: Sequence, at: UnixMillis) -> Result<(), String> {
+        if !self.texts.contains(&turn) {
+            return Ok(());
+        }
+        self.dialogue(key).opens(turn, at).map_err(|wrong| format!("{}: {wrong}", key.user))
     }
 
     /// Which turns of a conversation were answered.

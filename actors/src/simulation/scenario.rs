@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::dice::Dice;
 use super::keywords::{self, Heed, Wish};
+use super::manners::Manners;
 use super::speech::{self, NAME};
 use crate::Settings;
 use crate::lane::LaneLimits;
@@ -55,6 +56,7 @@ pub(super) struct Line {
     pub(super) text_max: usize,
     pub(super) media_check: MediaCheck,
     pub(super) heed: Heed,
+    pub(super) manners: Manners,
 }
 
 /// Something that comes from outside, and comes again until it is acknowledged.
@@ -151,6 +153,11 @@ impl Scenario {
 
     pub(super) fn line(&self, number: &Address) -> &Line {
         self.lines.iter().find(|line| line.number == *number).expect("only configured numbers are texted")
+    }
+
+    /// The clock never jumps.
+    pub(super) fn is_steady(&self) -> bool {
+        !self.events.iter().any(|(_, event)| matches!(event, Event::Jump(_)))
     }
 
     fn draw_texts(&mut self, dice: &mut Dice) {
@@ -258,7 +265,7 @@ impl Scenario {
 }
 
 fn said(body: String) -> Work {
-    Work::Message(InboundMessage { body, media: Vec::new() })
+    Work::Message(InboundMessage { body, ..InboundMessage::default() })
 }
 
 /// What comes to us when a user texts a keyword.
@@ -303,14 +310,16 @@ fn line(dice: &mut Dice, n: u64) -> Line {
     let mut beside = dice.beside(&format!("line {n}"));
     let heed = beside.pick(&[Heed::Nobody, Heed::Nobody, Heed::Provider, Heed::ProviderTells]);
     let number = Address::parse(&format!("+1555010{n}")).expect("it is a number");
+    let manners = Manners::draw(dice, n);
     Line {
         number,
-        policy: Policy { keywords: keyword_policy(&mut beside), ..policy(dice) },
+        policy: manners.over(Policy { keywords: keyword_policy(&mut beside), ..policy(dice) }),
         lane,
         repeat,
         text_max: dice.pick(&[60, 160, 1_600]),
         media_check,
         heed,
+        manners,
     }
 }
 

@@ -32,7 +32,9 @@ pub(super) struct Speech {
 /// What is said to `said` in the `n`th turn of a session.
 pub(super) fn speech(said: &str, n: u32) -> Speech {
     let text = format!("{n}:{said}");
-    let (word, number) = said.split_once(' ').unwrap_or((said, "0"));
+    // What follows on further lines was said in further texts.
+    let first = said.split_once('\n').map_or(said, |(first, _)| first);
+    let (word, number) = first.split_once(' ').unwrap_or((first, "0"));
     let plain = Speech { text, ..Speech::default() };
     match word {
         "bye" => Speech { ends: true, ..plain },
@@ -73,6 +75,11 @@ pub(super) fn phrase(dice: &mut Dice, number: u64, poisons: u64) -> String {
         return word.into();
     }
     format!("{word} {number}")
+}
+
+/// Whether a text picks from these choices.
+pub(super) fn picks(body: &str, choices: &[&str]) -> bool {
+    meant(body, choices) != body || choices.contains(&body)
 }
 
 /// What a user means who has just been shown these choices.

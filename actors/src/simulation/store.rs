@@ -80,8 +80,19 @@ impl Store for WatchedStore {
     async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError> {
         self.world.may_die(self.process, "before it has accepted").await;
         self.world.state().reference.offered(&new.key, new.seed, &new.work);
-        let (key, id) = (new.key.clone(), new.id.clone());
+        let (key, id, work) = (new.key.clone(), new.id.clone(), new.work.clone());
         let accepted = self.inner.accept(new).await;
+        match &accepted {
+            Ok(Accepted::Fresh { sequence, .. } | Accepted::Duplicate(sequence))
+                if !self.world.is_dead(self.process) =>
+            {
+                let mut state = self.world.state();
+                state.reference.accepted(*sequence, &work);
+                let checked = state.received.accepted(&key, &id, *sequence);
+                state.check(checked);
+            }
+            Ok(_) | Err(_) => {}
+        }
         self.world.log(|| format!("{} accept {id}: {accepted:?}", key.user));
         self.world.may_die(self.process, "after it has accepted").await;
         accepted

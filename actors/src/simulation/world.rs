@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::Sequence;
+use raconteur_conversation::words::{Sequence, Token};
 use raconteur_storage::engine::memory::MemoryEngine;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -17,12 +17,13 @@ use super::Counts;
 use super::bugs::Bug;
 use super::dice::Dice;
 use super::provider::Provider;
+use super::received::ReceivedLog;
 use super::reference::{Reference, SeenStep};
 use super::scenario::{Delivery, Event, Part, Scenario};
 use crate::port::Clock;
 
 /// The wall-clock time at which every world begins.
-const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
+pub(super) const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
 /// How many lines of the log are kept for the report of a violation.
 const LINES_KEPT: usize = 400;
 /// So much cannot happen at once: something goes round in a circle.
@@ -41,6 +42,7 @@ pub(super) struct State {
     bell: Arc<Notify>,
     pub(super) dice: Dice,
     odd_dice: Dice,
+    pub(super) loss_dice: Dice,
     /// The disk fails to read when this has come to 1; 0 for never.
     pub(super) reads_left: Arc<AtomicU64>,
     pub(super) scenario: Arc<Scenario>,
@@ -62,6 +64,7 @@ pub(super) struct State {
     down: BTreeMap<Part, u64>,
     under_way: BTreeMap<(u32, String), usize>,
     pub(super) provider: Provider,
+    pub(super) received: ReceivedLog,
     pub(super) reference: Reference,
     /// What was acknowledged, by tenant and id.
     pub(super) acknowledged: BTreeMap<(ConversationKey, String), Sequence>,
@@ -103,6 +106,7 @@ impl World {
         let state = State {
             bell: Arc::clone(&bell),
             odd_dice: dice.beside("oddities"),
+            loss_dice: dice.beside("lost webhooks"),
             dice,
             reads_left: Arc::default(),
             queued: u64::try_from(queue.len()).unwrap_or(u64::MAX / 2),
@@ -119,6 +123,7 @@ impl World {
             down: BTreeMap::new(),
             under_way: BTreeMap::new(),
             provider: Provider::default(),
+            received: ReceivedLog::default(),
             reference: Reference::new(&scenario),
             acknowledged: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -285,7 +290,7 @@ impl State {
 
     pub(super) fn courier_returns(&mut self, number: u64, undelivered: Option<Delivery>) {
         self.delivering -= 1;
-        if let Some(delivery) = undelivered {
+        if let Some(delivery) = undelivered.filter(|delivery| !self.leaves_it_at_that(delivery)) {
             self.returned.insert(number, delivery);
             self.bell.notify_one();
         }
@@ -350,6 +355,7 @@ impl State {
     /// Everything that comes from outside was acknowledged.
     pub(super) fn is_delivered(&self) -> bool {
         self.delivering == 0
+            && self.received.is_read()
             && self.returned.is_empty()
             && !self.queue.values().any(|event| matches!(event, Event::Deliver(_)))
     }
@@ -390,6 +396,15 @@ impl State {
         if lines == AT_ONCE_MAX {
             self.violation.get_or_insert_with(|| "it goes round in a circle".into());
             self.bell.notify_one();
+        }
+    }
+
+    /// Somebody is asked. With the first attempt a turn begins, which counts if it is the user's.
+    pub(super) fn opens(&mut self, key: &ConversationKey, token: Token) {
+        let at = self.wall();
+        if token.attempt == 1 {
+            let checked = self.reference.opened(key, token.turn, at);
+            self.check(checked);
         }
     }
 

@@ -426,7 +426,7 @@ impl World {
     pub(crate) fn logged(&mut self, user: &str, body: &str) -> String {
         self.ids += 1;
         let id = format!("id{}", self.ids);
-        let message = InboundMessage { body: body.into(), media: Vec::new() };
+        let message = InboundMessage { body: body.into(), ..InboundMessage::default() };
         let at = self.clock.now();
         let text = LoggedText { at, key: key(user), id: id.clone(), message, unlisted_media: 0 };
         self.provider.log(|log| log.texts.push(text));
@@ -491,7 +491,7 @@ pub(crate) fn key(user: &str) -> ConversationKey {
 }
 
 pub(crate) async fn text(inbox: &Inbox, user: &str, body: &str, id: &str) -> Result<Outcome, Refused> {
-    let work = Work::Message(InboundMessage { body: body.into(), media: Vec::new() });
+    let work = Work::Message(InboundMessage { body: body.into(), ..InboundMessage::default() });
     inbox.accept(Arrival::Work { key: key(user), id: id.into(), work }).await
 }
 

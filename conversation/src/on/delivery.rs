@@ -48,6 +48,7 @@ impl Step<'_> {
                 }
                 Need::Log => return self.read_log(),
                 Need::Rest(until) => return self.rest_head(until),
+                Need::Leave(until) => return self.leave_head(until),
                 Need::Expire => self.fail_head("expired", "it could not be sent while it was worth sending"),
                 Need::Verdict => self.judge_head(NO_WORD),
             }

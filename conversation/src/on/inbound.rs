@@ -327,6 +327,9 @@ impl Step<'_> {
         let from = rows.first().map_or(self.now, |row| row.held_until().unwrap_or(self.now));
         let session = self.conversation.durable.session.as_mut().map(|session| {
             session.clock_from = record.accepted_at.max(from);
+            if let Work::Message(_) = record.work {
+                session.texted_at = Some(record.accepted_at.max(self.now));
+            }
             session.last = record.sequence;
             session.id
         });

@@ -88,10 +88,11 @@ impl Step<'_> {
     }
 
     /// A START that is found in the provider's log may be older than the STOP that took it back: then that holds. Where the clock has
-    /// gone back since the STOP, times tell nothing.
+    /// gone back since the STOP, times tell nothing. One that a webhook has brought was said when it came.
     fn start(&mut self, record: &WorkRecord) -> Changed {
         let stopped_at = self.conversation.durable.stopped_at;
-        let is_older = |stopped: UnixMillis| stopped <= self.now && stopped.since(record.accepted_at) > OUT_OF_ORDER;
+        let from_log = matches!(&record.work, Work::Message(message) if message.from_log);
+        let is_older = |at: UnixMillis| from_log && at <= self.now && at.since(record.accepted_at) > OUT_OF_ORDER;
         if stopped_at.is_none_or(is_older) {
             return Changed::No;
         }
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
     use crate::Input;
     use crate::on::script::{Script, answer, command, minutes, ordering, text};
-    use crate::words::{SendError, SendText, StartSession, Within};
+    use crate::words::{InboundMessage, SendError, SendText, StartSession, Within};
 
     fn script() -> Script {
         let mut script = Script::new();
@@ -228,11 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_is_older_than_the_stop_brings_nothing_back() {
+    fn a_start_of_the_log_that_is_older_than_the_stop_brings_nothing_back() {
         let mut script = script();
         script.accept(8, text("stop"));
         let sent = |script: &Script, sequence, before| {
-            let record = script.record(sequence, text("START"));
+            let logged = InboundMessage { body: "START".into(), from_log: true, ..InboundMessage::default() };
+            let record = script.record(sequence, Work::Message(logged));
             Input::WorkAccepted(WorkRecord {
                 accepted_at: record.accepted_at.minus(Duration::from_secs(before)),
                 ..record
@@ -261,6 +263,16 @@ mod tests {
         script.accept(8, text("stop"));
         script.now = script.now.minus(minutes(20));
         assert_eq!(script.accept(16, text("START"))[0], "opted in");
+    }
+
+    #[test]
+    fn a_start_that_a_webhook_has_brought_counts_though_the_clock_has_gone_back_and_forth() {
+        let mut script = script();
+        script.accept(8, text("stop"));
+        script.now = script.now.minus(minutes(20));
+        let start = Input::WorkAccepted(script.record(16, text("START")));
+        script.advance(minutes(30));
+        assert_eq!(script.give(start)[0], "opted in");
     }
 
     #[test]

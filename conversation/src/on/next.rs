@@ -43,12 +43,16 @@ impl Conversation {
         self.may_ask(policy) && (texts.is_empty() || self.held(now, policy, &texts).is_none())
     }
 
-    /// The texts at the head that make one turn: none where something else is at the head.
+    /// The texts at the head that make one turn: none where something else is at the head. What picks from a list is joined to nothing.
     fn group<'a>(&self, policy: &Policy, in_turn: impl Iterator<Item = &'a WorkRecord>) -> Vec<&'a WorkRecord> {
-        let mut texts: Vec<&WorkRecord> =
-            in_turn.take_while(|record| matches!(record.work, Work::Message(_))).collect();
-        let alone = texts.first().is_some_and(|first| !self.may_be_joined(policy, first));
-        texts.truncate(if alone { 1 } else { texts.len() });
+        let mut texts: Vec<&WorkRecord> = Vec::new();
+        for record in in_turn.take_while(|record| matches!(record.work, Work::Message(_))) {
+            let joins = |text| self.may_be_joined(policy, text);
+            if texts.first().is_some_and(|first| !joins(first) || !joins(record)) {
+                break;
+            }
+            texts.push(record);
+        }
         texts
     }
 

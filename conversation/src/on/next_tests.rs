@@ -152,6 +152,19 @@ fn a_pick_from_a_list_is_taken_at_once_and_alone() {
 }
 
 #[test]
+fn a_pick_is_not_joined_to_the_texts_before_it() {
+    let mut script = gathering();
+    script.accept(8, text("menu"));
+    script.advance(seconds(2));
+    due(&mut script);
+    script.replied(8, 1, options("Which?", &["Boat", "Car"]));
+    script.accept(16, text("hmm"));
+    script.accept(24, text("2"));
+    script.advance(seconds(2));
+    assert_eq!(due(&mut script), ["ask 16/1 \"hmm\" timeout 30s"]);
+}
+
+#[test]
 fn keywords_and_requests_do_not_wait_for_what_is_gathered() {
     let mut script = gathering();
     script.accept(8, text("one"));
@@ -172,7 +185,7 @@ fn keywords_and_requests_do_not_wait_for_what_is_gathered() {
 fn media_go_together_and_a_text_without_words_adds_no_line() {
     let picture = |url: &str, body: &str| {
         let media = vec![Media { url: url.into(), content_type: "image/png".into() }];
-        Work::Message(InboundMessage { body: body.into(), media })
+        Work::Message(InboundMessage { body: body.into(), media, from_log: false })
     };
     let mut script = gathering();
     script.policy.greeting = Greeting::Welcome;

@@ -11,7 +11,7 @@ use crate::words::{RowState, Within, Work};
 
 impl Step<'_> {
     /// Whether what is sent for this is no answer to the user: what a request sends or starts, unless he is talking to us or to a voice
-    /// gateway; what is said to him since he was silent; and what follows something of the kind.
+    /// gateway; what is said to him since he was silent; and what the assistant adds by itself in a session in which he has said nothing.
     pub(crate) fn is_unasked(&self, work: &Work) -> bool {
         match work {
             Work::Start(_) | Work::TimedOut { .. } => true,
@@ -20,7 +20,7 @@ impl Step<'_> {
                 Within::Session => !self.is_in_talk(),
                 Within::Pipe(_) => false,
             },
-            Work::NoInput { .. } => self.conversation.outbox.ends_unasked(),
+            Work::NoInput { .. } => self.texted_at().is_none(),
             Work::Message(_)
             | Work::End
             | Work::DeliveryFailed(_)
@@ -33,13 +33,23 @@ impl Step<'_> {
         }
     }
 
-    /// The user has texted in the open session since it became quiet. A session that was started meanwhile has its clock in the morning.
+    /// It is quiet, and the user has texted in the open session since it became so. What he has said before does not count when a text
+    /// that could not go by day is to go by night.
     fn is_in_talk(&self) -> bool {
-        let Some((quiet, session)) = self.policy.quiet_hours.as_ref().zip(self.conversation.session()) else {
-            return false;
-        };
-        let texted_at = session.clock_from;
-        texted_at <= self.now && quiet.until(texted_at) == quiet.until(self.now)
+        let Some((quiet, texted_at)) = self.policy.quiet_hours.as_ref().zip(self.texted_at()) else { return false };
+        let over_at = quiet.until(self.now);
+        over_at.is_some() && texted_at <= self.now && quiet.until(texted_at) == over_at
+    }
+
+    fn texted_at(&self) -> Option<UnixMillis> {
+        self.conversation.session().and_then(|session| session.texted_at)
+    }
+
+    /// It stays in doubt: what rests has surely not been taken.
+    pub(crate) fn leave_head(&mut self, until: UnixMillis) {
+        if let Some(entry) = self.conversation.outbox.head() {
+            entry.look_at = until;
+        }
     }
 
     /// Nobody is woken for it.
@@ -215,6 +225,76 @@ mod tests {
         script.accept(8, text("hi"));
         script.replied(8, 1, ordering("One.", on()));
         assert_eq!(script.replied(9, 1, answer("Two.")), ["consume 9 asks 1 rows [9-0 \"Two.\"]"]);
+    }
+
+    fn sent(script: &mut Script, id: &str) {
+        script.slot(id);
+        script.sent(id);
+    }
+
+    #[test]
+    fn what_an_assistant_adds_to_an_answer_goes_though_a_text_that_rests_stands_before_it() {
+        let on = vec![command("smsActForceNoInputTurn", serde_json::Value::Null)];
+        let mut script = at_night();
+        script.accept(8, text("hi"));
+        script.replied(8, 1, ordering("One.", on));
+        sent(&mut script, "8-0");
+        assert_eq!(script.accept(16, news()), ["consume 16 asks 0 rows [16-0 \"news\" held]"]);
+        let effects = script.replied(9, 1, answer("Two."));
+        assert_eq!(effects, ["consume 9 asks 1 rows [9-0 \"Two.\"]", "slot 16-0 for 1"]);
+    }
+
+    #[test]
+    fn what_an_assistant_adds_to_words_of_the_evening_that_nobody_has_answered_rests() {
+        let on = vec![command("smsActForceNoInputTurn", serde_json::Value::Null)];
+        let mut script = evening(at_night());
+        script.accept(8, Work::Start(StartSession::default()));
+        script.replied(8, 1, ordering("One.", on));
+        sent(&mut script, "8-0");
+        script.advance(minutes(120));
+        assert_eq!(script.replied(9, 1, answer("Two.")), ["consume 9 asks 1 rows [9-0 \"Two.\" held]"]);
+    }
+
+    #[test]
+    fn a_text_in_a_session_of_the_evening_that_could_not_go_rests() {
+        let mut script = evening(at_night());
+        script.policy.session_timeout = minutes(600);
+        script.accept(8, text("hi"));
+        script.replied(8, 1, answer("hello"));
+        sent(&mut script, "8-0");
+        script.accept(16, send("I am a person.", Within::Session));
+        script.slot("16-0");
+        let down = SendError::Retry { after: Some(minutes(120)), reason: "down".into() };
+        script.refused("16-0", down);
+        script.advance(minutes(120));
+        assert_eq!(script.give(Input::DeadlinePassed)[0], "mark 16-0 held 1");
+    }
+
+    /// A provider that knows our ids is given a text in doubt once more. Not at night, since it may not have been taken.
+    #[test]
+    fn a_text_in_doubt_that_may_be_sent_once_more_rests_as_well() {
+        let mut script = evening(at_night());
+        script.policy.send.repeat = crate::words::Repeat::Safe;
+        script.policy.send.valid_for = minutes(600);
+        script.accept(8, news());
+        script.slot("8-0");
+        script.advance(minutes(120));
+        script.refused("8-0", SendError::Unknown { reason: "the connection broke".into() });
+        assert_eq!(script.conversation.head_wanting_a_slot(), None);
+        assert_eq!(script.slot("8-0"), [""; 0]);
+        let wait = until_morning(&script);
+        assert_eq!(script.conversation.next_attempt(&script.policy), Some(script.now.plus(wait)));
+        script.advance(wait);
+        assert_eq!(script.give(Input::DeadlinePassed), ["slot 8-0 for 1"]);
+    }
+
+    #[test]
+    fn a_session_whose_start_has_failed_is_no_talk() {
+        let mut script = at_night();
+        script.policy.ask.retries = 0;
+        script.accept(8, Work::Start(StartSession::default()));
+        script.failed(8, 1, crate::words::AskError::Panicked);
+        assert!(script.accept(16, send("I am a person.", Within::Session))[0].ends_with("held]"));
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(crate) fn minutes(n: u64) -> Duration {
 }
 
 pub(crate) fn text(body: &str) -> Work {
-    Work::Message(InboundMessage { body: body.into(), media: Vec::new() })
+    Work::Message(InboundMessage { body: body.into(), ..InboundMessage::default() })
 }
 
 pub(crate) fn answer(text: &str) -> Answer {

@@ -62,6 +62,10 @@ pub struct InboundMessage {
     /// Media that came with it, in the provider's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Media>,
+    /// No webhook has brought it: it was found in the provider's log, and its place in the order of acceptance says nothing of when
+    /// it was said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_log: bool,
 }
 
 /// A request to open a session from our side: with a text of ours, or else with a turn in which the assistant speaks first.

@@ -52,7 +52,7 @@ fn arrival(body: &[u8]) -> Result<Arrival, String> {
         return Err("\"text\" is missing or empty: send the text, such as \"hello\", or some \"media\"".into());
     }
     let id = id(&fields, &key.user)?;
-    Ok(Arrival::Work { key, id, work: Work::Message(InboundMessage { body, media }) })
+    Ok(Arrival::Work { key, id, work: Work::Message(InboundMessage { body, media, ..InboundMessage::default() }) })
 }
 
 /// Ids are unique per tenant, and phones do not know each other's: a client's id counts for its own number only.
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(id, "+15550199/a1");
         let media = [("http://x/1", "image/png"), ("http://x/2", "")]
             .map(|(url, kind)| Media { url: url.into(), content_type: kind.into() });
-        assert_eq!(message, InboundMessage { body: " hi ".into(), media: media.into() });
+        assert_eq!(message, InboundMessage { body: " hi ".into(), media: media.into(), from_log: false });
     }
 
     #[test]

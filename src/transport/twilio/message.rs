@@ -16,7 +16,11 @@ pub(super) fn read(fields: &Fields) -> Result<Vec<Arrival>, WebhookError> {
     }
     let key = ConversationKey { tenant: address(fields, "To")?, user: address(fields, "From")? };
     let (account, sid) = (fields.required("AccountSid")?, fields.required("MessageSid")?);
-    let message = InboundMessage { body: fields.get("Body")?.unwrap_or_default().to_owned(), media: media(fields)? };
+    let message = InboundMessage {
+        body: fields.get("Body")?.unwrap_or_default().to_owned(),
+        media: media(fields)?,
+        from_log: false,
+    };
     // Advanced Opt-Out: Twilio has answered the user. What it has understood counts, whatever the words were.
     let work = match fields.get("OptOutType")? {
         Some("STOP") => Work::Preference(Keyword::Stop),
@@ -93,7 +97,7 @@ mod tests {
         let (tenant, user, id, message) = message(inbound(&[]));
         assert_eq!((tenant.as_str(), user.as_str()), ("+15550100", "+15550199"));
         assert_eq!(id, format!("{ACCOUNT}:{SID}"));
-        assert_eq!(message, InboundMessage { body: "Héllo & +1 😀".into(), media: Vec::new() });
+        assert_eq!(message, InboundMessage { body: "Héllo & +1 😀".into(), ..InboundMessage::default() });
     }
 
     #[test]
@@ -107,7 +111,7 @@ mod tests {
         ]));
         let media = |url: &str, content_type: &str| Media { url: url.into(), content_type: content_type.into() };
         let both = vec![media("https://api.twilio.com/a", "image/png"), media("https://api.twilio.com/b", "")];
-        assert_eq!(message, InboundMessage { body: String::new(), media: both });
+        assert_eq!(message, InboundMessage { media: both, ..InboundMessage::default() });
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn text(rest: &Rest, entry: Entry, at: UnixMillis) -> Option<LoggedText> {
     let address = |text: Option<String>| Address::parse(&text?).ok();
     let key = ConversationKey { tenant: address(entry.to)?, user: address(entry.from)? };
     let unlisted_media = entry.num_media.and_then(|count| count.parse().ok()).unwrap_or(0_usize).min(MEDIA_MAX);
-    let message = InboundMessage { body: entry.body.unwrap_or_default(), media: Vec::new() };
+    let message = InboundMessage { body: entry.body.unwrap_or_default(), ..InboundMessage::default() };
     Some(LoggedText { at, key, id: format!("{}:{}", rest.account(), entry.sid), message, unlisted_media })
 }
 

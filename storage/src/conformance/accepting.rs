@@ -25,7 +25,7 @@ pub async fn an_input_is_kept_as_it_was_given(site: &dyn Site) {
     let (store, key) = (open(site).await, key(1));
     let body = "é".repeat(20_000);
     let mut new = text(&key, "SM1");
-    new.work = Work::Message(InboundMessage { body: body.clone(), media: Vec::new() });
+    new.work = Work::Message(InboundMessage { body: body.clone(), ..InboundMessage::default() });
     ok(store.accept(new.clone()).await);
     let claim = claim(&*store, &key).await;
     let loaded = load(&*store, claim, &key).await;

@@ -225,7 +225,7 @@ pub async fn attempts_are_counted_in_the_record(site: &dyn Site) {
     let (store, key) = (open(site).await, key(1));
     let claim = claim(&*store, &key).await;
     let mut new = text(&key, "1");
-    new.work = Work::Message(InboundMessage { body: "x".repeat(10_000), media: Vec::new() });
+    new.work = Work::Message(InboundMessage { body: "x".repeat(10_000), ..InboundMessage::default() });
     let Accepted::Fresh { sequence, .. } = ok(store.accept(new.clone()).await) else { panic!("it is the first") };
     let counted = Step { attempts: vec![(sequence, 2, true)], ..Step::default() };
     ok(store.commit(claim, &key, counted).await);
@@ -266,7 +266,7 @@ pub async fn dead_letters_are_listed_oldest_first(site: &dyn Site) {
     let mut version = Version(0);
     for id in ["1", "2", "3"] {
         let sequence = accept(&*store, &key, id).await;
-        let work = Some(Work::Message(InboundMessage { body: "x".repeat(9_000), media: Vec::new() }));
+        let work = Some(Work::Message(InboundMessage { body: "x".repeat(9_000), ..InboundMessage::default() }));
         let letter =
             DeadLetter { sequence, key: Some(key.clone()), at: UnixMillis(7), reason: id.into(), work, bytes: None };
         let answered = vec![answered(sequence, &[])];

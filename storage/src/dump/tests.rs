@@ -27,7 +27,7 @@ fn key(user: u32) -> ConversationKey {
 }
 
 fn message(body: &str) -> Work {
-    Work::Message(InboundMessage { body: body.into(), media: Vec::new() })
+    Work::Message(InboundMessage { body: body.into(), ..InboundMessage::default() })
 }
 
 async fn accept(store: &impl Store, (user, id): (u32, &str), work: Work) -> Sequence {

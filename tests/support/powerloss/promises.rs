@@ -130,7 +130,7 @@ impl Found {
             accepted_at: UnixMillis(1),
             seed: 1,
             content: None,
-            work: Work::Message(InboundMessage { body: "afterwards".into(), media: Vec::new() }),
+            work: Work::Message(InboundMessage { body: "afterwards".into(), ..InboundMessage::default() }),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
         match runtime.block_on(store.accept(new)) {

@@ -14,8 +14,12 @@ use raconteur_storage::{Mark, TranscriptTurn};
 use uuid::Uuid;
 
 use super::expected::{Checked, Expected, expect, same, silent};
+use super::gathered::{Gathered, has_waited};
+use super::night::Night;
+use super::open::Open;
+use super::pace::Pace;
 use super::standing::Standing;
-use super::{How, Rules};
+use super::{How, Rules, SeenStep};
 use crate::simulation::keywords::Wish;
 use crate::simulation::speech::{self, Speech, speech};
 
@@ -34,6 +38,9 @@ pub(super) struct Dialogue {
     opened: BTreeSet<Uuid>,
     told: BTreeSet<Uuid>,
     timed_out: BTreeSet<Uuid>,
+    gathered: Gathered,
+    pub(super) night: Night,
+    pace: Pace,
     latest_in_turn: Option<Sequence>,
     latest_send: Option<Sequence>,
     pub(super) answered: BTreeSet<Sequence>,
@@ -43,32 +50,12 @@ pub(super) struct Dialogue {
     unsettled: BTreeSet<OutboundId>,
 }
 
-/// An open session.
-struct Open {
-    id: Uuid,
-    /// How many turns the assistant has counted.
-    n: u32,
-    clock_from: UnixMillis,
-    timeout: Duration,
-    /// What the user was last offered.
-    offered: &'static [&'static str],
-    own_turns: u8,
-    /// A turn was taken in it.
-    begun: bool,
-    /// The assistant may have spoken first in a turn that failed for a user who hears nothing.
-    perhaps_greeted: bool,
-}
-
-impl Open {
-    fn deadline(&self) -> UnixMillis {
-        self.clock_from.plus(self.timeout)
-    }
-}
-
 impl Dialogue {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
             standing: Standing::new(rules.policy.keywords.clone(), rules.heed),
+            night: Night::new(&rules.policy),
+            pace: Pace::new(&rules.policy, rules.asks_max),
             rules,
             session: None,
             pipe: None,
@@ -78,6 +65,7 @@ impl Dialogue {
             opened: BTreeSet::new(),
             told: BTreeSet::new(),
             timed_out: BTreeSet::new(),
+            gathered: Gathered::default(),
             latest_in_turn: None,
             latest_send: None,
             answered: BTreeSet::new(),
@@ -99,12 +87,18 @@ impl Dialogue {
         how: How,
     ) -> Checked {
         expect(self.answered.insert(page.sequence), || "it was answered before".into())?;
+        if how.is_dead || page.asks == 0 {
+            self.pace.set_aside(page.sequence);
+        }
         match &page.work {
             Work::Message(message) => match self.standing.wish(page, &message.body) {
                 Some(wish) => self.obey(page, rows, wish),
                 None => {
                     self.in_order(page.sequence)?;
-                    self.message(page, rows, &message.body, latest, how)
+                    match page.answered_with {
+                        Some(with) => self.gathered.join(page, rows, with),
+                        None => self.message(page, rows, &message.body, latest, how),
+                    }
                 }
             },
             Work::Start(start) => {
@@ -178,14 +172,22 @@ impl Dialogue {
         latest: UnixMillis,
         how: How,
     ) -> Checked {
+        let offered = self.session.as_ref().map_or(&[][..], |open| open.offered);
+        let first = self.gathered.first().unwrap_or(page).clone();
+        let body = &self.gathered.complete((page, body), self.rules.policy.gather, offered)?;
         if let Some(error) = &page.error {
             return self.failed(page, rows, error, (latest, how));
+        }
+        if let Some(gather) = self.rules.policy.gather.filter(|_| self.rules.is_steady && !how.forwarded)
+            && !speech::picks(body, offered)
+        {
+            has_waited(page, &first, gather)?;
         }
         if how.forwarded {
             expect(self.was_piped, || "it was handed to a voice gateway, and there was never a pipe".into())?;
             // A user who talks is not silent, whoever listens.
             if let Some(open) = self.session.as_mut().filter(|open| Some(open.id) == page.session) {
-                open.touch(page);
+                open.touch(page, rows);
             }
             return silent(rows);
         }
@@ -228,7 +230,7 @@ impl Dialogue {
         }
         let Some(open) = self.session.as_mut() else { return Err("no session is open".into()) };
         if let Some(text) = &start.text {
-            open.touch(page);
+            open.touch(page, rows);
             expect(!self.standing.has_stopped(), || "it was started for a user who had stopped our texts".into())?;
             return same(rows, &Expected { text: text.clone(), media: Vec::new() });
         }
@@ -247,7 +249,7 @@ impl Dialogue {
             return Err("it was taken outside its session".into());
         };
         if page.error.is_some() {
-            open.touch(page);
+            open.touch(page, rows);
             let sorry = Expected { text: self.rules.policy.failure_message.clone(), media: Vec::new() };
             let says_nothing = rows.is_empty();
             return if says_nothing { Ok(()) } else { self.says(rows, &sorry) };
@@ -262,7 +264,7 @@ impl Dialogue {
     fn spoken(&mut self, page: &TranscriptTurn, rows: &[OutboundRow], said: Speech, mut expected: Expected) -> Checked {
         expect(page.asks > 0, || "it was answered, and nobody was asked".into())?;
         let Some(open) = self.session.as_mut() else { return Err("no session is open".into()) };
-        open.touch(page);
+        open.touch(page, rows);
         if let Some(seconds) = said.timeout {
             open.timeout = Duration::from_secs(seconds);
         }
@@ -333,7 +335,7 @@ impl Dialogue {
         if let Some(open) = self.session.as_mut().filter(|open| Some(open.id) == page.session) {
             let welcomes = self.rules.policy.greeting == Greeting::Welcome && page.asks > 1;
             open.perhaps_greeted = welcomes && !open.begun && self.standing.has_stopped();
-            open.touch(page);
+            open.touch(page, rows);
         }
         if error.contains("by request") {
             return silent(rows);
@@ -372,17 +374,7 @@ impl Dialogue {
             let overdue = latest >= open.deadline();
             expect(overdue || by_request, || format!("session {} was given up before its time", open.id))?;
         }
-        let timeout = self.rules.policy.session_timeout;
-        self.session = Some(Open {
-            id,
-            n: 0,
-            clock_from: from,
-            timeout,
-            offered: &[],
-            own_turns: 0,
-            begun: false,
-            perhaps_greeted: false,
-        });
+        self.session = Some(Open::new(id, from, self.rules.policy.session_timeout));
         Ok(())
     }
 
@@ -412,6 +404,26 @@ impl Dialogue {
         expect(!self.standing.has_stopped(), || "it is to be asked for a user who has stopped our texts".into())?;
         self.own.insert(own.sequence, session);
         Ok(())
+    }
+
+    /// After a step: nothing is left half done.
+    pub(super) fn is_whole(&self) -> Checked {
+        self.gathered.is_whole()
+    }
+
+    /// After a step: what rests may.
+    pub(super) fn lets_rest(&self, step: &SeenStep) -> Checked {
+        self.night.lets_rest(step, &self.unsettled)
+    }
+
+    /// A text begins to leave.
+    pub(super) fn lets_leave(&self, id: OutboundId, at: UnixMillis) -> Checked {
+        self.night.lets_leave(id, at, &self.unsettled)
+    }
+
+    /// A turn of the user's is opened.
+    pub(super) fn opens(&mut self, turn: Sequence, at: UnixMillis) -> Checked {
+        self.pace.opens(turn, at, &self.answered)
     }
 
     /// Its texts, behind all others.
@@ -470,13 +482,5 @@ impl Dialogue {
     pub(super) fn finished(&self) -> Checked {
         expect(self.own.is_empty(), || format!("turns that were ordered were never taken: {:?}", self.own.keys()))?;
         expect(self.session.is_none(), || "a silent session has never ended".into())
-    }
-}
-
-impl Open {
-    /// Its clock runs from the later of a text's acceptance and its answer.
-    fn touch(&mut self, page: &TranscriptTurn) {
-        self.begun = true;
-        self.clock_from = page.accepted_at.max(page.answered_at);
     }
 }

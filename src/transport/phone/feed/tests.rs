@@ -74,7 +74,7 @@ pub(in crate::transport::phone) fn turn(sequence: u64, parts: u16) -> Transcript
     TranscriptTurn {
         sequence: Sequence(sequence),
         session: None,
-        work: Work::Message(InboundMessage { body: format!("question {sequence}"), media: Vec::new() }),
+        work: Work::Message(InboundMessage { body: format!("question {sequence}"), ..InboundMessage::default() }),
         accepted_at: UnixMillis(sequence * 10),
         asked_at: None,
         commands: Vec::new(),

@@ -14,7 +14,7 @@ use crate::engine::{Batch, Order, Visit};
 const PAGE: usize = 128;
 
 /// A change: a key and its value, or `None` where it was removed.
-type Change = (Vec<u8>, Option<Vec<u8>>);
+pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
 /// See the module.
 #[derive(Default)]

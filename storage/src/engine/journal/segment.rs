@@ -17,6 +17,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
+use super::layers::Change;
 use super::watermark::Watermark;
 use crate::chunks;
 use crate::engine::Batch;
@@ -203,7 +204,7 @@ fn check(chain: u64, record: &[u8]) -> u64 {
 }
 
 /// The record with this number at the beginning of `bytes`: its changes, its check, and what comes behind it.
-fn read_record(bytes: &[u8], chain: u64, number: u64) -> Option<(Vec<(Vec<u8>, Option<Vec<u8>>)>, u64, &[u8])> {
+fn read_record(bytes: &[u8], chain: u64, number: u64) -> Option<(Vec<Change>, u64, &[u8])> {
     let length = u32::from_be_bytes(*bytes.first_chunk()?);
     let (record, rest) = bytes.split_at_checked((length as usize).checked_add(FRAME - 8)?)?;
     let (noted, behind) = rest.split_first_chunk()?;
@@ -221,7 +222,7 @@ fn read_record(bytes: &[u8], chain: u64, number: u64) -> Option<(Vec<(Vec<u8>, O
     Some((changes, noted, behind))
 }
 
-fn read_change(bytes: &[u8]) -> Option<((Vec<u8>, Option<Vec<u8>>), &[u8])> {
+fn read_change(bytes: &[u8]) -> Option<(Change, &[u8])> {
     let (key_length, rest) = bytes.split_first_chunk()?;
     let (value_length, rest) = rest.split_first_chunk()?;
     let (key, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*key_length)))?;

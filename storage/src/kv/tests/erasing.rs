@@ -18,7 +18,7 @@ fn key() -> ConversationKey {
 }
 
 fn text(id: &str) -> NewWork {
-    let work = Work::Message(InboundMessage { body: WORD.into(), media: Vec::new() });
+    let work = Work::Message(InboundMessage { body: WORD.into(), ..InboundMessage::default() });
     NewWork { key: key(), id: id.into(), accepted_at: UnixMillis(1), seed: 1, content: None, work }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn key(user: u32) -> ConversationKey {
 }
 
 pub(super) fn text(user: u32, id: &str) -> NewWork {
-    let work = Work::Message(InboundMessage { body: id.into(), media: Vec::new() });
+    let work = Work::Message(InboundMessage { body: id.into(), ..InboundMessage::default() });
     NewWork { key: key(user), id: id.into(), accepted_at: UnixMillis(1), seed: 7, content: None, work }
 }
 
