@@ -60,7 +60,7 @@ async fn furnish(path: &Path) {
         done.expect("everything is written");
     }
     let key = key("+15550444");
-    let work = Work::Message(InboundMessage { body: "are you there?".into(), media: Vec::new() });
+    let work = Work::Message(InboundMessage { body: "are you there?".into(), ..InboundMessage::default() });
     let (sequence, reason) = (Sequence(8), "its conversation failed 3 times at this message".to_owned());
     let letter = DeadLetter { sequence, key: Some(key.clone()), at: now(), reason, work: Some(work), bytes: None };
     let step = Step { dead_letters: vec![letter], ..Step::default() };

@@ -34,7 +34,7 @@ fn key(user: u32) -> ConversationKey {
 }
 
 fn text() -> Work {
-    Work::Message(InboundMessage { body: "hi".into(), media: Vec::new() })
+    Work::Message(InboundMessage { body: "hi".into(), ..InboundMessage::default() })
 }
 
 fn answered(took: u64, error: Option<&str>) -> Consumed {

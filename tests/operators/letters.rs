@@ -24,7 +24,7 @@ async fn put_letters(directory: PathBuf) {
         work,
         bytes: None,
     };
-    let text = Work::Message(InboundMessage { body: "hello again".into(), media: Vec::new() });
+    let text = Work::Message(InboundMessage { body: "hello again".into(), ..InboundMessage::default() });
     let dead_letters = vec![
         letter(1, Some(&key), Some(text)),
         letter(2, Some(&key), Some(Work::NoInput { session: Default::default() })),
