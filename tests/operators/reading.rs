@@ -146,7 +146,8 @@ async fn the_overview_counts_what_goes_on() {
     let shown = soon("the figures", async {
         loop {
             let shown = get(&scene, "/overview").await.body;
-            if shown["totals"]["opted_out"] == 1 && shown["totals"]["sent"] == 1 {
+            let is_quiet = shown["queues"]["unsettled"]["count"] == 0;
+            if shown["totals"]["opted_out"] == 1 && shown["totals"]["sent"] == 1 && is_quiet {
                 return shown;
             }
         }
