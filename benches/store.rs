@@ -134,6 +134,8 @@ fn step(version: Version, sequence: Sequence) -> Step {
             ..InboundMessage::default()
         }),
         accepted_at: UnixMillis(1),
+        asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(2),
         asks: 1,
         error: None,

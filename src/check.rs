@@ -103,10 +103,10 @@ fn summary(reading: &Reading) -> String {
         let channel = kind(&config.channels, &tenant.channel);
         let assistant = kind(&config.assistants, &tenant.assistant);
         let _ = write!(text, "  {} by {channel}, answered by {assistant}", tenant.number);
-        let _ = match &tenant.report {
-            Some(report) => writeln!(text, ", reported to {}", kind(&config.reports, report)),
-            None => writeln!(text),
-        };
+        for (how, sink) in [("reported to", &tenant.report), ("told of what happens:", &tenant.events)] {
+            let _ = sink.as_ref().map(|sink| write!(text, ", {how} {}", kind(&config.reports, sink)));
+        }
+        text.push('\n');
     }
     text
 }

@@ -3,22 +3,26 @@
 //!
 //! ```text
 //! ANY  /channels/{name}/{place}  a provider's webhook, or a route of the channel's own
+//! ...  /v1/operator/...          what operators see and do, over all numbers
 //! ...  /v1/tenants/{number}/...  the REST interface: sessions, texts, pipes, usage, tests
 //! GET  /health/live              200 while the process runs
 //! GET  /health/ready             200 while texts are taken, else 503
 //! GET  /metrics                  counters for Prometheus, by `metrics`
-//! GET  /                         what this is
+//! GET  /v1/openapi.json  /v1/docs  what all of this is, for machines and for people
+//! GET  /  /console/{part}        the console: a page that asks the operators' interface
 //! ```
 //!
 //! What asks nobody who he is stands behind a `door`. `listener.rs` has the connections, `caller.rs` says who is at the other end.
 
 mod alias;
 mod caller;
+mod console;
 mod control;
 mod door;
 mod health;
 mod listener;
 mod metrics;
+mod openapi;
 mod refusals;
 mod webhook;
 
@@ -39,6 +43,7 @@ use raconteur_actors::inbox::Inbox;
 use raconteur_conversation::address::Address;
 use tokio::sync::Semaphore;
 
+pub use self::control::Operating;
 pub use self::door::Door;
 pub use self::listener::{Connections, Crowded, serve};
 pub use self::metrics::metrics;
@@ -85,6 +90,8 @@ pub struct Surface {
     pub unproven: Door,
     /// The way in for requests from our side.
     pub control: Control,
+    /// What operators see and who they are; `None` shows nothing to anybody.
+    pub operating: Option<Operating>,
     /// Who may control which number.
     pub access: BTreeMap<Address, ControlConfig>,
     /// Further paths under which something of ours is found.
@@ -93,13 +100,14 @@ pub struct Surface {
 
 /// The whole HTTP side of a gateway.
 pub fn app(surface: Surface) -> Router {
-    let Surface { mounts, readiness, limits, refusals, unproven, control, access, aliases } = surface;
+    let Surface { mounts, readiness, limits, refusals, unproven, control, operating, access, aliases } = surface;
     let room = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
     // Two rooms: whoever asks a slow assistant by REST, or sends a slow body there, must not shut providers out.
     let (webhooks, callers) = (room(limits.requests_max), room(limits.control_requests_max));
     let asked = readiness.clone();
     let mut app = Router::new()
-        .route("/", get(welcome))
+        .merge(console::router())
+        .merge(openapi::router())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(move || std::future::ready(health::ready(&asked))));
     let mut direct = Vec::new();
@@ -124,6 +132,9 @@ pub fn app(surface: Surface) -> Router {
         app = app.nest(&path, channel);
     }
     let shared = control::Shared { limits, room: callers, refusals };
+    if let Some(operating) = operating {
+        app = app.nest("/v1/operator", control::operators(control.clone(), operating, shared.clone()));
+    }
     app = app.nest("/v1/tenants", control::router(control, access, shared));
     app = app.fallback(nothing_here).layer(map_response(move |response| end_with(readiness.clone(), response)));
     // What every text comes by has nothing to end, and gets by without what the others have around them.
@@ -141,10 +152,6 @@ async fn end_with(readiness: Readiness, response: Response) -> Response {
         return response;
     }
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(readiness.ended())))
-}
-
-async fn welcome() -> &'static str {
-    "Raconteur is running. Text it with `raconteur chat`; ask how it is at /health/ready.\n"
 }
 
 async fn nothing_here() -> Response {

@@ -8,6 +8,7 @@
 //! The examples show each: `quickstart`, `embedded`, `custom_transport`, `custom_assistant`.
 
 pub mod assistant;
+pub mod board;
 #[cfg(feature = "cli")]
 pub mod chat;
 pub mod check;

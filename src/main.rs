@@ -137,6 +137,7 @@ fn welcome(config: &Config, server: &Server) -> String {
         if tenant.number.as_str() != "+15550100" {
             command += &format!(" --to {}", tenant.number);
         }
+        text += &format!("Open it in a browser:  {scheme}://{address}\n");
         text += &format!("Text it from another terminal:  {command}\n");
         text += &format!(
             "or:  curl {scheme}://{address}/channels/{}/inbound -d '{{\"from\":\"+15550199\",\"to\":\"{}\",\"text\":\"hi\"}}'\n",

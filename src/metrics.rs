@@ -147,6 +147,7 @@ impl Metrics {
 impl Observer for Metrics {
     fn observe(&self, _key: &ConversationKey, event: &Event<'_>) {
         match event {
+            Event::Accepted(..) | Event::Receipt(_) => {}
             Event::Answered(consumed) => self.count_turn(consumed),
             Event::Settled(_, state) => {
                 if let Some(state) = settled(state) {
@@ -262,6 +263,8 @@ mod tests {
         Consumed {
             record,
             session: None,
+            asked_at: None,
+            commands: Vec::new(),
             answered_at: UnixMillis(1_700),
             asks,
             error,

@@ -94,9 +94,11 @@ impl Export {
 }
 
 fn state(view: View) -> Value {
-    let View { session, pipe, stopped_at } = view;
+    let View { session, pipe, stopped_at, taken_over } = view;
+    let taken_over = taken_over.map(|taken| json!({"by": taken.by, "until_ms": taken.until}));
     let pipe = pipe.map(|pipe| json!({"id": pipe.id, "expires_at_ms": pipe.expires_at}));
-    json!({"stopped_at_ms": stopped_at, "session": session.map(open_session), "pipe": pipe})
+    json!({"stopped_at_ms": stopped_at, "session": session.map(open_session), "pipe": pipe,
+        "taken_over": taken_over})
 }
 
 fn open_session(session: Session) -> Value {
@@ -112,7 +114,7 @@ fn open_session(session: Session) -> Value {
 }
 
 /// A turn as the REST interface shows it, and what that leaves out.
-fn whole_turn(turn: &TranscriptTurn) -> Value {
+pub(crate) fn whole_turn(turn: &TranscriptTurn) -> Value {
     let mut shown = shown_turn(turn);
     said(&mut shown, &turn.work);
     shown
@@ -165,6 +167,8 @@ fn kind(work: &Work) -> &'static str {
         Work::ClosePipe { .. } => "close_pipe",
         Work::Erase => "erase",
         Work::Preference(_) => "preference",
+        Work::TakeOver(_) => "take_over",
+        Work::HandBack => "hand_back",
         Work::NoInput { .. } => "no_input",
         Work::TimedOut { .. } => "timeout",
     }
@@ -190,16 +194,18 @@ fn said(shown: &mut Value, work: &Work) {
             shown["failed_text"] = json!({"id": failure.outbound, "code": failure.code, "reason": failure.reason});
         }
         Work::Preference(keyword) => shown["preference"] = json!(keyword),
+        Work::TakeOver(wanted) => shown["by"] = wanted.by.as_str().into(),
         Work::End
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
         | Work::Erase
+        | Work::HandBack
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => {}
     }
 }
 
-fn waiting(pending: &Pending) -> Value {
+pub(crate) fn waiting(pending: &Pending) -> Value {
     match pending {
         Pending::Unread(record) => {
             let mut shown = json!({"id": record.sequence.to_string(), "accepted_at_ms": record.accepted_at});
@@ -213,7 +219,7 @@ fn waiting(pending: &Pending) -> Value {
     }
 }
 
-fn dead_letter(letter: &DeadLetter) -> Value {
+pub(crate) fn dead_letter(letter: &DeadLetter) -> Value {
     let id = letter.sequence.to_string();
     let mut shown = json!({"id": id, "at_ms": letter.at, "reason": letter.reason, "bytes": letter.bytes});
     if let Some(work) = &letter.work {

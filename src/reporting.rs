@@ -22,6 +22,7 @@ mod sink;
 mod spool;
 mod tally;
 mod texts;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,6 +49,7 @@ use self::event::EventId;
 use self::http::{Frame, HttpSink};
 use self::spool::{Shelf, Spool};
 use self::tally::Tally;
+use self::webhook::WebhookSink;
 use crate::check::Verdict;
 use crate::config::{Config, Problem, Section};
 use crate::metrics::Losses;
@@ -80,6 +82,11 @@ pub const KINDS: &[Kind] = &[
         check: |section| check_as(section, Frame::SplunkHec),
         open: |section| open_as(section, Frame::SplunkHec),
     },
+    Kind {
+        name: "webhook",
+        check: |section| check_as(section, Frame::Webhook),
+        open: |section| open_as(section, Frame::Webhook),
+    },
 ];
 
 /// The kind of a section.
@@ -104,12 +111,19 @@ fn check_as(section: &Section, frame: Frame) -> Verdict {
 }
 
 fn open_as(section: &Section, frame: Frame) -> Opened {
-    let settings = read(section, frame)?;
+    let mut settings = read(section, frame)?;
     for advice in settings.advice(frame) {
         tracing::warn!(report = section.name, "{advice}");
     }
-    let sink = HttpSink::new(&settings, frame).map_err(|problem| vec![section.problem(problem)])?;
-    Ok((settings, Arc::new(sink)))
+    let wrong = |problem| vec![section.problem(problem)];
+    let sink: Arc<dyn Sink> = match frame {
+        Frame::Json | Frame::SplunkHec => Arc::new(HttpSink::new(&settings, frame).map_err(wrong)?),
+        Frame::Webhook => {
+            settings.tell_each();
+            Arc::new(WebhookSink::new(&settings).map_err(wrong)?)
+        }
+    };
+    Ok((settings, sink))
 }
 
 fn read(section: &Section, frame: Frame) -> Result<Settings, Vec<Problem>> {
@@ -126,7 +140,7 @@ pub struct Report {
     pub sink: Arc<dyn Sink>,
     /// By which rules.
     pub rules: Rules,
-    /// Whose conversations are reported to it. A tenant has one sink; of two the later holds.
+    /// Whose conversations are reported to it.
     pub tenants: Vec<Address>,
 }
 
@@ -166,7 +180,7 @@ pub struct SpoolError {
 /// Reports what is observed. Closed with [`Reporting::close`], it writes everything down first; dropped, it does so as well, but nobody
 /// waits for it.
 pub struct Reporting {
-    desks: BTreeMap<Address, Desk>,
+    desks: BTreeMap<Address, Vec<Desk>>,
     couriers: Mutex<Vec<Running>>,
 }
 
@@ -184,8 +198,8 @@ impl Reporting {
         let mut problems = Vec::new();
         let mut reports = Vec::new();
         for section in &config.reports {
-            let is_ours = |report: Option<&str>| report == Some(section.name.as_str());
-            let ours = config.tenants.iter().filter(|tenant| is_ours(tenant.report.as_deref()));
+            let is_ours = |sink: &Option<String>| sink.as_ref() == Some(&section.name);
+            let ours = config.tenants.iter().filter(|tenant| is_ours(&tenant.report) || is_ours(&tenant.events));
             let tenants: Vec<Address> = ours.map(|tenant| tenant.number.clone()).collect();
             if tenants.is_empty() {
                 continue;
@@ -214,7 +228,7 @@ impl Reporting {
     /// When a spool cannot be used.
     pub fn open(reports: Vec<Report>, origin: Origin) -> Result<Self, SpoolError> {
         let origin = Arc::new(origin);
-        let (mut desks, mut couriers) = (BTreeMap::new(), Vec::new());
+        let (mut desks, mut couriers) = (BTreeMap::<Address, Vec<Desk>>::new(), Vec::new());
         for Report { name, sink, rules, tenants } in reports {
             let shelf = Shelf {
                 name: name.clone(),
@@ -231,7 +245,7 @@ impl Reporting {
             let tally = |tenant: Address| (tenant, Arc::new(Tally::default()));
             let tallies: BTreeMap<Address, Arc<Tally>> = tenants.into_iter().map(tally).collect();
             for tenant in &tallies {
-                desks.insert(tenant.0.clone(), Desk::new(tenant, &origin, &queue, &rules));
+                desks.entry(tenant.0.clone()).or_default().push(Desk::new(tenant, &origin, &queue, &rules));
             }
             let (counted_from, origin) = (origin.clock.now(), Arc::clone(&origin));
             let courier = Courier { name, sink, rules, origin, tallies, spool, failures: 0, counted_from };
@@ -264,8 +278,6 @@ fn beside_the_store(config: &Config, name: &str) -> PathBuf {
 
 impl Observer for Reporting {
     fn observe(&self, key: &ConversationKey, event: &Event<'_>) {
-        if let Some(desk) = self.desks.get(&key.tenant) {
-            desk.observe(&key.user, event);
-        }
+        self.desks.get(&key.tenant).into_iter().flatten().for_each(|desk| desk.observe(&key.user, event));
     }
 }

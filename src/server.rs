@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::board::Board;
 use crate::config::{Config, Problem, Section, ServerConfig, StoreConfig, StoreKind};
 use crate::http::{self, Connections, Crowded, Door, Limits, Mount, Refusals};
 use crate::metrics::Metrics;
@@ -104,7 +105,9 @@ impl Server {
         let forwarder = WebhookForwarder::new(salt, &config.server.outbound_allow)
             .map_err(|error| ServerError::Client(error.to_string()))?;
         let (builder, mounts) = parts.build(&config, store);
+        let board = Arc::new(Board::default());
         let builder = builder.observer(Arc::clone(&metrics) as _).observer(Arc::clone(&reporting) as _);
+        let builder = builder.observer(Arc::clone(&board) as _);
         let gateway = extend(builder.forwarder(Arc::new(forwarder))).start().await?;
         metrics.heads(gateway.headcount());
         let limits = Limits {
@@ -125,6 +128,7 @@ impl Server {
             refusals: Arc::clone(&refusals),
             unproven,
             control: gateway.control(),
+            operating: Some(http::Operating::new(&config, board, gateway.headcount())),
             access,
             aliases: config.server.aliases.clone(),
         });

@@ -229,7 +229,7 @@ fn report(path: &Path, findings: &Findings, disk_bytes: u64) -> String {
     if findings.is_healthy() { text } else { text + DAMAGED }
 }
 
-const COUNTED: [(Kind, &str); 11] = [
+const COUNTED: [(Kind, &str); 12] = [
     (Kind::Conversation, "conversations"),
     (Kind::Work, "work records"),
     (Kind::Page, "pages of transcripts"),
@@ -241,6 +241,7 @@ const COUNTED: [(Kind, &str); 11] = [
     (Kind::Heard, "numbers whose log is read"),
     (Kind::Erasure, "erasures under way"),
     (Kind::Remains, "remains of erased conversations"),
+    (Kind::Audit, "entries of the audit log"),
 ];
 
 fn name(kind: Kind) -> &'static str {
@@ -256,6 +257,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Remains => "remains",
         Kind::Work => "work",
         Kind::DeadLetter => "dead_letter",
+        Kind::Audit => "audit",
         Kind::Unknown => "unknown",
     }
 }

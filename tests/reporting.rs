@@ -4,6 +4,8 @@
 
 #[path = "reporting/gateway.rs"]
 mod gateway;
+#[path = "reporting/hooks.rs"]
+mod hooks;
 #[path = "reporting/posted.rs"]
 mod posted;
 #[path = "support/reports.rs"]

@@ -60,6 +60,8 @@ async fn furnish(store: &dyn Store, key: &ConversationKey) {
             session: None,
             work: work.clone(),
             accepted_at,
+            asked_at: None,
+            commands: Vec::new(),
             answered_at,
             asks: 1,
             error: None,

@@ -11,7 +11,7 @@ use raconteur_conversation::session::Session;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Answer, AskError, EndReason, Pipe, Question, Sequence, SessionEnd, Work};
 use raconteur_conversation::{Conversation, View};
-use raconteur_storage::{Day, Store, TranscriptTurn, Usage};
+use raconteur_storage::{Day, DeadLetter, Store, TranscriptTurn, Usage};
 use uuid::Uuid;
 
 use crate::call;
@@ -97,6 +97,36 @@ impl Control {
             Outcome::Accepted(sequence) => Ok(Taken { sequence, repeated: false }),
             Outcome::Noted | Outcome::Unknown => Err(Refused::NotRunning),
         }
+    }
+
+    /// Gives a message that was set aside to its conversation once more, and removes it from the dead letters. However often this is
+    /// asked for, it is given once.
+    ///
+    /// # Errors
+    /// When nothing was kept; then it is still among the dead letters.
+    pub async fn retry(&self, letter: &DeadLetter, key: ConversationKey, work: Work) -> Result<Taken, Refused> {
+        inbox::check_running(&self.runtime)?;
+        self.tenant(&key.tenant)?;
+        let id = format!("retried:{}", letter.sequence);
+        let taken = match inbox::accept(&self.runtime, Offer { key, id, content: None, work, at: None }).await? {
+            Outcome::Duplicate(sequence) => Taken { sequence, repeated: true },
+            Outcome::Accepted(sequence) => Taken { sequence, repeated: false },
+            Outcome::Noted | Outcome::Unknown => return Err(Refused::NotRunning),
+        };
+        self.runtime.store.discard(letter.sequence).await?;
+        Ok(taken)
+    }
+
+    /// Whether a number is one of ours.
+    #[must_use]
+    pub fn is_ours(&self, number: &Address) -> bool {
+        self.runtime.directory.find(number).is_some()
+    }
+
+    /// The open session of a snapshot, unless its time has come.
+    #[must_use]
+    pub fn open_session(&self, key: &ConversationKey, session: Option<Session>) -> Option<OpenSession> {
+        self.open(&*self.runtime.directory.find(&key.tenant)?, key.clone(), session)
     }
 
     /// What a conversation is, by its last commit. Where there is none, or it cannot be read, it is empty.

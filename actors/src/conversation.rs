@@ -459,9 +459,7 @@ impl Resident {
     }
 
     fn tell_observers(&self, event: &Event<'_>) {
-        for observer in &self.runtime.observers {
-            observer.observe(self.conversation.key(), event);
-        }
+        self.runtime.observed(self.conversation.key(), event);
     }
 
     /// Arms the conversation's own reminder. Its deadline is armed when it is committed.

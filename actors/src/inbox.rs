@@ -9,7 +9,7 @@ use raconteur_conversation::words::{Arrival, DeliveryFailure, Receipt, Sequence,
 use raconteur_storage::{Accepted, Limit, NewWork, StoreError, TranscriptTurn};
 
 use crate::conversation::Fresh;
-use crate::port::{Incident, TurnedAway};
+use crate::port::{Event, Incident, TurnedAway};
 use crate::runtime::{Runtime, Stage};
 use crate::shard::ShardMsg;
 
@@ -159,6 +159,7 @@ impl Inbox {
         if !self.runtime.store.receipt(&key, &receipt, self.runtime.now()).await? {
             return Ok(Outcome::Unknown);
         }
+        self.runtime.observed(&key, &Event::Receipt(&receipt));
         let Receipt { outbound, provider_id, status, code, reason } = receipt;
         self.runtime.tell(&key, ShardMsg::Taken(key.clone(), outbound, provider_id));
         if !status.is_failure() {
@@ -206,6 +207,7 @@ pub(crate) async fn accept(runtime: &Runtime, offer: Offer) -> Result<Outcome, R
     match runtime.store.accept(new).await? {
         Accepted::Fresh { sequence, behind } => {
             tracing::debug!(conversation = %runtime.log_id(&key), %sequence, "accepted");
+            runtime.observed(&key, &Event::Accepted(sequence, &work));
             let record = WorkRecord { sequence, accepted_at, seed, attempts: 0, alone: false, work };
             runtime.tell(&key.clone(), ShardMsg::Accepted(key, Box::new(Fresh { record, behind })));
             Ok(Outcome::Accepted(sequence))

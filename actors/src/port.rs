@@ -9,7 +9,7 @@ use raconteur_conversation::policy::{LoopGuard, MediaCheck, Switchable};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{
     Answer, AskError, Forward, LogPage, LogUnreadable, LoggedText, Lookup, Media, MediaVerdict, OutboundId,
-    OutboundMessage, ProviderId, Question, Received, Repeat, RowState, SendError, SessionEnd,
+    OutboundMessage, ProviderId, Question, Receipt, Received, Repeat, RowState, SendError, Sequence, SessionEnd, Work,
 };
 use ractor::RpcReplyPort;
 
@@ -137,10 +137,14 @@ pub trait Forwarder: Send + Sync + 'static {
 /// Something that has happened in a conversation, and is durable where it had to be.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// Something was accepted, and waits.
+    Accepted(Sequence, &'a Work),
     /// A work record is answered; its rows are on their way.
     Answered(&'a Consumed),
     /// A text of ours has come to its end.
     Settled(OutboundId, &'a RowState),
+    /// The provider has said how far a text of ours has come.
+    Receipt(&'a Receipt),
     /// A session is over.
     SessionEnded(&'a SessionEnd),
     /// Something that an operator may want to know.

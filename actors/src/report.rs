@@ -53,6 +53,12 @@ pub(crate) fn notice(conversation: ConversationId, notice: &Notice) {
         Notice::Erased { sequence } => {
             tracing::info!(%conversation, request = %sequence, "everything that was kept of the user was erased");
         }
+        Notice::TakenOver { sequence } => {
+            tracing::info!(%conversation, request = %sequence, "a person answers the user from now on");
+        }
+        Notice::HandedBack { sequence } => {
+            tracing::info!(%conversation, request = %sequence, "the assistant answers the user again");
+        }
         Notice::Switched => tracing::info!(%conversation, "the session has another assistant configuration"),
         Notice::SlowedDown { sequence } => {
             tracing::info!(%conversation, turn = %sequence, "the user texts faster than turns_max allows: his text waits");

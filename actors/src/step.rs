@@ -78,14 +78,16 @@ pub(crate) fn note(others: &mut Others, row: &TranscriptRow) {
 }
 
 fn answered(consumed: &Consumed) -> Answered {
-    let Consumed { record, session, answered_at, asks, error, answered_with, rows } = consumed;
+    let Consumed { record, session, asked_at, answered_at, asks, commands, error, answered_with, rows } = consumed;
     let transcript = TranscriptTurn {
         sequence: record.sequence,
         session: *session,
         work: record.work.clone(),
         accepted_at: record.accepted_at,
+        asked_at: *asked_at,
         answered_at: *answered_at,
         asks: *asks,
+        commands: commands.clone(),
         error: error.clone(),
         answered_with: *answered_with,
         rows: Vec::new(),
@@ -140,6 +142,8 @@ mod tests {
         Effect::Consume(Box::new(Consumed {
             record,
             session: None,
+            asked_at: None,
+            commands: Vec::new(),
             answered_at: UnixMillis(2),
             asks: 1,
             error: None,

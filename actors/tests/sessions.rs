@@ -221,7 +221,7 @@ impl Observer for Diary {
             Event::SessionEnded(end) => format!("ended {:?}", end.reason),
             Event::Noted(Notice::UnknownCommand { name }) => format!("unknown {name}"),
             Event::Noted(Notice::MalformedCommand { name, .. }) => format!("malformed {name}"),
-            Event::Noted(_) => return,
+            Event::Noted(_) | Event::Accepted(..) | Event::Receipt(_) => return,
         };
         self.0.lock().unwrap().push(format!("{} {line}", key.user));
     }

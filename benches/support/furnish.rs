@@ -63,6 +63,8 @@ async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) 
         session: None,
         work,
         accepted_at,
+        asked_at: None,
+        commands: Vec::new(),
         answered_at: accepted_at,
         asks: 1,
         error: None,

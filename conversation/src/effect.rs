@@ -109,10 +109,14 @@ pub struct Consumed {
     pub record: WorkRecord,
     /// The session it belonged to.
     pub session: Option<Uuid>,
+    /// When the assistant, or a voice gateway, was first asked for it; `None` where nobody was.
+    pub asked_at: Option<UnixMillis>,
     /// When it was answered.
     pub answered_at: UnixMillis,
     /// How often the assistant was asked for it.
     pub asks: u32,
+    /// What the assistant has ordered in its answer, by name, known or not.
+    pub commands: Vec<String>,
     /// Why it failed; `None` when it did not.
     pub error: Option<String>,
     /// The turn that it was gathered into and is answered with; `None` where it is a turn of its own.
@@ -224,6 +228,16 @@ pub enum Notice {
         /// Which.
         sequence: Sequence,
     },
+    /// A person of ours answers the user from now on.
+    TakenOver {
+        /// By which request.
+        sequence: Sequence,
+    },
+    /// The assistant answers the user again.
+    HandedBack {
+        /// By which request.
+        sequence: Sequence,
+    },
     /// The session has another assistant from now on.
     Switched,
     /// An answer came after it was no longer asked for.
@@ -272,7 +286,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every kind of notice.
-    pub const KINDS: [&str; 23] = [
+    pub const KINDS: [&str; 25] = [
         "unknown_command",
         "malformed_command",
         "bad_response_timeout",
@@ -285,6 +299,8 @@ impl Notice {
         "nothing_to_act_in",
         "timeout_turn_skipped",
         "erased",
+        "taken_over",
+        "handed_back",
         "switched",
         "slowed_down",
         "opted_out",
@@ -314,6 +330,8 @@ impl Notice {
             Self::NothingToActIn { .. } => "nothing_to_act_in",
             Self::TimeoutTurnSkipped => "timeout_turn_skipped",
             Self::Erased { .. } => "erased",
+            Self::TakenOver { .. } => "taken_over",
+            Self::HandedBack { .. } => "handed_back",
             Self::Switched => "switched",
             Self::SlowedDown { .. } => "slowed_down",
             Self::OptedOut { .. } => "opted_out",
@@ -363,6 +381,8 @@ impl From<&Work> for StartedBy {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Preference(_)
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::Erase
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => Self::Request,

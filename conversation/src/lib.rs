@@ -54,8 +54,8 @@ use crate::policy::Policy;
 use crate::session::Session;
 use crate::streak::Streak;
 use crate::time::UnixMillis;
-use crate::turn::Turn;
-use crate::words::{OutboundRow, Pipe, Sequence, WorkRecord};
+use crate::turn::{Asking, Turn};
+use crate::words::{OutboundRow, Pipe, Sequence, TakeOver, WorkRecord};
 
 pub use crate::effect::Effect;
 pub use crate::input::Input;
@@ -74,6 +74,8 @@ pub struct Conversation {
     seen_own: Option<Sequence>,
     /// The text whose turn has not come yet.
     held: Option<Held>,
+    /// The record for which somebody was asked last.
+    asked: Option<Asking>,
     outbox: Outbox,
 }
 
@@ -102,6 +104,9 @@ struct Durable {
     /// When everything before was deleted: the provider's log may still have texts that we no longer know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     erased_at: Option<UnixMillis>,
+    /// Who answers the user in place of the assistant; this may have ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken_over: Option<TakeOver>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -118,6 +123,8 @@ pub struct View {
     pub pipe: Option<Pipe>,
     /// Since when the user wants none of our texts.
     pub stopped_at: Option<UnixMillis>,
+    /// Who answers the user in place of the assistant; this may have ended by itself since.
+    pub taken_over: Option<TakeOver>,
 }
 
 /// A snapshot that cannot be read.
@@ -142,8 +149,8 @@ impl Conversation {
         };
         let outbox = Outbox::restore(rows);
         let inbox = VecDeque::new();
-        let (turn, seen, seen_own, held) = (None, None, None, None);
-        (Self { key, durable, turn, inbox, closed: false, seen, seen_own, held, outbox }, unreadable)
+        let (turn, seen, seen_own, held, asked) = (None, None, None, None, None);
+        (Self { key, durable, turn, inbox, closed: false, seen, seen_own, held, asked, outbox }, unreadable)
     }
 
     /// Reads a snapshot without bringing the conversation to life.
@@ -152,7 +159,9 @@ impl Conversation {
     /// When it is not one of ours.
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
-            Ok(Durable { session, pipe, stopped_at, .. }) => Ok(View { session, pipe, stopped_at }),
+            Ok(Durable { session, pipe, stopped_at, taken_over, .. }) => {
+                Ok(View { session, pipe, stopped_at, taken_over })
+            }
             Err(error) => Err(SnapshotError(error.to_string())),
         }
     }
@@ -201,11 +210,13 @@ impl Conversation {
                 // A text that has failed since is no part of the turn.
                 let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
                 let session = Some(Session { error, ..before.clone() });
-                let Durable { session: _, pipe, stopped_at, stopped_by, ended, streak, ahead, erased_at } =
+                let Durable { session: _, pipe, stopped_at, stopped_by, ended, streak, ahead, erased_at, taken_over } =
                     &self.durable;
-                let (pipe, stopped_at, stopped_by, ended) = (pipe.clone(), *stopped_at, *stopped_by, *ended);
+                let (pipe, taken_over) = (pipe.clone(), taken_over.clone());
+                let (stopped_at, stopped_by, ended) = (*stopped_at, *stopped_by, *ended);
                 let (streak, ahead, erased_at) = (*streak, *ahead, *erased_at);
-                let durable = Durable { session, pipe, stopped_at, stopped_by, ended, streak, ahead, erased_at };
+                let durable =
+                    Durable { session, pipe, stopped_at, stopped_by, ended, streak, ahead, erased_at, taken_over };
                 serde_json::to_vec(&durable)
             }
             None => serde_json::to_vec(&self.durable),

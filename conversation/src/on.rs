@@ -11,6 +11,7 @@ mod inbound;
 mod keyword;
 mod next;
 mod quiet;
+mod takeover;
 
 pub(crate) use next::Held;
 

@@ -4,7 +4,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::session::Session;
-use crate::words::{Answer, AskInput, Choice, Forward, InboundMessage, Item, Question, Token, Work, WorkRecord};
+use crate::time::UnixMillis;
+use crate::words::{
+    Answer, AskInput, Choice, Forward, InboundMessage, Item, Question, Sequence, Token, Work, WorkRecord,
+};
 
 /// One question to the assistant that is not yet answered, or a text that is being forwarded.
 #[derive(Debug)]
@@ -30,6 +33,28 @@ pub struct Turn {
     pub before: Option<Box<Session>>,
     /// An answer whose media are being looked at.
     pub checking: Option<Box<Answer>>,
+}
+
+/// What a transcript has to say of a question, beside its answer.
+#[derive(Debug)]
+pub struct Asking {
+    /// For which record.
+    pub sequence: Sequence,
+    /// When first.
+    pub at: UnixMillis,
+    /// What the answers have ordered, by name.
+    pub commands: Vec<String>,
+}
+
+impl Asking {
+    /// So many commands of one turn are told.
+    pub const COMMANDS_MAX: usize = 16;
+
+    /// A question that is put now.
+    #[must_use]
+    pub fn new(sequence: Sequence, at: UnixMillis) -> Self {
+        Self { sequence, at, commands: Vec::new() }
+    }
 }
 
 /// Whom a turn has asked.

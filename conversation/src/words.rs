@@ -12,7 +12,7 @@ mod received;
 pub use answer::{AgentRequest, Answer, AskError, AssistantState, Choice, CommandCall, Item, MediaItem};
 pub use inbound::{
     Arrival, DeliveryFailure, InboundMessage, Media, OnOpen, Pipe, Precedence, SESSION_OPEN, SendText, Sequence,
-    StartSession, Within, Work, WorkRecord,
+    StartSession, TAKEN_OVER, TakeOver, Within, Work, WorkRecord,
 };
 pub use outbound::{
     DeliveryStatus, LoggedMessage, Lookup, Others, OutboundId, OutboundIdError, OutboundMessage, OutboundRow,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt;
-use raconteur::conversation::words::{Pipe, SendText, StartSession, Work};
+use raconteur::conversation::words::{Pipe, SendText, StartSession, TakeOver, Work};
 use raconteur::storage::NewWork;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -120,7 +120,8 @@ fn judge(new: &NewWork) {
             assert!(media.len() <= 10 && media.iter().all(|url| is_address(url)), "{media:?}");
         }
         Work::OpenPipe(Pipe { webhook, .. }) => assert!(is_address(webhook), "{webhook:?}"),
-        Work::End | Work::ClosePipe { .. } | Work::Erase => {}
+        Work::End | Work::ClosePipe { .. } | Work::Erase | Work::HandBack => {}
+        Work::TakeOver(TakeOver { by, until: _ }) => assert!(by.chars().count() <= 100, "{by:?}"),
         Work::DeliveryFailed(_) | Work::Preference(_) | Work::NoInput { .. } | Work::TimedOut { .. } => {
             panic!("nobody may ask for {:?}", new.work)
         }

@@ -16,8 +16,9 @@ use raconteur::conversation::words::{Answer, AskError, Question, Receipt, Sequen
 use raconteur::http::{Door, Limits, Mount, Refusals, Surface, app};
 use raconteur::storage::engine::memory::MemoryEngine;
 use raconteur::storage::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, KvStore, Limit, Listed, Loaded, Mark, NewWork,
-    Opening, Options, Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, KvStore, Limit, Listed, Loaded,
+    Mark, NewWork, Opening, Options, Pending, Search, Step, Store, StoreError, TranscriptTurn, Usage, Version,
+    WorkCursor, WorkPage,
 };
 use raconteur::transport::phone;
 use raconteur::{Assistant, Gateway, Settings, TenantSpec, Transport};
@@ -66,6 +67,7 @@ impl Gate {
         let mount = Mount { name: "phone".into(), webhook: phone.webhook, routes: phone.routes, inbox };
         let control = ControlConfig { token: Some(Secret::new(SESAME)), ..ControlConfig::default() };
         let app = app(Surface {
+            operating: None,
             mounts: vec![mount],
             readiness: gateway.readiness(),
             limits: Limits {
@@ -232,8 +234,24 @@ impl Store for Shelf {
         self.store.usage(tenant, days).await
     }
 
+    async fn find(&self, search: &Search, after: Option<&ConversationKey>, limit: usize) -> Result<Found, StoreError> {
+        self.store.find(search, after, limit).await
+    }
+
     async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.store.dead_letters(after, limit).await
+    }
+
+    async fn discard(&self, letter: Sequence) -> Result<bool, StoreError> {
+        self.store.discard(letter).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<Sequence, StoreError> {
+        self.store.audit(entry).await
+    }
+
+    async fn audits(&self, before: Option<Sequence>, limit: usize) -> Result<Vec<(Sequence, AuditEntry)>, StoreError> {
+        self.store.audits(before, limit).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -144,6 +144,7 @@ impl Document<'_> {
         self.refers(&mut checks, "channel", keys.channel.as_deref());
         self.refers(&mut checks, "assistant", keys.assistant.as_deref());
         self.refers(&mut checks, "report", keys.report.as_deref());
+        self.refers_in(&mut checks, ("events", "reports"), keys.events.as_deref());
         let place = self.origin.sources.place(node.at);
         if let Some(number) = &keys.number
             && let Some(first) = numbers.insert(number.clone(), place.clone())
@@ -156,8 +157,11 @@ impl Document<'_> {
 
     /// A section that is broken is known all the same: one mistake is told once.
     fn refers(&self, checks: &mut Checks<'_>, key: &str, name: Option<&str>) {
-        let group = format!("{key}s");
-        let known: Vec<&str> = match self.root.entry(&group).map(|entry| &entry.node.value) {
+        self.refers_in(checks, (key, &format!("{key}s")), name);
+    }
+
+    fn refers_in(&self, checks: &mut Checks<'_>, (key, group): (&str, &str), name: Option<&str>) {
+        let known: Vec<&str> = match self.root.entry(group).map(|entry| &entry.node.value) {
             Some(Value::Table(table)) => table.entries().iter().map(|entry| entry.key.as_str()).collect(),
             Some(_) => return,
             None => Vec::new(),

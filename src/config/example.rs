@@ -218,6 +218,7 @@ fn write_server(text: &mut String, config: &ServerConfig) {
         outbound_allow: _,
         open_beyond_loopback,
         metrics_token: _,
+        operators: _,
         tls: _,
     } = config;
     text.push_str("[server]\n");

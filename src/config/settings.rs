@@ -11,6 +11,7 @@ use tracing_subscriber::filter::{EnvFilter, ParseError};
 
 use super::checks::{Checks, days, millis, secs};
 use super::secret::Secret;
+use super::token::{self, Credential};
 use crate::guard::{Exceptions, Network};
 use crate::tls::TlsFiles;
 
@@ -49,6 +50,8 @@ pub struct ServerConfig {
     pub open_beyond_loopback: bool,
     /// Whoever has this may read the metrics, from wherever; without it, only this machine may.
     pub metrics_token: Option<Secret>,
+    /// Who may use the console and the operators' interface; as long as there is nobody, whoever is on this machine.
+    pub operators: Vec<Credential>,
     /// By which certificate HTTPS is spoken; without it, plain HTTP is.
     pub tls: Option<TlsFiles>,
 }
@@ -70,6 +73,7 @@ impl Default for ServerConfig {
             outbound_allow: Exceptions::default(),
             open_beyond_loopback: false,
             metrics_token: None,
+            operators: Vec::new(),
             tls: None,
         }
     }
@@ -85,6 +89,7 @@ impl ServerConfig {
         checks.duration("header_timeout", self.header_timeout, millis(100)..=secs(300));
         checks.number("header_max_bytes", self.header_max_bytes, 8 * 1_024..=1_024 * 1_024);
         checks.number("refusals_max", self.refusals_max, 1..=60_000);
+        token::check(checks, "operators", &self.operators);
         if let Some(Err((key, problem))) = self.tls.as_ref().map(TlsFiles::load) {
             checks.fail(&format!("tls.{key}"), problem);
         }

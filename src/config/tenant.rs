@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::checks::{Checks, days, millis, secs};
 use super::quiet::QuietKeys;
 use super::secret::Secret;
-use super::token::{Credential, TokenHash};
+use super::token::{self, Credential, TokenHash};
 
 /// The largest context that may be asked for, in bytes: a conversation's record has room for it, and for all else that belongs there.
 const CONTEXT_MAX: usize = 1_024 * 1_024;
@@ -37,6 +37,8 @@ pub struct TenantConfig {
     pub control: ControlConfig,
     /// The name of the report sink that gets its transcripts and its usage.
     pub report: Option<String>,
+    /// The name of the report sink of kind webhook that is told of what happens.
+    pub events: Option<String>,
     /// Where it begins in the configuration.
     pub place: String,
 }
@@ -65,6 +67,7 @@ pub(super) struct TenantKeys {
     pub(super) channel: Option<String>,
     pub(super) assistant: Option<String>,
     pub(super) report: Option<String>,
+    pub(super) events: Option<String>,
     #[serde(with = "humantime_serde")]
     session_timeout: Duration,
     inbound_start: bool,
@@ -219,6 +222,7 @@ impl Default for TenantKeys {
             channel: None,
             assistant: None,
             report: None,
+            events: None,
             session_timeout,
             inbound_start: inbound_start == InboundStart::Allowed,
             greeting: match greeting {
@@ -375,8 +379,9 @@ impl TenantKeys {
             quiet_hours: self.quiet_hours.and_then(QuietKeys::into_policy),
             transcripts_kept: self.transcripts_kept,
         };
-        let (lane, control, report) = (self.lane.into_config(), self.control, self.report);
-        Some(TenantConfig { number, channel, assistant, policy, lane, control, report, place })
+        let (lane, control) = (self.lane.into_config(), self.control);
+        let (report, events) = (self.report, self.events);
+        Some(TenantConfig { number, channel, assistant, policy, lane, control, report, events, place })
     }
 }
 
@@ -400,17 +405,7 @@ impl ControlConfig {
                 "`control.token` is set too: keep one of them, or use [[tenants.control.tokens]]",
             );
         }
-        for (index, credential) in self.tokens.iter().enumerate() {
-            let key = |name| format!("control.tokens.{index}.{name}");
-            if credential.name.trim().is_empty()
-                || self.tokens[..index].iter().any(|other| other.name == credential.name)
-            {
-                checks.fail(&key("name"), "`name` is empty or another token's too: give each its own");
-            }
-            if credential.scopes.is_empty() {
-                checks.fail(&key("scopes"), "`scopes` is empty: list some of \"read\", \"send\" and \"control\"");
-            }
-        }
+        token::check(checks, "control.tokens", &self.tokens);
     }
 }
 

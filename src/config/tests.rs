@@ -342,7 +342,7 @@ fn a_wrong_variable_is_named_as_the_place() {
 RACONTEUR_LISTEN: unknown section `listen`: use one of server, store, log, engine, channels, assistants, reports, tenants
 RACONTEUR_LOG: `log` is a section: write [log] and its keys below
 RACONTEUR_SERVER__LISTEN: expected an IP address and a port from 0 to 65535, such as "127.0.0.1:8080" or "[::]:8080"
-RACONTEUR_SERVER__PORT: unknown key `port`: use one of listen, body_max_bytes, request_timeout, requests_max, control_requests_max, aliases, connections_max, header_timeout, header_max_bytes, refusals_max, trusted_proxies, outbound_allow, open_beyond_loopback, metrics_token, tls
+RACONTEUR_SERVER__PORT: unknown key `port`: use one of listen, body_max_bytes, request_timeout, requests_max, control_requests_max, aliases, connections_max, header_timeout, header_max_bytes, refusals_max, trusted_proxies, outbound_allow, open_beyond_loopback, metrics_token, operators, tls
 RACONTEUR_STORE__: a name is missing: write RACONTEUR_SECTION__KEY
 RACONTEUR_STORE__INBOX_MAX: `inbox_max` is 0: make it at least 1 and at most 100000
 RACONTEUR_TENANTS__0: name a key: write RACONTEUR_TENANTS__0__KEY

@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::checks::Checks;
+
 /// The SHA-256 of a token.
 #[derive(Clone, Copy)]
 pub struct TokenHash([u8; 32]);
@@ -106,6 +108,19 @@ pub struct Credential {
     pub sha256: TokenHash,
     /// What it may do.
     pub scopes: Vec<Scope>,
+}
+
+/// Checks a list of tokens, given with its dotted key.
+pub(super) fn check(checks: &mut Checks<'_>, list: &str, tokens: &[Credential]) {
+    for (index, credential) in tokens.iter().enumerate() {
+        let key = |name| format!("{list}.{index}.{name}");
+        if credential.name.trim().is_empty() || tokens[..index].iter().any(|other| other.name == credential.name) {
+            checks.fail(&key("name"), "`name` is empty or another token's too: give each its own");
+        }
+        if credential.scopes.is_empty() {
+            checks.fail(&key("scopes"), "`scopes` is empty: list some of \"read\", \"send\" and \"control\"");
+        }
+    }
 }
 
 /// A new token of 256 random bits.

@@ -22,6 +22,7 @@
 
 mod access;
 mod body;
+mod operator;
 mod people;
 mod pipes;
 mod problem;
@@ -56,7 +57,9 @@ use super::refusals::{Allowance, Refusals};
 use super::{Limits, webhook};
 use crate::config::ControlConfig;
 use crate::pipe::PipeIds;
-use access::Access;
+use access::{Access, Who};
+pub use operator::Operating;
+use operator::Staff;
 use problem::Problem;
 
 /// How long a request that is carried out at once is waited for. After that it is answered as accepted.
@@ -74,18 +77,27 @@ const ID_MAX: usize = 128;
 /// Answers requests of those who control sessions.
 pub(super) struct Desk {
     control: Control,
-    access: Access,
+    gate: Gate,
     pipes: PipeIds,
     limits: Limits,
     room: Arc<Semaphore>,
     refusals: Arc<Refusals>,
 }
 
+/// Whom a desk serves.
+enum Gate {
+    /// Those who control one number's sessions.
+    Tenants(Access),
+    /// Those who look after all of them.
+    Operators(Box<Staff>),
+}
+
 /// The routes, below `/v1/tenants`.
 pub(super) fn router(control: Control, tenants: BTreeMap<Address, ControlConfig>, shared: Shared) -> Router {
     let Shared { limits, room, refusals } = shared;
     let pipes = PipeIds::new(control.salt());
-    let desk = Arc::new(Desk { control, access: Access::new(tenants), pipes, limits, room, refusals });
+    let gate = Gate::Tenants(Access::new(tenants));
+    let desk = Arc::new(Desk { control, gate, pipes, limits, room, refusals });
     Router::new()
         .route("/{tenant}/sessions", post(requests::start).get(reading::sessions))
         .route("/{tenant}/sessions/{user}", get(reading::session).delete(requests::end))
@@ -105,7 +117,18 @@ pub(super) fn router(control: Control, tenants: BTreeMap<Address, ControlConfig>
         .with_state(desk)
 }
 
+/// The operators' routes, below `/v1/operator`.
+pub(super) fn operators(control: Control, operating: Operating, shared: Shared) -> Router {
+    let Shared { limits, room, refusals } = shared;
+    let pipes = PipeIds::new(control.salt());
+    let gate = Gate::Operators(Box::new(Staff::new(operating)));
+    operator::router(Arc::new(Desk { control, gate, pipes, limits, room, refusals }))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(nothing_here)
+}
+
 /// What all of a gateway's requests share.
+#[derive(Clone)]
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) room: Arc<Semaphore>,
@@ -128,8 +151,10 @@ type Params = Result<RawPathParams, RawPathParamsRejection>;
 
 /// A request whose sender has proved that he may.
 pub(super) struct Admitted {
-    /// For which number.
-    tenant: Address,
+    /// For which number, where the path names one.
+    tenant: Option<Address>,
+    /// Who asks.
+    who: Who,
     params: Vec<(String, String)>,
     parts: Parts,
     body: Bytes,
@@ -155,7 +180,7 @@ where
         answer(Arc::clone(&desk), admitted).await
     };
     match tokio::time::timeout_at(until, answering).await {
-        Ok(answered) => answered.unwrap_or_else(IntoResponse::into_response),
+        Ok(answered) => answered.unwrap_or_else(|problem| desk.refusal_of(problem)),
         Err(_elapsed) => Problem::busy("the request took too long").into_response(),
     }
 }
@@ -169,26 +194,56 @@ impl Desk {
     ) -> Result<Admitted, Problem> {
         let params: Vec<(String, String)> =
             params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let tenant = params.iter().find(|(name, _)| name == "tenant").and_then(|(_, value)| Address::parse(value).ok());
-        let tenant = self.proved(tenant, &request)?;
+        let tenant = params.iter().find(|(name, _)| name == "tenant").map(|(_, value)| Address::parse(value).ok());
+        let (tenant, who) = self.proved(tenant, &request)?;
         let (parts, body) = request.into_parts();
         let body = webhook::read(body, self.limits.body_max_bytes).await.map_err(Problem::from)?;
-        Ok(Admitted { tenant, params, parts, body, until })
+        Ok(Admitted { tenant, who, params, parts, body, until })
     }
 
-    /// The tenant, if the request proves that its sender may do what it wants. Who was refused too often is not even looked at.
-    fn proved(&self, tenant: Option<Address>, request: &Request<Body>) -> Result<Address, Problem> {
+    /// The tenant, if the path names one, and who asks, if the request proves that he may do what he wants. Who was refused too often is
+    /// not even looked at.
+    fn proved(
+        &self,
+        tenant: Option<Option<Address>>,
+        request: &Request<Body>,
+    ) -> Result<(Option<Address>, Who), Problem> {
         let caller = Caller::noted(request.extensions());
         if let Allowance::Spent(wait) = self.refusals.left(caller.address) {
             return Err(Problem::slow_down(wait));
         }
         let needed = access::needed(request.method(), request.uri().path());
-        self.access.check(tenant, request.headers(), needed).inspect_err(|problem| {
+        let checked = match &self.gate {
+            Gate::Tenants(access) => {
+                let checked = access.check(tenant.flatten(), request.headers(), needed);
+                checked.map(|(tenant, who)| (Some(tenant), who))
+            }
+            Gate::Operators(staff) => {
+                staff.check(caller.place, request.headers(), needed).and_then(|who| match tenant {
+                    None => Ok((None, who)),
+                    Some(Some(tenant)) if self.control.is_ours(&tenant) => Ok((Some(tenant), who)),
+                    Some(_) => Err(Problem::not_found("that is no number of ours")),
+                })
+            }
+        };
+        checked.inspect_err(|problem| {
             if problem.is_unauthorized() {
                 self.refusals.note(caller.address);
                 tracing::warn!("a request to the REST interface was refused: it shows no credentials, or wrong ones");
             }
         })
+    }
+
+    /// A browser that is asked for a name and a password by its user's own console would only be in the way.
+    fn refusal_of(&self, problem: Problem) -> Response {
+        let mut response = problem.into_response();
+        match &self.gate {
+            Gate::Operators(_) if response.status() == StatusCode::UNAUTHORIZED => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Gate::Tenants(_) | Gate::Operators(_) => {}
+        }
+        response
     }
 
     /// What came of something that a conversation carries out at once; `None` when it takes longer than anybody should wait, or cannot
@@ -219,11 +274,16 @@ impl Admitted {
         self.params.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
     }
 
+    /// The number that the path names.
+    fn tenant(&self) -> Result<&Address, Problem> {
+        self.tenant.as_ref().ok_or_else(|| Problem::invalid("the path names no number of ours"))
+    }
+
     /// The conversation that the path names.
     fn conversation(&self) -> Result<ConversationKey, Problem> {
         let user = Address::parse(self.param("user"))
             .map_err(|error| Problem::invalid(format!("the user in the path: {error}")))?;
-        Ok(ConversationKey { tenant: self.tenant.clone(), user })
+        Ok(ConversationKey { tenant: self.tenant()?.clone(), user })
     }
 
     /// The caller's idempotency key.

@@ -16,6 +16,7 @@ use super::loss::{self, Cause};
 use super::settings::Rules;
 use super::tally::Tally;
 use super::texts::Texts;
+use crate::board::Happening;
 
 /// See the module.
 pub(super) struct Desk {
@@ -24,6 +25,7 @@ pub(super) struct Desk {
     tally: Arc<Tally>,
     queue: mpsc::Sender<ReportEvent>,
     transcripts: bool,
+    happenings: bool,
     texts: Texts,
 }
 
@@ -40,6 +42,7 @@ impl Desk {
             tally: Arc::clone(tally),
             queue: queue.clone(),
             transcripts: rules.transcripts,
+            happenings: rules.happenings,
             texts: rules.texts,
         }
     }
@@ -47,6 +50,11 @@ impl Desk {
     /// Takes down one thing that has happened with this user.
     pub(super) fn observe(&self, user: &Address, event: &Event<'_>) {
         self.tally.count(event);
+        if self.happenings
+            && let Some(Happening { kind: happening, data }) = Happening::of(event)
+        {
+            self.put(self.now(), || Some(What::Happened { user: user.clone(), happening, data }));
+        }
         if !self.transcripts {
             return;
         }
@@ -56,7 +64,7 @@ impl Desk {
             Event::Settled(id, state) if state.is_settled() => {
                 self.put(self.now(), || event::delivery(user, *id, state));
             }
-            Event::Settled(..) => {}
+            Event::Settled(..) | Event::Accepted(..) | Event::Receipt(_) => {}
             Event::SessionEnded(end) => self.put(self.now(), || Some(event::session_ended(end))),
             Event::Noted(notice) => self.put(self.now(), || Some(event::noted(user, notice, texts))),
         }
@@ -77,6 +85,8 @@ impl Desk {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Erase
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::Preference(_)
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => {}

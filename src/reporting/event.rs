@@ -64,6 +64,8 @@ pub(super) enum What {
     },
     /// A session is over.
     SessionEnded { user: Address, session: Uuid, reason: &'static str },
+    /// Something that operators are told of.
+    Happened { user: Address, happening: &'static str, data: Value },
     /// How much there was since the last of these.
     Usage(Usage),
 }
@@ -234,6 +236,8 @@ mod tests {
         Consumed {
             record,
             session,
+            asked_at: None,
+            commands: Vec::new(),
             answered_at: UnixMillis(2_000),
             asks: 1,
             error,

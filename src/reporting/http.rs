@@ -25,6 +25,8 @@ pub(super) enum Frame {
     Json,
     /// One object for each event, one behind the other.
     SplunkHec,
+    /// One signed POST for each event: see `webhook.rs`.
+    Webhook,
 }
 
 /// A sink behind an address.
@@ -58,7 +60,7 @@ impl HttpSink {
     fn body(&self, batch: &Batch) -> Vec<u8> {
         let mut body = Vec::new();
         match self.frame {
-            Frame::Json => write(
+            Frame::Json | Frame::Webhook => write(
                 &mut body,
                 &Envelope {
                     schema: SCHEMA,
@@ -127,14 +129,19 @@ impl Sink for HttpSink {
         }
         let sent = request.send().await;
         let mut response = sent.map_err(|error| PostError::Retry { after: None, reason: client::words(error) })?;
-        let mut read = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            read += chunk.len();
-            if read > ANSWER_MAX {
-                break;
-            }
-        }
+        drain(&mut response).await;
         verdict(response.status(), response.headers())
+    }
+}
+
+/// Reads an answer, so that its connection can be used again, and no more of it than anybody should send.
+pub(super) async fn drain(response: &mut reqwest::Response) {
+    let mut read = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        read += chunk.len();
+        if read > ANSWER_MAX {
+            break;
+        }
     }
 }
 
@@ -154,7 +161,7 @@ fn authorization(settings: &Settings, frame: Frame) -> Option<HeaderValue> {
 
 /// What a status means. What would be the same for every batch is no reason to give this one up: an operator sets it right, and the
 /// events wait for that in the spool.
-fn verdict(status: StatusCode, headers: &HeaderMap) -> Result<(), PostError> {
+pub(super) fn verdict(status: StatusCode, headers: &HeaderMap) -> Result<(), PostError> {
     let code = status.as_u16();
     let retry = |reason: String| Err(PostError::Retry { after: client::retry_after(headers), reason });
     match code {

@@ -22,6 +22,8 @@ pub(super) fn details(notice: &Notice, texts: Texts) -> Map<String, Value> {
         Notice::NoSession { sequence }
         | Notice::HasStopped { sequence }
         | Notice::SlowedDown { sequence }
+        | Notice::TakenOver { sequence }
+        | Notice::HandedBack { sequence }
         | Notice::Erased { sequence } => {
             details.number("turn", sequence.0);
         }
@@ -129,6 +131,8 @@ mod tests {
             ),
             (Notice::TimeoutTurnSkipped, json!({})),
             (Notice::Erased { sequence: Sequence(8) }, json!({"turn": 8})),
+            (Notice::TakenOver { sequence: Sequence(8) }, json!({"turn": 8})),
+            (Notice::HandedBack { sequence: Sequence(8) }, json!({"turn": 8})),
             (Notice::Switched, json!({})),
             (Notice::SlowedDown { sequence: Sequence(8) }, json!({"turn": 8})),
             (Notice::OptedOut { by: OptedOutBy::User }, json!({"by": "user"})),

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::http::Frame;
 use super::texts::Texts;
+use super::webhook;
 use crate::client;
 use crate::config::secret::Secret;
 
@@ -38,6 +39,9 @@ pub struct Settings {
     /// Its password.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// With what a webhook's events are signed: `whsec_` and at least 24 bytes as Base64.
+    #[serde(default)]
+    pub secret: Option<Secret>,
     /// What the events say they come from; Splunk gets `raconteur` where nothing is set.
     #[serde(default)]
     pub source: Option<String>,
@@ -107,6 +111,8 @@ pub struct Rules {
     pub transcripts: bool,
     /// Whether totals are reported.
     pub usage: bool,
+    /// Whether it is reported what happens, as operators are told it, in place of both.
+    pub happenings: bool,
     /// How much of what was said is repeated.
     pub texts: Texts,
     /// The directory of what could not be handed over yet.
@@ -132,6 +138,7 @@ impl Rules {
             batch_max: default_batch_max(),
             transcripts: true,
             usage: true,
+            happenings: false,
             texts: Texts::Full,
             spool,
             spool_max_bytes: default_spool_max_bytes(),
@@ -144,6 +151,11 @@ impl Rules {
 }
 
 impl Settings {
+    /// One POST for each event, and of what happens instead of what was said.
+    pub(super) fn tell_each(&mut self) {
+        (self.batch_max, self.transcripts, self.usage) = (1, false, false);
+    }
+
     /// The rules of these settings; `beside` is the spool's directory where none is set.
     pub(super) fn rules(&self, beside: PathBuf) -> Rules {
         Rules {
@@ -151,6 +163,7 @@ impl Settings {
             batch_max: self.batch_max,
             transcripts: self.transcripts,
             usage: self.usage,
+            happenings: self.secret.is_some(),
             texts: self.texts,
             spool_max_bytes: self.spool_max_bytes,
             timeout: self.timeout,
@@ -183,6 +196,18 @@ impl Settings {
         if frame == Frame::Json {
             expect(self.index.is_none(), "index is of no use with kind json: leave it out");
             expect(self.host.is_none(), "host is of no use with kind json: leave it out");
+        }
+        if frame == Frame::Webhook {
+            expect(
+                self.index.is_none() && self.host.is_none(),
+                "index and host are of no use with kind webhook: leave them out",
+            );
+            let secret = self.secret.as_ref();
+            expect(secret.is_some(), "secret is missing: a webhook's events are signed with it");
+            let problem = "secret is not whsec_ and 24 to 64 bytes as Base64: make one with `openssl rand -base64 32`";
+            expect(secret.is_none_or(|secret| webhook::key(secret).is_some()), problem);
+        } else {
+            expect(self.secret.is_none(), "secret is of use with kind webhook only: leave it out");
         }
         for (text, problem) in [
             (&self.source, "source is empty or too long: give it 1 to 200 characters, or leave it out"),

@@ -40,13 +40,16 @@ impl Tally {
                     | Work::OpenPipe(_)
                     | Work::ClosePipe { .. }
                     | Work::Erase
+                    | Work::TakeOver(_)
+                    | Work::HandBack
                     | Work::Preference(_)
                     | Work::NoInput { .. }
                     | Work::TimedOut { .. } => {}
                 }
             }
             Event::Settled(_, RowState::Failed { .. } | RowState::GivenUp) => add(&self.failed, 1),
-            Event::Settled(..) | Event::SessionEnded(_) | Event::Noted(_) => {}
+            Event::Accepted(..) | Event::Settled(..) | Event::Receipt(_) | Event::SessionEnded(_) | Event::Noted(_) => {
+            }
         }
     }
 
@@ -101,7 +104,17 @@ mod tests {
             state: RowState::Queued,
         };
         let rows = (0..rows).map(row).collect();
-        Consumed { record, session: None, answered_at: UnixMillis(2), asks: 0, error: None, answered_with: None, rows }
+        Consumed {
+            record,
+            session: None,
+            asked_at: None,
+            commands: Vec::new(),
+            answered_at: UnixMillis(2),
+            asks: 0,
+            error: None,
+            answered_with: None,
+            rows,
+        }
     }
 
     #[test]

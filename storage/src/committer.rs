@@ -9,6 +9,7 @@
 //! can say what is on disk. [`run`] is driven by a thread of its own, or by a task where there must be no threads; it neither
 //! knows nor cares. It never touches a clock.
 
+mod auditing;
 mod commit;
 mod draft;
 mod erasing;
@@ -28,7 +29,9 @@ use raconteur_conversation::words::{Receipt, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::Engine;
-use crate::{Accepted, Claim, Expired, Expiry, ExpiryCursor, Limit, Loaded, Mark, NewWork, Step, StoreError, Version};
+use crate::{
+    Accepted, AuditEntry, Claim, Expired, Expiry, ExpiryCursor, Limit, Loaded, Mark, NewWork, Step, StoreError, Version,
+};
 
 pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
 pub(crate) use pulse::Pulse;
@@ -78,6 +81,8 @@ pub(crate) enum Request {
     DropDeadlines(Vec<(UnixMillis, ConversationKey)>),
     /// Until when nothing is missing of what was sent to these numbers.
     NoteHeard(Vec<(Address, UnixMillis)>),
+    Audit(AuditEntry, Reply<Sequence>),
+    Discard(Sequence, Reply<bool>),
     Crowded(Reply<Option<Limit>>),
     Close(Reply<()>),
 }
@@ -237,6 +242,8 @@ fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round)
                 tracing::warn!(%error, "deadlines that nobody knows were not removed");
             }
         }
+        Request::Audit(entry, reply) => round.answer(reply, writer.audit(&entry)),
+        Request::Discard(letter, reply) => round.answer(reply, writer.remove_letter(letter, |_| true)),
         Request::NoteHeard(heard) => writer.note_heard(heard),
         Request::Crowded(reply) => {
             let limit = writer.crowded();

@@ -8,6 +8,7 @@ mod committing;
 mod erasing;
 mod expiring;
 mod opening;
+mod operating;
 mod reading;
 mod sending;
 
@@ -29,6 +30,7 @@ pub use committing::*;
 pub use erasing::*;
 pub use expiring::*;
 pub use opening::*;
+pub use operating::*;
 pub use reading::*;
 pub use sending::*;
 
@@ -50,6 +52,7 @@ pub async fn suite<S: Site>(fresh: impl Fn() -> S) {
     erasing::all(&fresh).await;
     expiring::all(&fresh).await;
     reading::all(&fresh).await;
+    operating::all(&fresh).await;
     opening::all(&fresh).await;
 }
 
@@ -127,6 +130,8 @@ fn page(sequence: Sequence) -> TranscriptTurn {
         session: None,
         work: Work::Message(InboundMessage { body: format!("turn {sequence}"), ..InboundMessage::default() }),
         accepted_at: UnixMillis(1_000),
+        asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(2_000),
         asks: 1,
         answered_with: None,

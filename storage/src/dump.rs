@@ -8,7 +8,7 @@
 //! ```text
 //! {"raconteur_store":1,"format":1,"salt":"…","sequence":32768,"clean":false}
 //! {"conversation":{"tenant":"+15550100","user":"+15550199","version":3,"indexed":1700000000000,"snapshot":{…}}}
-//! {"duplicate":{…}}  {"page":{…}}  {"heard":{…}}  {"claim":{…}}  {"deadline":{…}}  {"usage":{…}}  {"unread":{…}}  {"answered":{…}}  {"dead_letter":{…}}
+//! {"duplicate":{…}}  {"page":{…}}  {"heard":{…}}  {"claim":{…}}  {"deadline":{…}}  {"usage":{…}}  {"unread":{…}}  {"answered":{…}}  {"dead_letter":{…}}  {"audit":{…}}
 //! {"erasure":{…}}  {"remains":{…}}
 //! {"damaged":{"kind":"unread","reason":"its bytes have changed","pairs":[["77…","01…"]]}}
 //! {"end":{"records":8}}
@@ -18,6 +18,7 @@ mod check;
 mod copy;
 mod export;
 mod import;
+mod kind;
 mod line;
 mod places;
 #[cfg(test)]
@@ -32,7 +33,7 @@ pub use check::{Findings, Tally, check};
 pub use copy::{Copied, copy, same};
 pub use export::export;
 pub use import::{import, validate};
-pub use line::Kind;
+pub use kind::Kind;
 pub use places::{Places, places};
 
 #[cfg(doc)]

@@ -2,6 +2,7 @@
 //! the order of bytes is the order of numbers.
 //!
 //! ```text
+//! a | sequence | chunk              audit entry           JSON
 //! c | place | chunk                 conversation record   chunk 0: version, indexed deadline, hashes of the other chunks
 //! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id)
 //! e | place                         erasure               upto u64, letters u64; there until everything below is deleted
@@ -48,6 +49,7 @@ pub(crate) const META_SEQUENCE: &[u8] = b"msequence";
 /// There while an import has not brought everything.
 pub(crate) const META_IMPORTING: &[u8] = b"mimporting";
 
+const AUDIT: u8 = b'a';
 const CONVERSATION: u8 = b'c';
 const DUPLICATE: u8 = b'd';
 const ERASURE: u8 = b'e';
@@ -128,6 +130,10 @@ impl RecordKey {
 
     pub(crate) fn dead_letter(sequence: Sequence) -> Self {
         Self(join(DEAD_LETTER, &[&sequence.0.to_be_bytes()], 2))
+    }
+
+    pub(crate) fn audit(sequence: Sequence) -> Self {
+        Self(join(AUDIT, &[&sequence.0.to_be_bytes()], 2))
     }
 
     pub(crate) fn chunk(&self, index: u16) -> Vec<u8> {
@@ -316,6 +322,21 @@ pub(crate) fn dead_letters(after: Option<Sequence>) -> Range<Vec<u8>> {
         range.start = after_prefix(RecordKey::dead_letter(after).0);
     }
     range
+}
+
+/// Audit entries before `before`.
+pub(crate) fn audits(before: Option<Sequence>) -> Range<Vec<u8>> {
+    let mut range = all(AUDIT);
+    if let Some(before) = before {
+        range.end = RecordKey::audit(before).0;
+    }
+    range
+}
+
+/// Records of all conversations, from behind one of them on.
+pub(crate) fn conversations_behind(after: Option<&Place>) -> Range<Vec<u8>> {
+    let whole = all(CONVERSATION);
+    after.map_or(whole.start, |place| RecordKey::conversation(place).range().end)..whole.end
 }
 
 /// Sequence and chunk number at the end of any record's key that has both.

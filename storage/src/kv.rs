@@ -4,6 +4,7 @@
 //! The committer runs on a thread of its own ([`KvStore::open`]) or, where there must be no threads, as a task
 //! ([`KvStore::open_in_task`]); the code is the same.
 
+mod find;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,8 @@ use crate::engine::Engine;
 use crate::erasure::Veil;
 use crate::keys;
 use crate::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
-    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, Limit, Listed, Loaded, Mark,
+    NewWork, Opening, Pending, Search, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 /// Requests that may wait for the committer, and as many offers; more make their callers wait.
@@ -372,6 +373,11 @@ impl<E: Engine> Store for KvStore<E> {
         self.read(move |engine| read::conversations(engine, &tenant, after.as_ref(), limit)).await
     }
 
+    async fn find(&self, search: &Search, after: Option<&ConversationKey>, limit: usize) -> Result<Found, StoreError> {
+        let (search, after) = (search.clone(), after.cloned());
+        self.read(move |engine| find::conversations(engine, &search, after.as_ref(), limit)).await
+    }
+
     async fn usage(&self, tenant: &Address, days: RangeInclusive<Day>) -> Result<Vec<(Day, Usage)>, StoreError> {
         let tenant = tenant.clone();
         self.read(move |engine| read::usage(engine, &tenant, &days)).await
@@ -379,6 +385,18 @@ impl<E: Engine> Store for KvStore<E> {
 
     async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.read(move |engine| read::dead_letters(engine, after, limit)).await
+    }
+
+    async fn discard(&self, letter: Sequence) -> Result<bool, StoreError> {
+        self.ask(|reply| Request::Discard(letter, reply)).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<Sequence, StoreError> {
+        self.ask(|reply| Request::Audit(entry, reply)).await
+    }
+
+    async fn audits(&self, before: Option<Sequence>, limit: usize) -> Result<Vec<(Sequence, AuditEntry)>, StoreError> {
+        self.read(move |engine| find::audits(engine, before, limit)).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

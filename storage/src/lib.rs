@@ -24,6 +24,7 @@
 //!
 //! [`KvStore`] keeps all this over an ordered map of bytes, the [`engine::Engine`]; the `conformance` suite (a feature) asserts it of any store.
 
+mod audit;
 mod chunks;
 mod committer;
 #[cfg(any(test, feature = "conformance"))]
@@ -31,8 +32,10 @@ pub mod conformance;
 pub mod dump;
 pub mod engine;
 mod erasure;
+mod error;
 mod expiry;
 mod fetch;
+mod find;
 mod keys;
 mod kv;
 pub mod private;
@@ -47,9 +50,12 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 use uuid::Uuid;
 
+pub use audit::AuditEntry;
 pub use chunks::SNAPSHOT_MAX;
 pub use erasure::Erase;
+pub use error::StoreError;
 pub use expiry::{Expired, Expiry, ExpiryCursor};
+pub use find::{Found, Search};
 pub use kv::{KvStore, Options};
 pub use record::{DeadLetter, Delivery, TranscriptRow, TranscriptTurn};
 pub use usage::{Day, Usage};
@@ -236,6 +242,14 @@ pub struct WorkPage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkCursor(pub(crate) Vec<u8>);
 
+impl WorkCursor {
+    /// The place behind all work of one conversation.
+    #[must_use]
+    pub fn behind(key: &ConversationKey) -> Self {
+        Self(keys::works_of(&keys::Place::of(key)).end)
+    }
+}
+
 /// What the store found when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
@@ -245,72 +259,6 @@ pub struct Opening {
     pub first_sequence: Sequence,
     /// A random value of this store's, for names in logs.
     pub salt: Uuid,
-}
-
-/// Why the store did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// The claim was lost to a later one: stop running this shard.
-    #[error("the claim on shard {} was lost", .0.0)]
-    Fenced(Shard),
-    /// The conversation has moved on: load it again.
-    #[error("the conversation was changed by someone else")]
-    Stale,
-    /// Another process has the store open.
-    #[error(
-        "the store at {path} is in use by another process: stop that one first, or give this one a store of its own"
-    )]
-    Locked {
-        /// Where it lies.
-        path: String,
-    },
-    /// The store was written by a newer version.
-    #[error(
-        "the store was written in format {found}, this version knows formats up to {supported}: run the version that wrote it"
-    )]
-    Newer {
-        /// What was found.
-        found: u32,
-        /// The newest that is known.
-        supported: u32,
-    },
-    /// The store's files are damaged.
-    #[error("the store at {path} is damaged ({reason}): keep a copy of the directory, then restore it from a backup")]
-    Corrupt {
-        /// Where it lies.
-        path: String,
-        /// What was found.
-        reason: String,
-    },
-    /// Records that were acknowledged are gone from the end of it.
-    #[error(
-        "the store at {path} has lost its latest {missing} write(s), though they were acknowledged: its data file was damaged, or is \
-         older than the file `watermark` beside it; put the whole directory back from a backup, or go on with what is there: \
-         raconteur store accept-loss --store {path}"
-    )]
-    Behind {
-        /// Where it lies.
-        path: String,
-        /// How many batches.
-        missing: u64,
-    },
-    /// An import has not brought everything.
-    #[error("an import into the store at {path} did not come to its end: remove the directory and import again")]
-    Incomplete {
-        /// Where it lies.
-        path: String,
-    },
-    /// The directory is not one that can be used for this.
-    #[error("{path} {reason}")]
-    WrongPlace {
-        /// The directory.
-        path: String,
-        /// What is wrong with it, and what to do.
-        reason: String,
-    },
-    /// Reading or writing failed; after a failed write the store takes nothing more.
-    #[error("the store cannot be used: {0}")]
-    Unusable(String),
 }
 
 /// Durable state of many conversations. See the crate's contract.
@@ -473,6 +421,13 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Listed>, StoreError>;
 
+    /// Conversations of all tenants that have a record and match a search, in an order of the store's own, at most `limit`, beginning
+    /// after `after`. Looks at no more than [`Search::looks`] of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn find(&self, search: &Search, after: Option<&ConversationKey>, limit: usize) -> Result<Found, StoreError>;
+
     /// What one tenant has used, for each day on which it used anything, oldest first.
     ///
     /// # Errors
@@ -484,6 +439,24 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unusable`].
     async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// Removes a dead letter. Returns whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn discard(&self, letter: Sequence) -> Result<bool, StoreError>;
+
+    /// Keeps an entry of the audit log, under a number of its own. What is older than [`AuditEntry::KEPT`] goes with time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`]; then what it tells of must not be done.
+    async fn audit(&self, entry: AuditEntry) -> Result<Sequence, StoreError>;
+
+    /// The audit log, newest first, at most `limit` entries, from before `before` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`].
+    async fn audits(&self, before: Option<Sequence>, limit: usize) -> Result<Vec<(Sequence, AuditEntry)>, StoreError>;
 
     /// Writes everything out and marks the store as closed cleanly.
     ///

@@ -31,10 +31,16 @@ pub struct TranscriptTurn {
     pub work: Work,
     /// When it was accepted.
     pub accepted_at: UnixMillis,
+    /// When somebody was first asked for it; `None` where nobody was, or an older version wrote the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<UnixMillis>,
     /// When its answer was committed.
     pub answered_at: UnixMillis,
     /// How often the assistant was asked.
     pub asks: u32,
+    /// What it has ordered, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
     /// Why the turn failed, in plain words; `None` when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -55,6 +61,9 @@ pub struct TranscriptRow {
     /// The provider's latest word on it, and when it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
+    /// When the call to the provider began that took it; `None` where it was not taken, or an older version wrote the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<UnixMillis>,
 }
 
 /// A provider's latest word on a text.
@@ -295,10 +304,15 @@ mod tests {
         let row = TranscriptRow {
             row: row(1, RowState::Sent { provider_id: ProviderId("SM9".into()) }),
             delivery: Some(Delivery { status: DeliveryStatus::Delivered, at: UnixMillis(11), code: String::new() }),
+            sent_at: None,
         };
         let json = r#"{"id":"7-1","body":"Hi","expires_at":9,"state":"sent","provider_id":"SM9","delivery":{"status":"delivered","at":11}}"#;
         assert_eq!(serde_json::to_string(&row).unwrap(), json);
         assert_eq!(serde_json::from_str::<TranscriptRow>(json).unwrap(), row);
+        let timed = TranscriptRow { delivery: None, sent_at: Some(UnixMillis(10)), ..row };
+        let json = r#"{"id":"7-1","body":"Hi","expires_at":9,"state":"sent","provider_id":"SM9","sent_at":10}"#;
+        assert_eq!(serde_json::to_string(&timed).unwrap(), json);
+        assert_eq!(serde_json::from_str::<TranscriptRow>(json).unwrap(), timed);
     }
 
     #[test]

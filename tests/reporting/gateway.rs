@@ -24,7 +24,7 @@ fn configuration(directory: &Path, report: &str) -> Config {
     config::load(Some(&file), std::iter::empty()).unwrap()
 }
 
-async fn says(server: &Server, text: &str) {
+pub(crate) async fn says(server: &Server, text: &str) {
     let http = raconteur::client::client(Duration::from_secs(5)).unwrap();
     let url = format!("http://{}/channels/phone/inbound", server.address());
     let body = json!({"from": ADA, "to": A, "text": text}).to_string();
@@ -32,7 +32,7 @@ async fn says(server: &Server, text: &str) {
 }
 
 /// Waits until so many turns are answered and all their texts are sent.
-async fn settled(server: &Server, count: usize) -> Vec<TranscriptTurn> {
+pub(crate) async fn settled(server: &Server, count: usize) -> Vec<TranscriptTurn> {
     let key = ConversationKey { tenant: number(A), user: number(ADA) };
     let holding = async {
         loop {

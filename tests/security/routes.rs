@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use crate::caller::{encoded, text_fields};
 use crate::document::sources;
 use crate::operator::{Told, told};
-use crate::scene::{ADA, CONTROL_TOKEN, PHONE, Scene, TENANT};
+use crate::scene::{ADA, CONTROL_TOKEN, PHONE, Scene, TENANT, echo};
 use crate::tokens::keys;
 
 /// A route as it is written, with its methods; none where it takes any.
@@ -20,6 +20,8 @@ struct Route {
 /// Who is asked what at a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asks {
+    /// Nobody; what is shown is the same for everybody.
+    Public,
     /// Nobody.
     Nobody,
     /// Whether he is on this machine, or has a token where one is configured.
@@ -28,14 +30,24 @@ enum Asks {
     Channel,
     /// The credentials of the number.
     Credentials,
+    /// An operator's token, or this machine where there are no operators.
+    Operator,
 }
 
 fn asks(path: &str) -> Asks {
     match path {
-        "/" | "/health/live" | "/health/ready" => Asks::Nobody,
+        "/" | "/console/{asset}" | "/v1/openapi.json" | "/v1/docs" => Asks::Public,
+        "/health/live" | "/health/ready" => Asks::Nobody,
         "/metrics" | "/events" => Asks::Place,
         "/{place}" => Asks::Channel,
         rest if rest.starts_with("/{tenant}/") => Asks::Credentials,
+        "/me" | "/overview" | "/stream" | "/tenants" | "/conversations" | "/dead-letters" | "/audit" => Asks::Operator,
+        rest if ["/tenants/{tenant}/", "/conversations/{tenant}/", "/dead-letters/{letter}"]
+            .iter()
+            .any(|beginning| rest.starts_with(beginning)) =>
+        {
+            Asks::Operator
+        }
         other => panic!("{other} is new: say here and in docs/security.md who is asked there"),
     }
 }
@@ -99,6 +111,17 @@ fn controlled(tenant: &str) -> Vec<(Method, String)> {
     routes().into_iter().filter(|route| asks(&route.path) == Asks::Credentials).flat_map(of).collect()
 }
 
+/// Every method of every route that wants an operator.
+fn operated() -> Vec<(Method, String)> {
+    let of = |route: Route| {
+        let fill = [("{tenant}", TENANT), ("{user}", ADA), ("{text}", "8-0"), ("{letter}", "8")];
+        let path = fill.iter().fold(route.path, |path, (name, value)| path.replace(name, value));
+        assert!(!path.contains('{'), "{path}: put something in the place of its parameter");
+        route.methods.into_iter().map(move |method| (method, format!("/v1/operator{path}")))
+    };
+    routes().into_iter().filter(|route| asks(&route.path) == Asks::Operator).flat_map(of).collect()
+}
+
 /// A request from beyond this machine, with a body that says nothing.
 fn from_beyond(scene: &Scene, method: &Method, path: &str) -> RequestBuilder {
     scene.caller.request(method.clone(), path).header("via", "1.1 proxy").body("[")
@@ -116,8 +139,10 @@ fn patient() -> crate::scene::Keys {
 #[test]
 fn the_routes_are_found_in_the_sources() {
     let count = |wanted: Asks| routes().iter().filter(|route| asks(&route.path) == wanted).count();
-    assert_eq!([Asks::Nobody, Asks::Place, Asks::Channel].map(count), [3, 2, 1]);
+    assert_eq!([Asks::Nobody, Asks::Place, Asks::Channel].map(count), [2, 2, 1]);
+    assert_eq!(count(Asks::Public), 4);
     assert!(controlled(TENANT).len() >= 14, "{:?}", controlled(TENANT));
+    assert!(operated().len() >= 19, "{:?}", operated());
 }
 
 #[tokio::test]
@@ -140,6 +165,49 @@ async fn no_route_of_the_rest_interface_answers_without_this_numbers_credentials
         assert!(is_there, "{method} {path} is no route: {status} {body}");
     }
     assert!(scene.twilio.creates().is_empty());
+}
+
+#[tokio::test]
+async fn no_route_of_the_operators_answers_from_beyond_this_machine_or_without_a_token_where_there_are_any() {
+    let (open, closed) = (Scene::with(patient(), echo).await, Scene::with(operators(), echo).await);
+    for (method, path) in operated() {
+        for stranger in [
+            from_beyond(&open, &method, &path),
+            from_beyond(&open, &method, &path).bearer_auth(CONTROL_TOKEN),
+            from_beyond(&closed, &method, &path),
+            from_beyond(&closed, &method, &path).bearer_auth("guess"),
+            from_beyond(&closed, &method, &path).bearer_auth(CONTROL_TOKEN),
+            closed.caller.request(method.clone(), &path).body("["),
+        ] {
+            assert_eq!(told(stranger).await.problem(), (401, "unauthorized"), "{method} {path}");
+        }
+    }
+    assert!(open.twilio.creates().is_empty() && closed.twilio.creates().is_empty());
+}
+
+/// Operators with a token for each scope.
+fn operators() -> crate::scene::Keys {
+    let one = |(name, scope): (&str, &str)| {
+        let hash = raconteur::config::token::TokenHash::of(name);
+        format!("[[server.operators]]\nname = \"{name}\"\nsha256 = \"{hash}\"\nscopes = [\"{scope}\"]\n")
+    };
+    let tokens: String = [("looker", "read"), ("sender", "send"), ("whole", "control")].into_iter().map(one).collect();
+    let server = Box::leak(format!("refusals_max = 60000\n{tokens}").into_boxed_str());
+    crate::scene::Keys { server, ..crate::scene::Keys::default() }
+}
+
+#[tokio::test]
+async fn an_operators_token_reaches_no_route_beyond_its_scopes() {
+    let scene = Scene::with(operators(), echo).await;
+    for (method, path) in operated().into_iter().filter(|(_, path)| !path.ends_with("/stream")) {
+        let looks = method == Method::GET && !path.ends_with("/export");
+        let sends = method == Method::POST && path.ends_with("/texts");
+        for (token, may) in [("looker", looks), ("sender", sends), ("whole", true)] {
+            let Told { status, body, .. } = told(from_beyond(&scene, &method, &path).bearer_auth(token)).await;
+            assert_eq!(status == 403 && body["code"] == "forbidden", !may, "{method} {path} {token}: {status} {body}");
+            assert!(![401, 405].contains(&status), "{method} {path} is no route: {status} {body}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -181,5 +249,53 @@ async fn no_other_route_answers_a_stranger_but_those_that_say_nothing() {
         assert_eq!(answer.status(), 200, "{}", route.path);
         let said = answer.text().await.expect("it is text");
         assert!(said.len() < 200 && !said.contains(|letter: char| letter.is_ascii_digit()), "it says nothing: {said}");
+    }
+}
+
+/// Everything that the document says of operations, as method and path.
+async fn documented(scene: &Scene) -> std::collections::BTreeSet<(String, String)> {
+    let Told { status, body, .. } = told(scene.caller.request(Method::GET, "/v1/openapi.json")).await;
+    assert_eq!((status, &body["openapi"]), (200, &"3.1.0".into()));
+    let paths = body["paths"].as_object().expect("there are paths").clone();
+    let of = |(path, methods): (String, serde_json::Value)| {
+        let methods: Vec<String> = methods.as_object().expect("there are methods").keys().cloned().collect();
+        methods.into_iter().map(move |method| (method, path.clone()))
+    };
+    paths.into_iter().flat_map(of).collect()
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_and_no_other() {
+    let scene = Scene::start().await;
+    let mut there = std::collections::BTreeSet::new();
+    for route in routes() {
+        let below = match asks(&route.path) {
+            Asks::Operator => "/v1/operator",
+            Asks::Credentials => "/v1/tenants",
+            Asks::Nobody => "",
+            Asks::Place if route.path == "/metrics" => "",
+            // The phone's line and the webhooks are the channels' own, and the rest are pages.
+            Asks::Place | Asks::Channel | Asks::Public => continue,
+        };
+        there.extend(
+            route.methods.iter().map(|method| (method.as_str().to_lowercase(), format!("{below}{}", route.path))),
+        );
+    }
+    assert_eq!(documented(&scene).await, there);
+}
+
+#[tokio::test]
+async fn what_everybody_is_shown_is_the_same_for_everybody() {
+    let scene = Scene::start().await;
+    for path in ["/", "/console/main.js", "/v1/openapi.json", "/v1/docs"] {
+        let ask = || scene.caller.request(Method::GET, path);
+        let shown = |answer: reqwest::Response| async {
+            assert_eq!(answer.status(), 200, "{path}");
+            answer.text().await.expect("it is text")
+        };
+        let here = shown(ask().send().await.expect("the gateway answers")).await;
+        let beyond = shown(from_beyond(&scene, &Method::GET, path).send().await.expect("the gateway answers")).await;
+        assert_eq!(here, beyond, "{path}");
+        assert!(!here.contains(TENANT) && !here.contains(CONTROL_TOKEN), "{path}");
     }
 }

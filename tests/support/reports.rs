@@ -259,6 +259,8 @@ pub(crate) fn turn(reporting: &Reporting, (tenant, turn): (&str, u64), (said, an
             work: Work::Message(InboundMessage { body: said.into(), ..InboundMessage::default() }),
         },
         session: Some(Uuid::from_u128(1)),
+        asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(2_000 + turn),
         asks: 1,
         error: None,

@@ -100,6 +100,21 @@ impl Scene {
         Self { twilio, watson, caller, server, directory }
     }
 
+    /// As [`Scene::restart`], with something that is done to the store in between.
+    pub(crate) async fn restart_with<F: Future<Output = ()>>(self, happens: impl FnOnce(PathBuf) -> F) -> Self {
+        let Self { twilio, watson, server, directory, .. } = self;
+        server.stop().await.expect("it stops");
+        happens(directory.path().join("data")).await;
+        let server = start(&directory).await;
+        let caller = Caller::new(server.address());
+        Self { twilio, watson, caller, server, directory }
+    }
+
+    /// Stops the gateway in good order.
+    pub(crate) async fn stop(self) {
+        self.server.stop().await.expect("it stops");
+    }
+
     /// A user texts the number that Twilio carries.
     pub(crate) async fn text(&self, user: &str, body: &str) {
         self.caller.text((user, TENANT), body).await;

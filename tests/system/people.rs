@@ -79,7 +79,7 @@ async fn an_erasure_during_a_turn_leaves_nothing_and_the_next_text_begins_anew()
     let erased = told(request(&scene.caller, Method::DELETE, &person(ADA)).header("Idempotency-Key", "e-1")).await;
     assert_eq!((erased.status, &erased.body["repeated"]), (200, &json!(false)), "{erased:?}");
     let lines = exported(&scene, ADA).await;
-    let nothing = json!({"state": {"stopped_at_ms": null, "session": null, "pipe": null}});
+    let nothing = json!({"state": {"stopped_at_ms": null, "session": null, "pipe": null, "taken_over": null}});
     assert_eq!((lines.len(), &lines[1]), (3, &nothing), "{lines:?}");
     assert_eq!(scene.transcript(BOB).await.len(), 1);
     let again = told(request(&scene.caller, Method::DELETE, &person(ADA)).header("Idempotency-Key", "e-1")).await;

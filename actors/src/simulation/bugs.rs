@@ -12,8 +12,8 @@ use raconteur_conversation::words::{OutboundId, Receipt, RowState, Sequence};
 use raconteur_storage::engine::memory::MemoryEngine;
 use raconteur_storage::engine::{Batch, Engine, Order, Visit};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
-    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, Limit, Listed, Loaded, Mark,
+    NewWork, Opening, Pending, Search, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 use serde_json::Value;
 
@@ -399,8 +399,24 @@ impl Store for BuggyStore {
         Ok(used)
     }
 
+    async fn find(&self, search: &Search, after: Option<&ConversationKey>, limit: usize) -> Result<Found, StoreError> {
+        self.inner.find(search, after, limit).await
+    }
+
     async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(after, limit).await
+    }
+
+    async fn discard(&self, letter: Sequence) -> Result<bool, StoreError> {
+        self.inner.discard(letter).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<Sequence, StoreError> {
+        self.inner.audit(entry).await
+    }
+
+    async fn audits(&self, before: Option<Sequence>, limit: usize) -> Result<Vec<(Sequence, AuditEntry)>, StoreError> {
+        self.inner.audits(before, limit).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -344,7 +344,7 @@ impl Observer for Diary {
             }
             Happened::Settled(id, row) => state.log(|| format!("{} settled {id}: {row:?}", key.user)),
             Happened::Noted(notice) => state.log(|| format!("{} {notice:?}", key.user)),
-            Happened::Answered(_) => {}
+            Happened::Answered(_) | Happened::Accepted(..) | Happened::Receipt(_) => {}
         }
     }
 }

@@ -59,6 +59,7 @@ impl Provider {
             Work::OpenPipe(_) | Work::ClosePipe { .. } | Work::NoInput { .. } | Work::TimedOut { .. } | Work::Erase => {
                 None
             }
+            Work::TakeOver(_) | Work::HandBack => None,
         };
         if !self.heeded.insert((key.clone(), id.clone())) {
             return;

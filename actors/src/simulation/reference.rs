@@ -108,6 +108,8 @@ impl Reference {
             | Work::ClosePipe { .. }
             | Work::Preference(_)
             | Work::Erase
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::NoInput { .. }
             | Work::TimedOut { .. } => {}
         }
@@ -225,6 +227,8 @@ pub(super) fn said(work: &Work) -> String {
         | Work::ClosePipe { .. }
         | Work::Preference(_)
         | Work::Erase
+        | Work::TakeOver(_)
+        | Work::HandBack
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => {
             let shown = format!("{work:?}");

@@ -9,8 +9,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
-    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, Limit, Listed, Loaded, Mark,
+    NewWork, Opening, Pending, Search, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 use super::reference::{SeenStep, said};
@@ -256,8 +256,24 @@ impl Store for WatchedStore {
         self.inner.usage(tenant, days).await
     }
 
+    async fn find(&self, search: &Search, after: Option<&ConversationKey>, limit: usize) -> Result<Found, StoreError> {
+        self.inner.find(search, after, limit).await
+    }
+
     async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(after, limit).await
+    }
+
+    async fn discard(&self, letter: Sequence) -> Result<bool, StoreError> {
+        self.inner.discard(letter).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<Sequence, StoreError> {
+        self.inner.audit(entry).await
+    }
+
+    async fn audits(&self, before: Option<Sequence>, limit: usize) -> Result<Vec<(Sequence, AuditEntry)>, StoreError> {
+        self.inner.audits(before, limit).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -350,6 +366,8 @@ pub(super) fn is_from_outside(work: &Work) -> bool {
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
         | Work::Preference(_)
+        | Work::TakeOver(_)
+        | Work::HandBack
         | Work::Erase => true,
     }
 }

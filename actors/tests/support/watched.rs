@@ -10,8 +10,8 @@ use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence, Work};
 use raconteur_storage::{
-    Accepted, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Limit, Listed, Loaded, Mark, NewWork, Opening,
-    Pending, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
+    Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, Limit, Listed, Loaded, Mark,
+    NewWork, Opening, Pending, Search, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
 };
 
 /// What is watched, and what the store does besides.
@@ -49,6 +49,8 @@ fn is_poisonous(step: &Step) -> bool {
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
         | Work::Erase
+        | Work::TakeOver(_)
+        | Work::HandBack
         | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => false,
@@ -168,9 +170,25 @@ impl Store for Watched {
     async fn usage(&self, tenant: &Address, days: RangeInclusive<Day>) -> Result<Vec<(Day, Usage)>, StoreError> {
         self.0.usage(tenant, days).await
     }
+    async fn find(&self, search: &Search, after: Option<&ConversationKey>, limit: usize) -> Result<Found, StoreError> {
+        self.0.find(search, after, limit).await
+    }
+
     async fn dead_letters(&self, after: Option<Sequence>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.0.dead_letters(after, limit).await
     }
+    async fn discard(&self, letter: Sequence) -> Result<bool, StoreError> {
+        self.0.discard(letter).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<Sequence, StoreError> {
+        self.0.audit(entry).await
+    }
+
+    async fn audits(&self, before: Option<Sequence>, limit: usize) -> Result<Vec<(Sequence, AuditEntry)>, StoreError> {
+        self.0.audits(before, limit).await
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         self.0.close().await
     }

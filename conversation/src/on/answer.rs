@@ -13,7 +13,7 @@ use crate::command::{Command, CommandError, ConversationConfig, whole_number};
 use crate::effect::{Effect, Notice, in_short};
 use crate::keyword::Standing;
 use crate::policy::{MediaCheck, Switchable};
-use crate::turn::{self, Asked, Turn};
+use crate::turn::{self, Asked, Asking, Turn};
 use crate::words::{Answer, AskInput, CommandCall, EndReason, Item, Precedence, Sequence, Work, WorkRecord};
 
 /// `smsConversationResponseTimeout` must lie in this range, in milliseconds.
@@ -64,6 +64,11 @@ impl Step<'_> {
 
     /// Takes a good answer: the turn is over, or goes on with another question.
     pub(crate) fn take_answer(&mut self, mut turn: Turn, answer: Answer) {
+        if let Some(asked) = &mut self.conversation.asked {
+            let names = answer.commands.iter().map(|call| in_short(&call.name));
+            asked.commands.extend(names);
+            asked.commands.truncate(Asking::COMMANDS_MAX);
+        }
         let orders = self.orders(answer.commands);
         let response_timeout = self.response_timeout(answer.response_timeout.as_ref());
         let told = if let Asked::Assistant(question) = &turn.asked { question.variables.error.clone() } else { None };

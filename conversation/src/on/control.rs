@@ -3,9 +3,10 @@
 use crate::Step;
 use crate::effect::{Consumed, Effect, Notice};
 use crate::keyword::{HAS_STOPPED, Standing};
+use crate::time::UnixMillis;
 use crate::turn::{Asked, Turn};
 use crate::variable::SmsError;
-use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Within, Work, WorkRecord};
+use crate::words::{DeliveryFailure, EndReason, OutboundId, Precedence, SendText, Sequence, Within, Work, WorkRecord};
 
 /// Why a turn was cancelled, as the transcript shows it.
 const ENDED: &str = "the session was ended by request";
@@ -52,6 +53,11 @@ impl Step<'_> {
                 self.emit(Effect::Consume(Box::new(self.silent(record))));
             }
             Work::Erase => self.erase_requested(&record),
+            Work::TakeOver(wanted) => {
+                let wanted = wanted.clone();
+                self.take_over(record, wanted);
+            }
+            Work::HandBack => self.hand_back(record),
             Work::Preference(keyword) => {
                 let keyword = *keyword;
                 self.on_preference(record, keyword);
@@ -91,23 +97,42 @@ impl Step<'_> {
     /// The open turn is cancelled with its session: what it would have said no longer has a place. A text on its way to a voice gateway
     /// is none of the session's.
     fn end_requested(&mut self, record: WorkRecord) {
+        self.cancel_question(ENDED);
+        self.emit(Effect::Consume(Box::new(self.silent(record))));
+        self.end_session(EndReason::Requested);
+    }
+
+    /// The open turn is over, unless a voice gateway has it; nobody waits for its answer any more. Says what it was.
+    pub(crate) fn cancel_question(&mut self, why: &str) -> Option<Work> {
         let is_question = |turn: &mut Turn| match turn.asked {
             Asked::Assistant(_) => true,
             Asked::Pipe(_) => false,
         };
-        if let Some(mut turn) = self.conversation.turn.take_if(is_question) {
-            let asks = turn.token().attempt;
-            self.consume_joined(&mut turn, Some(ENDED));
-            self.consume(turn.record, asks, Some(ENDED.into()), Vec::new());
-        }
-        self.emit(Effect::Consume(Box::new(self.silent(record))));
-        self.end_session(EndReason::Requested);
+        let mut turn = self.conversation.turn.take_if(is_question)?;
+        let (asks, work) = (turn.token().attempt, turn.record.work.clone());
+        self.consume_joined(&mut turn, Some(why));
+        self.consume(turn.record, asks, Some(why.into()), Vec::new());
+        Some(work)
+    }
+
+    /// When somebody was first asked for a record, where it was the last one for which anybody was.
+    pub(crate) fn asked_at(&self, sequence: Sequence) -> Option<UnixMillis> {
+        self.conversation.asked.as_ref().filter(|asked| asked.sequence == sequence).map(|asked| asked.at)
+    }
+
+    /// What the answers to a record have ordered: told once.
+    pub(crate) fn ordered(&mut self, sequence: Sequence) -> Vec<String> {
+        let asked = self.conversation.asked.as_mut().filter(|asked| asked.sequence == sequence);
+        asked.map(|asked| std::mem::take(&mut asked.commands)).unwrap_or_default()
     }
 
     /// A record that is answered without a word, and without moving the session's clock.
     pub(crate) fn silent(&self, record: WorkRecord) -> Consumed {
         let session = self.conversation.session().map(|session| session.id);
-        Consumed { record, session, answered_at: self.now, asks: 0, error: None, answered_with: None, rows: Vec::new() }
+        let answered_at = self.now;
+        let (asked_at, error, answered_with) = (None, None, None);
+        let (commands, rows) = (Vec::new(), Vec::new());
+        Consumed { record, session, asked_at, answered_at, asks: 0, commands, error, answered_with, rows }
     }
 
     /// The assistant is told of it with the next question, as `smsError`.
@@ -128,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::on::script::{Script, answer, text};
-    use crate::words::{Sequence, StartSession};
+    use crate::words::StartSession;
 
     fn failure(turn: u64) -> Work {
         let outbound = OutboundId { turn: Sequence(turn), part: 0 };

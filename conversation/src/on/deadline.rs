@@ -34,7 +34,7 @@ impl Step<'_> {
         match self.policy.timeout_turn {
             TimeoutTurn::No => self.end_session(EndReason::Timeout),
             // Nothing is asked for him.
-            TimeoutTurn::Yes if stopped => self.end_session(EndReason::Timeout),
+            TimeoutTurn::Yes if stopped || self.is_taken_over(self.now) => self.end_session(EndReason::Timeout),
             TimeoutTurn::Yes if has_no_number || self.now.since(deadline) > self.policy.timeout_turn_grace => {
                 self.emit(Effect::Report(Notice::TimeoutTurnSkipped));
                 self.end_session(EndReason::Timeout);

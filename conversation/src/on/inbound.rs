@@ -12,11 +12,11 @@ use crate::keyword::Standing;
 use crate::policy::{Greeting, InboundStart};
 use crate::session::Session;
 use crate::time::UnixMillis;
-use crate::turn::{self, Asked, Turn};
+use crate::turn::{self, Asked, Asking, Turn};
 use crate::variable::Variables;
 use crate::words::{
     AskInput, EndReason, Forward, InboundMessage, Media, OnOpen, OutboundId, OutboundRow, Pipe, Precedence, Question,
-    RowState, SESSION_OPEN, Sequence, SessionEnd, Signal, StartSession, Token, Work, WorkRecord,
+    RowState, SESSION_OPEN, Sequence, SessionEnd, Signal, StartSession, TAKEN_OVER, Token, Work, WorkRecord,
 };
 
 /// Why a text that may open no session was not answered, as the transcript shows it.
@@ -56,6 +56,8 @@ impl Step<'_> {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Preference(_)
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::Erase => self.emit_failed(record, reason),
         }
     }
@@ -101,6 +103,8 @@ impl Step<'_> {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Preference(_)
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::Erase => self.take_control(record),
         }
     }
@@ -144,6 +148,9 @@ impl Step<'_> {
 
     /// The session's own record opens no second one when it is taken once more after a crash.
     fn open_start(&mut self, record: WorkRecord, start: StartSession) {
+        if self.is_taken_over(record.accepted_at) {
+            return self.emit_failed(record, TAKEN_OVER);
+        }
         let mut session = self.fresh_session(record.seed, self.now);
         if self.conversation.session().is_none_or(|open| open.id != session.id) {
             match start.on_open {
@@ -173,7 +180,7 @@ impl Step<'_> {
             Signal::NoInput => self.now.since(record.accepted_at) <= self.policy.answer_within,
             Signal::SessionTimeout => self.now.since(record.accepted_at) <= self.policy.timeout_turn_grace,
         };
-        let wanted = self.conversation.standing() == Standing::Receives;
+        let wanted = self.conversation.standing() == Standing::Receives && !self.is_taken_over(self.now);
         if fresh && wanted && self.conversation.session().is_some_and(|open| open.id == session) {
             return self.ask((record, Vec::new()), AskInput::Signal(signal), Vec::new(), None);
         }
@@ -184,7 +191,7 @@ impl Step<'_> {
         }
     }
 
-    fn end_if(&mut self, session: Uuid) {
+    pub(crate) fn end_if(&mut self, session: Uuid) {
         if self.conversation.session().is_some_and(|open| open.id == session) {
             self.end_session(EndReason::Timeout);
         }
@@ -197,6 +204,7 @@ impl Step<'_> {
         media: Vec<Media>,
         next: Option<AskInput>,
     ) {
+        self.conversation.asked = Some(Asking::new(record.sequence, self.now));
         let question = Box::new(self.question((&record, &joined), input, media));
         self.emit(Effect::AskAssistant(question.clone()));
         self.conversation.turn = Some(Turn::new((record, joined), Asked::Assistant(question), next));
@@ -216,13 +224,14 @@ impl Step<'_> {
             timeout: self.policy.ask.timeout,
         };
         let forward = Box::new(forward);
+        self.conversation.asked = Some(Asking::new(record.sequence, self.now));
         self.emit(Effect::Forward(forward.clone()));
         self.conversation.turn = Some(Turn::new((record, Vec::new()), Asked::Pipe(forward), None));
     }
 
     /// A text accepted after its session's deadline opens a new one, however late we come to it; one accepted before it belongs
     /// to the old session, even if the deadline has passed while it waited.
-    fn end_overdue(&mut self, accepted_at: UnixMillis) {
+    pub(crate) fn end_overdue(&mut self, accepted_at: UnixMillis) {
         let deadline = self.conversation.session().map(|session| session.deadline(self.policy));
         if deadline.is_some_and(|deadline| accepted_at > deadline) {
             self.end_session(EndReason::Timeout);
@@ -303,9 +312,10 @@ impl Step<'_> {
     /// Texts that were gathered into a turn are answered with it.
     pub(crate) fn consume_joined(&mut self, turn: &mut Turn, error: Option<&str>) {
         let (asks, answered_with) = (turn.token().attempt, Some(turn.record.sequence));
+        let asked_at = self.asked_at(turn.record.sequence);
         for record in std::mem::take(&mut turn.joined) {
             let error = error.map(str::to_owned);
-            let consumed = Consumed { asks, error, answered_with, ..self.silent(record) };
+            let consumed = Consumed { asks, asked_at, error, answered_with, ..self.silent(record) };
             self.emit(Effect::Consume(Box::new(consumed)));
         }
     }
@@ -324,7 +334,8 @@ impl Step<'_> {
             session.id
         });
         self.queue(&rows, record.seed);
-        let consumed = Consumed { record, session, answered_at: self.now, asks, error, answered_with: None, rows };
+        let (asked_at, commands) = (self.asked_at(record.sequence), self.ordered(record.sequence));
+        let consumed = Consumed { session, asked_at, asks, commands, error, rows, ..self.silent(record) };
         self.emit(Effect::Consume(Box::new(consumed)));
     }
 

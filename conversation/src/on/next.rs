@@ -105,6 +105,8 @@ impl Step<'_> {
             let too_old = self.now.since(first.accepted_at) > self.policy.answer_within;
             if self.conversation.standing() == Standing::HasStopped {
                 self.take_at(next).into_iter().for_each(|record| self.withhold(record));
+            } else if self.is_taken_over(first.accepted_at) {
+                self.take_at(next).into_iter().for_each(|record| self.leave_to_person(record));
             } else if too_old {
                 self.take_at(next).into_iter().for_each(|record| self.fail(record, 0, TOO_OLD));
             } else {

@@ -27,6 +27,8 @@ impl Step<'_> {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Preference(_)
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::Erase => false,
         }
     }

@@ -168,6 +168,8 @@ fn shown_work(work: &Work) -> &'static str {
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
         | Work::Preference(_)
+        | Work::TakeOver(_)
+        | Work::HandBack
         | Work::Erase => "something else",
     }
 }
@@ -224,6 +226,8 @@ fn shown_notice(notice: &Notice) -> String {
         Notice::NothingToActIn { sequence, reason } => format!("nothing for {sequence} to act in: {reason}"),
         Notice::TimeoutTurnSkipped => "timeout turn skipped".into(),
         Notice::Erased { sequence } => format!("erased by {sequence}"),
+        Notice::TakenOver { sequence } => format!("taken over by {sequence}"),
+        Notice::HandedBack { sequence } => format!("handed back by {sequence}"),
         Notice::Switched => "switched".into(),
         Notice::SlowedDown { sequence } => format!("slowed down {sequence}"),
         Notice::LateAnswer { token } => format!("late answer {token}"),

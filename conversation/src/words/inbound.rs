@@ -143,6 +143,26 @@ impl Pipe {
     }
 }
 
+/// A person of ours who answers the user in place of the assistant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakeOver {
+    /// Who, for those who look.
+    pub by: String,
+    /// When the assistant answers again by itself, should nobody hand the user back.
+    pub until: UnixMillis,
+}
+
+impl TakeOver {
+    /// It has not ended by itself.
+    #[must_use]
+    pub fn holds(&self, now: UnixMillis) -> bool {
+        now < self.until
+    }
+}
+
+/// Why a request to open a session had no effect while a person of ours answers the user, as the transcript shows it.
+pub const TAKEN_OVER: &str = "a person has taken over, and the assistant is silent";
+
 /// A text of ours that surely did not reach the user, as a receipt told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryFailure {
@@ -180,6 +200,10 @@ pub enum Work {
     Preference(Keyword),
     /// Someone asks that everything be deleted that is kept of this person. Consumed even while a turn is open.
     Erase,
+    /// A person of ours answers the user from now on, and the assistant is silent. Consumed even while a turn is open.
+    TakeOver(TakeOver),
+    /// The assistant is to answer again. Consumed even while a turn is open.
+    HandBack,
     /// The conversation tells itself: the assistant ordered a turn without waiting for the user (`smsActForceNoInputTurn`).
     NoInput {
         /// In this session.
@@ -217,6 +241,8 @@ impl Work {
             | Self::OpenPipe(_)
             | Self::ClosePipe { .. }
             | Self::Preference(_)
+            | Self::TakeOver(_)
+            | Self::HandBack
             | Self::Erase => Precedence::Control,
         }
     }

@@ -10,6 +10,12 @@ pub(super) const SERVER: &str = "\
 # metrics_token = { env = \"METRICS_TOKEN\" }
 # Speaks HTTPS with this certificate (its chain below it) and its key, both PEM; a renewed file is taken within a minute.
 # tls = { certificate = \"/etc/raconteur/cert.pem\", key = \"/etc/raconteur/key.pem\" }
+# Who may use the console and the operators' interface (docs/console.md), by the hash of a token that `raconteur token` makes. As long as
+# there is nobody, whoever is on this machine may, without a token; from then on everybody needs one.
+# [[server.operators]]
+# name = \"Ada\"
+# sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+# scopes = [\"control\"]
 ";
 
 pub(super) const KEYWORDS: &str = "
@@ -92,6 +98,13 @@ pub(super) const REPORTS: &str = "\
 # kind = \"splunk_hec\"
 # url = \"https://splunk.example.com:8088/services/collector/event\"
 # token = { env = \"SPLUNK_HEC_TOKEN\" }
+
+# A server of yours that is told of what happens, as it happens, once a tenant names it with `events`: one signed POST for each event.
+# [reports.hook]
+# kind = \"webhook\"
+# url = \"https://app.example.com/raconteur\"
+# secret = { env = \"WEBHOOK_SECRET\" }
+# interval = \"1s\"
 # Left out, the token's own index; for the host, what Splunk sees by itself; for the source, raconteur.
 # index = \"sms\"
 # host = \"gateway-1\"

@@ -12,18 +12,34 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, Method, header};
 use raconteur_conversation::address::Address;
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use super::problem::Problem;
 use crate::config::ControlConfig;
-use crate::config::token::{Scope, TokenHash};
+use crate::config::token::{Credential, Scope, TokenHash};
 
 type Proof = [u8; 32];
 
 /// One way in, and what for.
-struct Key {
+pub(super) struct Key {
+    name: String,
     proof: Proof,
     scopes: Vec<Scope>,
+}
+
+/// Who has proved that he may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Who {
+    /// The name of what he has shown.
+    pub(super) name: String,
+    /// What it may do.
+    pub(super) scopes: Vec<Scope>,
+}
+
+impl Who {
+    pub(super) fn may(&self, needed: Scope) -> bool {
+        self.scopes.iter().any(|scope| scope.covers(needed))
+    }
 }
 
 /// What each tenant's callers may prove themselves with.
@@ -49,43 +65,48 @@ impl Access {
         Self { tenants: tenants.into_iter().map(|(number, control)| (number, keys(control))).collect() }
     }
 
-    /// The tenant, if the request proves that its sender may do this with it.
+    /// The tenant and who asks, if the request proves that its sender may do this with it.
     pub(super) fn check(
         &self,
         tenant: Option<Address>,
         headers: &HeaderMap,
         needed: Scope,
-    ) -> Result<Address, Problem> {
-        let shown = shown(headers);
+    ) -> Result<(Address, Who), Problem> {
         let known = tenant.as_ref().and_then(|tenant| self.tenants.get(tenant)).map_or(&[][..], Vec::as_slice);
-        let (mut proved, mut may) = (Choice::from(0), 0_u8);
-        for key in known {
-            let is_this = shown.unwrap_or_default().ct_eq(&key.proof);
-            let covers = u8::from(key.scopes.iter().any(|scope| scope.covers(needed)));
-            proved |= is_this;
-            may |= u8::conditional_select(&0, &covers, is_this);
-        }
-        match (tenant, shown) {
-            (Some(tenant), Some(_)) if proved.into() => {
-                if may == 1 {
-                    Ok(tenant)
-                } else {
-                    Err(Problem::forbidden(needed))
-                }
-            }
+        match (tenant, prove(known, headers)) {
+            (Some(tenant), Some(who)) if who.may(needed) => Ok((tenant, who)),
+            (Some(_), Some(_)) => Err(Problem::forbidden(needed)),
             _ => Err(Problem::unauthorized()),
         }
     }
 }
 
+/// Who has sent these, if they show one of the keys. All of them are compared, in a time that does not tell how much is the same.
+pub(super) fn prove(keys: &[Key], headers: &HeaderMap) -> Option<Who> {
+    let shown = shown(headers);
+    let mut which = u64::MAX;
+    for (index, key) in (0_u64..).zip(keys) {
+        which = u64::conditional_select(&which, &index, shown.unwrap_or_default().ct_eq(&key.proof));
+    }
+    let key = usize::try_from(which).ok().and_then(|which| keys.get(which)).filter(|_| shown.is_some())?;
+    Some(Who { name: key.name.clone(), scopes: key.scopes.clone() })
+}
+
 fn keys(control: ControlConfig) -> Vec<Key> {
-    let whole = |proof| Key { proof, scopes: vec![Scope::Control] };
-    let basic = control.username.zip(control.password);
-    let basic = basic.map(|(name, password)| proof("basic", format!("{name}:{}", password.expose()).as_bytes()));
+    let whole = |(name, proof)| Key { name, proof, scopes: vec![Scope::Control] };
+    let basic = control.username.zip(control.password).map(|(name, password)| {
+        let proof = proof("basic", format!("{name}:{}", password.expose()).as_bytes());
+        (name, proof)
+    });
     let token = control.token.map(|token| TokenHash::of(token.expose()));
-    let bearers = [token, control.token_sha256].into_iter().flatten().map(|hash| bearer(&hash));
-    let scoped = control.tokens.into_iter().map(|one| Key { proof: bearer(&one.sha256), scopes: one.scopes });
-    basic.into_iter().chain(bearers).map(whole).chain(scoped).collect()
+    let bearers = [token, control.token_sha256].into_iter().flatten().map(|hash| ("token".to_owned(), bearer(&hash)));
+    basic.into_iter().chain(bearers).map(whole).chain(scoped(control.tokens)).collect()
+}
+
+/// The keys of tokens that are configured with what each may do.
+pub(super) fn scoped(tokens: Vec<Credential>) -> impl Iterator<Item = Key> {
+    let key = |Credential { name, sha256, scopes }| Key { name, proof: bearer(&sha256), scopes };
+    tokens.into_iter().map(key)
 }
 
 fn bearer(hash: &TokenHash) -> Proof {
@@ -114,7 +135,6 @@ fn shown(headers: &HeaderMap) -> Option<Proof> {
 mod tests {
     use super::*;
     use crate::config::secret::Secret;
-    use crate::config::token::Credential;
 
     fn number(text: &str) -> Address {
         Address::parse(text).unwrap()
@@ -127,15 +147,15 @@ mod tests {
             token: Some(Secret::new("t0ken")),
             token_sha256: Some(TokenHash::of("h4sh")),
             tokens: vec![
-                scoped("looker", &[Scope::Read]),
-                scoped("sender", &[Scope::Send]),
-                scoped("both", &[Scope::Read, Scope::Send]),
+                one("looker", &[Scope::Read]),
+                one("sender", &[Scope::Send]),
+                one("both", &[Scope::Read, Scope::Send]),
             ],
         };
         Access::new(BTreeMap::from([(number("+15550100"), both), (number("+15550101"), ControlConfig::default())]))
     }
 
-    fn scoped(token: &str, scopes: &[Scope]) -> Credential {
+    fn one(token: &str, scopes: &[Scope]) -> Credential {
         Credential { name: token.into(), sha256: TokenHash::of(token), scopes: scopes.to_vec() }
     }
 
@@ -154,7 +174,7 @@ mod tests {
         let good = [basic("gate:sesame:open"), "Bearer t0ken".into(), "bearer t0ken".into(), "Bearer h4sh".into()];
         for authorization in good {
             let checked = access().check(Some(number("+15550100")), &headers(&authorization), Scope::Control);
-            assert_eq!(checked.ok(), Some(number("+15550100")), "{authorization}");
+            assert_eq!(checked.ok().map(|(tenant, _)| tenant), Some(number("+15550100")), "{authorization}");
         }
     }
 

@@ -20,6 +20,7 @@ use crate::person::Export;
 pub(super) async fn export(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let key = admitted.conversation()?;
+        desk.write_down(&admitted, ("export", None)).await?;
         tracing::info!(conversation = %desk.control.log_id(&key), "everything that is kept of a user is exported");
         let export = Export::new(Arc::clone(desk.control.store()), key, desk.control.now());
         let lines = stream::try_unfold(export, |mut export| async move {
@@ -41,6 +42,7 @@ fn broken_off(error: &raconteur_storage::StoreError) {
 pub(super) async fn erase(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let key = admitted.conversation()?;
+        desk.write_down(&admitted, ("erase", None)).await?;
         let taken = desk.take(&admitted, &key, Work::Erase).await?;
         let conversation = desk.control.log_id(&key);
         tracing::info!(%conversation, request = %taken.sequence, repeated = taken.repeated, "an erasure was requested");

@@ -41,7 +41,7 @@ struct Opened {
 pub(super) async fn open(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user", "webhook", "expires_in_s"], OPEN)?;
-        let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
+        let key = ConversationKey { tenant: admitted.tenant()?.clone(), user: fields.user()? };
         let expires_at = fields.seconds("expires_in_s")?.map(|span| desk.control.now().plus(span));
         // A repeat gets the same id without anything being remembered for it.
         let id = match admitted.id()? {
@@ -106,7 +106,8 @@ pub(super) async fn send(state: State<Arc<Desk>>, params: Params, request: Reque
 impl Desk {
     /// The pipe that the path names, if it is one of this tenant's.
     fn named(&self, admitted: &Admitted) -> Result<(Uuid, ConversationKey), Problem> {
-        let named = self.pipes.read(admitted.param("pipe")).filter(|(_, key)| key.tenant == admitted.tenant);
+        let named =
+            self.pipes.read(admitted.param("pipe")).filter(|(_, key)| Some(&key.tenant) == admitted.tenant.as_ref());
         named.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no_pipe", "there is no such pipe"))
     }
 }

@@ -9,6 +9,10 @@
 //! | `no_session` | 404, 409 | no session is open for this user |
 //! | `session_open` | 409 | a session is open and the request was not to replace it |
 //! | `opted_out` | 409 | the user has stopped our texts |
+//! | `taken_over` | 409 | a person has taken the user over, and the assistant is silent |
+//! | `not_taken_over` | 409 | there is nothing to hand back |
+//! | `not_failed` | 409 | the text has not failed, and is not sent once more |
+//! | `not_retriable` | 409 | the dead letter cannot be given to its conversation again |
 //! | `no_pipe` | 404, 409 | there is no such pipe, or it is closed |
 //! | `wrong_method` | 405 | the resource does not know that method |
 //! | `too_large` | 413 | the body is larger than `body_max_bytes` |
@@ -23,6 +27,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use raconteur_actors::inbox::{Refused, words};
+use raconteur_storage::StoreError;
 use serde_json::json;
 
 use crate::config::token::Scope;
@@ -64,6 +69,17 @@ impl Problem {
         let detail = "send the name and password or the token of this number's [tenants.control]; where none is configured, \
                       nobody may";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// It is for operators, and this is none for all that is known.
+    pub(super) fn stranger() -> Self {
+        let detail = "send an operator's token as Bearer; where no [[server.operators]] are configured, this is for this machine only";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// The store does not do what it is asked.
+    pub(super) fn unreadable(error: StoreError) -> Self {
+        Self::from(Refused::Store(error))
     }
 
     /// Whether whoever asks is not known.

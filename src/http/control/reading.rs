@@ -23,7 +23,7 @@ const DAYS_MAX: u32 = 400;
 
 /// A session as callers see it. Times are Unix milliseconds.
 #[derive(Serialize)]
-struct SessionShown {
+pub(super) struct SessionShown {
     user: String,
     session_id: String,
     opened_at_ms: u64,
@@ -60,7 +60,7 @@ pub(super) async fn sessions(state: State<Arc<Desk>>, params: Params, request: R
             ),
             None => None,
         };
-        let page = desk.control.sessions(&admitted.tenant, after, limit).await?;
+        let page = desk.control.sessions(admitted.tenant()?, after, limit).await?;
         let sessions: Vec<SessionShown> = page.sessions.into_iter().map(SessionShown::from).collect();
         let next = page.next.map(|user| user.to_string());
         json(StatusCode::OK, &json!({"sessions": sessions, "next": next, "unreadable": page.unreadable}))
@@ -106,7 +106,7 @@ pub(super) async fn usage(state: State<Arc<Desk>>, params: Params, request: Requ
                 "from must not be after until, and at most {DAYS_MAX} days before it"
             )));
         }
-        let days = desk.control.usage(&admitted.tenant, from..=until).await?;
+        let days = desk.control.usage(admitted.tenant()?, from..=until).await?;
         let mut total = Usage::default();
         days.iter().for_each(|(_, usage)| total.add(usage));
         let shown: Vec<Value> = days.iter().map(|(day, usage)| json!({"day": date(*day), "usage": usage})).collect();

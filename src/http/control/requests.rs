@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use raconteur_actors::control::{self, Taken};
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::keyword::HAS_STOPPED;
-use raconteur_conversation::words::{OnOpen, SESSION_OPEN, SendText, StartSession, Within, Work};
+use raconteur_conversation::words::{OnOpen, SESSION_OPEN, SendText, StartSession, TAKEN_OVER, Within, Work};
 use serde::Serialize;
 
 use super::body::Fields;
@@ -32,7 +32,7 @@ pub(super) async fn start(state: State<Arc<Desk>>, params: Params, request: Requ
     admit((state, params), request, |desk, admitted| async move {
         let known = ["user", "user_data", "timeout_s", "text", "on_open"];
         let fields = Fields::read(&admitted.body, &known, START)?;
-        let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
+        let key = ConversationKey { tenant: admitted.tenant()?.clone(), user: fields.user()? };
         let on_open = match fields.word("on_open", &["replace", "refuse"])? {
             Some("refuse") => OnOpen::Refuse,
             Some(_) | None => OnOpen::Replace,
@@ -46,8 +46,10 @@ pub(super) async fn start(state: State<Arc<Desk>>, params: Params, request: Requ
         let taken = desk.take(&admitted, &key, Work::Start(start)).await?;
         // The conversation decides, once it comes to it: until then a session may open or end, and the user may stop our texts.
         // Where that cannot be seen, the request is taken all the same.
-        let has_stopped = desk.control.has_stopped(&key).await.is_ok_and(|stopped| stopped);
-        let may_be_refused = on_open == OnOpen::Refuse || has_stopped;
+        let view = desk.control.conversation(&key).await.unwrap_or_default();
+        let is_barred =
+            view.stopped_at.is_some() || view.taken_over.is_some_and(|taken| taken.holds(desk.control.now()));
+        let may_be_refused = on_open == OnOpen::Refuse || is_barred;
         let refusal = if may_be_refused { desk.refusal(&admitted, &key, taken).await } else { None };
         refusal.map_or(Ok(()), Err)?;
         json(StatusCode::ACCEPTED, &Started { receipt: taken.into(), user: key.user.to_string() })
@@ -58,6 +60,7 @@ pub(super) async fn start(state: State<Arc<Desk>>, params: Params, request: Requ
 pub(super) async fn end(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let key = admitted.conversation()?;
+        desk.note(&admitted, ("end", None)).await?;
         let taken = desk.take(&admitted, &key, Work::End).await?;
         let ended = desk.outcome(&admitted, &key, taken).await;
         // A session that there was not has no page of its own to name it.
@@ -82,7 +85,7 @@ pub(super) async fn send_in_session(state: State<Arc<Desk>>, params: Params, req
 pub(super) async fn send(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user", "text", "media"], SEND_TO)?;
-        let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
+        let key = ConversationKey { tenant: admitted.tenant()?.clone(), user: fields.user()? };
         desk.send(&admitted, &key, text_of(&fields, Within::Anywhere)?).await
     })
     .await
@@ -109,17 +112,29 @@ impl Desk {
         match self.outcome(admitted, key, taken).await?.error?.as_str() {
             SESSION_OPEN => Some(Problem::conflict("session_open", SESSION_OPEN)),
             HAS_STOPPED => Some(Problem::conflict("opted_out", HAS_STOPPED)),
+            TAKEN_OVER => Some(Problem::conflict("taken_over", TAKEN_OVER)),
             _ => None,
         }
     }
 
     /// Has a text sent and says whether there was anything to send it in.
     pub(super) async fn send(&self, admitted: &Admitted, key: &ConversationKey, text: SendText) -> Answer {
-        let of_place = match text.within {
+        let within = text.within.clone();
+        let taken = self.take(admitted, key, Work::Send(text)).await?;
+        self.sent(admitted, key, (taken, within)).await
+    }
+
+    /// What became of a text that was taken, as far as anybody waits for that.
+    pub(super) async fn sent(
+        &self,
+        admitted: &Admitted,
+        key: &ConversationKey,
+        (taken, within): (Taken, Within),
+    ) -> Answer {
+        let of_place = match within {
             Within::Pipe(_) => "no_pipe",
             Within::Session | Within::Anywhere => "no_session",
         };
-        let taken = self.take(admitted, key, Work::Send(text)).await?;
         match self.outcome(admitted, key, taken).await.and_then(|turn| turn.error) {
             Some(reason) if reason == HAS_STOPPED => Err(Problem::conflict("opted_out", reason)),
             Some(reason) => Err(Problem::conflict(of_place, reason)),

@@ -29,7 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) async fn provider(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let fields = Fields::read(&admitted.body, &["user"], TRY)?;
-        let key = ConversationKey { tenant: admitted.tenant.clone(), user: fields.user()? };
+        let key = ConversationKey { tenant: admitted.tenant()?.clone(), user: fields.user()? };
+        desk.note(&admitted, ("test_provider", None)).await?;
         let text = SendText { body: TEST_TEXT.into(), media: Vec::new(), within: Within::Anywhere };
         let taken = desk.take(&admitted, &key, Work::Send(text)).await?;
         let verdict = tokio::time::timeout(VERDICT_WITHIN, desk.verdict(&key, taken)).await;
@@ -78,7 +79,8 @@ pub(super) async fn assistant(state: State<Arc<Desk>>, params: Params, request: 
     admit((state, params), request, |desk, admitted| async move {
         Fields::read(&admitted.body, &[], "no body")?;
         admitted.id()?;
-        let answered = desk.control.try_assistant(&admitted.tenant).await?;
+        desk.note(&admitted, ("test_assistant", None)).await?;
+        let answered = desk.control.try_assistant(admitted.tenant()?).await?;
         match answered {
             Ok(answer) => {
                 let (items, commands) = (answer.items.len(), answer.commands.len());

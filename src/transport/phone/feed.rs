@@ -238,6 +238,8 @@ fn said(turn: &TranscriptTurn) -> Option<PhoneEvent> {
         | Work::OpenPipe(_)
         | Work::ClosePipe { .. }
         | Work::Erase
+        | Work::TakeOver(_)
+        | Work::HandBack
         | Work::Preference(_)
         | Work::NoInput { .. }
         | Work::TimedOut { .. } => None,

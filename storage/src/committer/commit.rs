@@ -6,7 +6,7 @@
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::segment;
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
+use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, Sequence, Work, WorkRecord};
 
 use super::Writer;
 use super::draft::{Draft, Outbox, Page};
@@ -149,7 +149,8 @@ impl<E: Engine> Draft<'_, E> {
         self.put_rows(place, unread.sequence, &answer.rows, (unread.seed, unread.chunks))?;
         let Some(mut page) = answer.transcript else { return Ok(()) };
         if page.rows.is_empty() {
-            page.rows = answer.rows.into_iter().map(|row| TranscriptRow { row, delivery: None }).collect();
+            page.rows =
+                answer.rows.into_iter().map(|row| TranscriptRow { row, delivery: None, sent_at: None }).collect();
         }
         self.replace(&RecordKey::transcript(place, unread.sequence), record::write_json(&page)?, 0);
         Ok(())
@@ -182,22 +183,29 @@ impl<E: Engine> Draft<'_, E> {
         for turn in turns {
             let Some(mut outbox) = self.outbox(place, turn)? else { continue };
             let mut changed = false;
+            let mut began = Vec::new();
             for mark in marks {
                 if let Some(row) = unsettled(&mut outbox, mark) {
+                    began.extend(since(&row.state).map(|since| (row.id, since)));
                     row.state = mark.state.clone();
                     changed = true;
                 }
             }
             if changed {
                 self.put_outbox(place, turn, &outbox)?;
-                self.settle_page(place, turn, &outbox.rows)?;
+                self.settle_page(place, turn, (&outbox.rows, &began))?;
             }
         }
         Ok(())
     }
 
-    /// Brings rows that are settled now to the transcript.
-    fn settle_page(&mut self, place: &Place, turn: Sequence, rows: &[OutboundRow]) -> Result<(), StoreError> {
+    /// Brings rows that are settled now to the transcript, with the times at which the calls began that took them.
+    fn settle_page(
+        &mut self,
+        place: &Place,
+        turn: Sequence,
+        (rows, began): (&[OutboundRow], &[(OutboundId, UnixMillis)]),
+    ) -> Result<(), StoreError> {
         if rows.iter().all(|row| !row.state.is_settled()) {
             return Ok(());
         }
@@ -206,6 +214,9 @@ impl<E: Engine> Draft<'_, E> {
             if let Some(shown) = shown(&mut page, row) {
                 let used = settled(&shown.row.state, row);
                 shown.row.state = row.state.clone();
+                let is_sent = matches!(row.state, RowState::Sent { .. });
+                let began = began.iter().find(|(id, _)| *id == row.id).filter(|_| is_sent);
+                shown.sent_at = began.map(|(_, at)| *at).or(shown.sent_at);
                 self.count(page.turn.answered_at, used);
             }
         }
@@ -231,6 +242,7 @@ impl<E: Engine> Draft<'_, E> {
             known |= found;
             // A text that was never tried cannot have a receipt: whatever this is, it must not keep the text from being sent.
             if row.as_ref().is_none_or(|row| row.state != RowState::Queued) {
+                let began = row.as_ref().and_then(|row| since(&row.state));
                 row.into_iter().for_each(|row| row.state = sent(receipt));
                 if let Some(outbox) = outbox.filter(|_| found) {
                     self.put_outbox(place, turn, &outbox)?;
@@ -239,6 +251,7 @@ impl<E: Engine> Draft<'_, E> {
                     let row = OutboundRow { state: sent(receipt), ..shown.row.clone() };
                     used = settled(&shown.row.state, &row).into();
                     shown.row = row;
+                    shown.sent_at = began.or(shown.sent_at);
                     changed = true;
                 }
             }
@@ -248,6 +261,19 @@ impl<E: Engine> Draft<'_, E> {
             self.put_page(place, turn, &page)?;
         }
         Ok(known)
+    }
+}
+
+/// When the call began that may have taken the text.
+fn since(state: &RowState) -> Option<UnixMillis> {
+    match state {
+        RowState::Sending { since } | RowState::Unknown { since } => Some(*since),
+        RowState::Queued
+        | RowState::Held { .. }
+        | RowState::Retry { .. }
+        | RowState::Sent { .. }
+        | RowState::Failed { .. }
+        | RowState::GivenUp => None,
     }
 }
 

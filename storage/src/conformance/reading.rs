@@ -265,7 +265,7 @@ pub async fn a_page_keeps_its_own_rows(site: &dyn Site) {
     let long = OutboundRow { body: "x".repeat(9_000), ..row(turn, 0, sending()) };
     let mut page = page(turn);
     page.error = Some("half of it".into());
-    page.rows.push(crate::record::TranscriptRow { row: long.clone(), delivery: None });
+    page.rows.push(crate::record::TranscriptRow { row: long.clone(), delivery: None, sent_at: None });
     let answered =
         Answered { sequence: turn, rows: vec![long.clone(), row(turn, 1, sending())], transcript: Some(page) };
     ok(store.commit(claim, &key, Step { answered: vec![answered], ..step(Version(0), "a") }).await);

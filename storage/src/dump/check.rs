@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use raconteur_conversation::words::RowState;
 
-use super::line::{Kind, Line};
+use super::kind::Kind;
+use super::line::Line;
 use super::walk::Raw;
 use super::{DumpError, walk};
 use crate::committer::Meta;
@@ -71,6 +72,7 @@ impl Findings {
             | Line::Erasure { .. }
             | Line::Remains(_)
             | Line::DeadLetter(_)
+            | Line::Audit(_)
             | Line::End { .. } => {}
         }
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::kind::Kind;
 use super::walk::Raw;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED, VALUE_MAX};
 use crate::committer::{DuplicateMark, read_duplicate};
@@ -18,7 +19,7 @@ use crate::erasure::{Left, Reach};
 use crate::keys::{self, Name, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
 use crate::usage::{Day, Usage};
-use crate::{StoreError, Version, fetch};
+use crate::{AuditEntry, StoreError, Version, fetch};
 
 /// Keys and values.
 pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -54,6 +55,7 @@ pub(super) enum Line {
     Unread(Unread),
     Answered(Answered),
     DeadLetter(Letter),
+    Audit(Audited),
     Damaged(Damaged),
     End { records: u64 },
 }
@@ -156,60 +158,18 @@ pub(super) struct Letter {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Audited {
+    sequence: Sequence,
+    entry: Box<RawValue>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Damaged {
     pub(super) kind: Kind,
     reason: String,
     /// Keys and values, in hexadecimal.
     pairs: Vec<(String, String)>,
-}
-
-/// What a record is, or by its key should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A conversation's own record.
-    Conversation,
-    /// The mark of an accepted id.
-    Duplicate,
-    /// A page of a transcript.
-    Page,
-    /// Until when nothing is missing of what was sent to a number.
-    Heard,
-    /// The fence of a shard.
-    Claim,
-    /// An entry of the deadline index.
-    Deadline,
-    /// What a tenant used on one day.
-    Usage,
-    /// An erasure that is not carried out to its end.
-    Erasure,
-    /// What remains of an erased conversation.
-    Remains,
-    /// A work record, unread or answered.
-    Work,
-    /// Something that was set aside.
-    DeadLetter,
-    /// A key that is not in the table.
-    Unknown,
-}
-
-impl Kind {
-    pub(super) fn of(raw: &Raw) -> Self {
-        match &raw.name {
-            Some(Name::Conversation(..)) => Self::Conversation,
-            Some(Name::Duplicate(..)) => Self::Duplicate,
-            Some(Name::Page(..)) => Self::Page,
-            Some(Name::Heard(_)) => Self::Heard,
-            Some(Name::Claim(_)) => Self::Claim,
-            Some(Name::Deadline(..)) => Self::Deadline,
-            Some(Name::Usage(..)) => Self::Usage,
-            Some(Name::Erasure(_)) => Self::Erasure,
-            Some(Name::Remains(_)) => Self::Remains,
-            Some(Name::Work(..)) => Self::Work,
-            Some(Name::DeadLetter(..)) => Self::DeadLetter,
-            None => Self::Unknown,
-        }
-    }
 }
 
 impl Line {
@@ -262,6 +222,10 @@ impl Line {
                 typed::<DeadLetter>(&letter, "letter")?;
                 chunked(&RecordKey::dead_letter(sequence), record::write_json(&letter))
             }
+            Self::Audit(Audited { sequence, entry }) => {
+                typed::<AuditEntry>(&entry, "entry")?;
+                chunked(&RecordKey::audit(sequence), record::write_json(&entry))
+            }
             Self::Damaged(line) => line.into_pairs(),
             Self::End { .. } => Ok(Vec::new()),
         }
@@ -275,6 +239,7 @@ impl Line {
             | Self::Unread(Unread { sequence, .. })
             | Self::Answered(Answered { sequence, .. })
             | Self::DeadLetter(Letter { sequence, .. })
+            | Self::Audit(Audited { sequence, .. })
             | Self::Erasure { letters: sequence, .. } => Some(*sequence),
             Self::Conversation(_)
             | Self::Heard { .. }
@@ -336,6 +301,9 @@ fn read(raw: &Raw) -> Result<Line, Damage> {
         Name::Work(place, sequence, _) => work(&whole(raw)?, split(place)?, *sequence),
         Name::DeadLetter(sequence, _) => {
             Ok(Line::DeadLetter(Letter { sequence: *sequence, letter: payload::<DeadLetter>(&whole(raw)?, 0)? }))
+        }
+        Name::Audit(sequence, _) => {
+            Ok(Line::Audit(Audited { sequence: *sequence, entry: payload::<AuditEntry>(&whole(raw)?, 0)? }))
         }
     }
 }

@@ -11,7 +11,8 @@ use raconteur_conversation::words::{
 };
 use serde_json::value::RawValue;
 
-use super::line::{Kind, Line};
+use super::kind::Kind;
+use super::line::Line;
 use super::*;
 use crate::engine::memory::MemoryEngine;
 use crate::engine::{Batch, Engine, Order};
@@ -56,6 +57,8 @@ fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
         session: None,
         work: message(body),
         accepted_at: UnixMillis(1),
+        asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(2),
         asks: 1,
         answered_with: None,

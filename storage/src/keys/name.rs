@@ -5,8 +5,8 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 
 use super::{
-    CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, ERASURE, HEARD, Place, REMAINS, SHARD, TRANSCRIPT, USAGE, WORK,
-    read_deadline, read_erasure, read_heard, read_numbers, read_remains, read_shard, split_address,
+    AUDIT, CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, ERASURE, HEARD, Place, REMAINS, SHARD, TRANSCRIPT, USAGE,
+    WORK, read_deadline, read_erasure, read_heard, read_numbers, read_remains, read_shard, split_address,
 };
 use crate::usage::Day;
 
@@ -25,6 +25,7 @@ pub(crate) enum Name {
     Usage(Address, Day),
     Work(Place, Sequence, u16),
     DeadLetter(Sequence, u16),
+    Audit(Sequence, u16),
 }
 
 impl Name {
@@ -52,6 +53,7 @@ impl Name {
             }
             WORK => placed(tail).map(|(place, sequence, chunk)| Self::Work(place, sequence, chunk)),
             DEAD_LETTER => read_numbers(tail).map(|(sequence, chunk)| Self::DeadLetter(sequence, chunk)),
+            AUDIT => read_numbers(tail).map(|(sequence, chunk)| Self::Audit(sequence, chunk)),
             _ => None,
         }
     }
@@ -62,7 +64,8 @@ impl Name {
             Self::Conversation(_, chunk)
             | Self::Page(_, _, chunk)
             | Self::Work(_, _, chunk)
-            | Self::DeadLetter(_, chunk) => Some(*chunk),
+            | Self::DeadLetter(_, chunk)
+            | Self::Audit(_, chunk) => Some(*chunk),
             Self::Duplicate(..)
             | Self::Heard(_)
             | Self::Claim(_)

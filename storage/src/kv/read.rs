@@ -161,7 +161,7 @@ fn unsettled<E: Engine>(engine: &E, place: &Place, turn: Sequence) -> Result<Vec
     Ok(rows.unwrap_or_default())
 }
 
-fn snapshot<E: Engine>(engine: &E, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
+pub(super) fn snapshot<E: Engine>(engine: &E, key: &ConversationKey) -> Result<Option<Vec<u8>>, StoreError> {
     stable(|| Ok(fetch::snapshot(engine, &Place::of(key))?.map(|(_, snapshot)| snapshot)))
 }
 
@@ -296,7 +296,7 @@ fn is_erased<E: Engine>(engine: &E, letter: &DeadLetter) -> Result<bool, StoreEr
 }
 
 /// The first `limit` sequences of a range of records.
-fn sequences<E: Engine>(
+pub(super) fn sequences<E: Engine>(
     engine: &E,
     range: &std::ops::Range<Vec<u8>>,
     order: Order,
@@ -313,12 +313,12 @@ fn sequences<E: Engine>(
     Ok(found)
 }
 
-fn json<E: Engine, T: DeserializeOwned>(engine: &E, record: &RecordKey) -> Result<Option<T>, StoreError> {
+pub(super) fn json<E: Engine, T: DeserializeOwned>(engine: &E, record: &RecordKey) -> Result<Option<T>, StoreError> {
     fetched(engine, record, |whole| record::read_json(whole, 0))
 }
 
 /// What a list has of a record: nothing where a newer version wrote it, so that one of them does not hide all others.
-fn unless_newer<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+pub(super) fn unless_newer<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
     if let Err(StoreError::Newer { found, .. }) = read {
         tracing::warn!(found, "a record that a newer version wrote is not listed");
         return Ok(None);

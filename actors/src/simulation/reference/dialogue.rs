@@ -130,7 +130,8 @@ impl Dialogue {
                 }
                 if how.is_dead { silent(rows) } else { self.send(page, rows, send) }
             }
-            Work::DeliveryFailed(_) | Work::Erase => silent(rows),
+            // Nobody takes anything over here.
+            Work::DeliveryFailed(_) | Work::Erase | Work::TakeOver(_) | Work::HandBack => silent(rows),
             Work::Preference(keyword) => {
                 if !how.is_dead {
                     self.standing.prefer(page, *keyword);
@@ -394,6 +395,8 @@ impl Dialogue {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Preference(_)
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::Erase => return Err(format!("it has told itself {}", super::said(&own.work))),
         };
         let is_open = self.session.as_ref().is_some_and(|open| open.id == session);

@@ -88,6 +88,8 @@ impl Night {
             | Work::OpenPipe(_)
             | Work::ClosePipe { .. }
             | Work::Preference(_)
+            | Work::TakeOver(_)
+            | Work::HandBack
             | Work::Erase => Wait::Somebody,
         }
     }

@@ -113,6 +113,7 @@ impl Standing {
             Work::Preference(keyword) => *keyword == Keyword::Stop,
             Work::Start(_) | Work::End | Work::DeliveryFailed(_) | Work::Send(_) | Work::OpenPipe(_) => false,
             Work::ClosePipe { .. } | Work::NoInput { .. } | Work::TimedOut { .. } | Work::Erase => false,
+            Work::TakeOver(_) | Work::HandBack => false,
         };
         let is_dropped = |mark: &Mark| {
             self.refused.contains(&mark.id)

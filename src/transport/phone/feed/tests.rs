@@ -69,12 +69,15 @@ pub(in crate::transport::phone) fn turn(sequence: u64, parts: u16) -> Transcript
             state: sent.clone(),
         },
         delivery: None,
+        sent_at: None,
     };
     TranscriptTurn {
         sequence: Sequence(sequence),
         session: None,
         work: Work::Message(InboundMessage { body: format!("question {sequence}"), ..InboundMessage::default() }),
         accepted_at: UnixMillis(sequence * 10),
+        asked_at: None,
+        commands: Vec::new(),
         answered_at: UnixMillis(sequence * 10 + 5),
         asks: 1,
         answered_with: None,

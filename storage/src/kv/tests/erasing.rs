@@ -30,6 +30,8 @@ fn page(sequence: Sequence) -> TranscriptTurn {
         session: None,
         work,
         accepted_at,
+        asked_at: None,
+        commands: Vec::new(),
         answered_at,
         asks: 1,
         error: None,

@@ -1,0 +1,292 @@
+//! One row for each operation: what it is called, where it is, what it takes and what it answers.
+
+/// See the module.
+pub(super) struct Operation {
+    pub(super) id: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    /// Empty where nobody is asked who he is, or not by these means.
+    pub(super) scope: &'static str,
+    /// Name, shape and explanation.
+    pub(super) query: &'static [(&'static str, &'static str, &'static str)],
+    pub(super) body: Option<&'static str>,
+    /// Status and shape; a type with a slash for what is no JSON.
+    pub(super) answers: &'static [(&'static str, &'static str)],
+}
+
+pub(super) const TAGS: &[(&str, &str)] = &[
+    ("conversations", "What was said in all conversations, and stepping in."),
+    ("gateway", "How the gateway is: numbers, figures, dead letters, who did what, and a stream of what happens."),
+    ("sessions", "What the owner of a number does: sessions, texts, persons, usage."),
+    ("pipes", "A voice gateway takes a user's texts."),
+    ("health", "For load balancers and supervisors, and for Prometheus."),
+];
+
+type Rest = (
+    &'static [(&'static str, &'static str, &'static str)],
+    Option<&'static str>,
+    &'static [(&'static str, &'static str)],
+);
+
+const fn op(
+    (id, tag): (&'static str, &'static str),
+    (method, path): (&'static str, &'static str),
+    (summary, scope): (&'static str, &'static str),
+    (query, body, answers): Rest,
+) -> Operation {
+    Operation { id, tag, method, path, summary, scope, query, body, answers }
+}
+
+const LIMIT: (&str, &str, &str) = ("limit", "integer", "How many entries a page has at most.");
+const AFTER: (&str, &str, &str) = ("after", "string", "The `next` of the page before.");
+const BEFORE: (&str, &str, &str) = ("before", "string", "The `next` of the page before.");
+const FROM: (&str, &str, &str) = ("from", "string", "The first day, as 2026-11-25, in UTC.");
+const UNTIL: (&str, &str, &str) = ("until", "string", "The last day.");
+const USER: (&str, &str, &str) = ("user", "string", "A number, or a part of one.");
+const TENANT: (&str, &str, &str) = ("tenant", "string", "Only conversations with this number of ours.");
+const STATE: (&str, &str, &str) = ("state", "any|open|unsettled|stopped|taken_over", "Only conversations that are so.");
+const ORDER: (&str, &str, &str) =
+    ("order", "recent|stored", "`recent`: the latest that this process has heard of, one page. `stored`: all.");
+
+const CHATS: &str = "conversations";
+const GATEWAY: &str = "gateway";
+const SESSIONS: &str = "sessions";
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    op(
+        ("listConversations", CHATS),
+        ("get", "/v1/operator/conversations"),
+        ("List and search conversations", "read"),
+        (&[USER, TENANT, STATE, ORDER, LIMIT, AFTER], None, &[("200", "ConversationPage")]),
+    ),
+    op(
+        ("getConversation", CHATS),
+        ("get", "/v1/operator/conversations/{tenant}/{user}"),
+        ("One conversation; with its context for who has `control`", "read"),
+        (&[], None, &[("200", "Conversation")]),
+    ),
+    op(
+        ("eraseConversation", CHATS),
+        ("delete", "/v1/operator/conversations/{tenant}/{user}"),
+        ("Erase everything that is kept of a person", "control"),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+    ),
+    op(
+        ("getConversationTranscript", CHATS),
+        ("get", "/v1/operator/conversations/{tenant}/{user}/transcript"),
+        ("What was said and what became of it, newest first", "read"),
+        (&[LIMIT, BEFORE], None, &[("200", "TurnPage")]),
+    ),
+    op(
+        ("exportConversation", CHATS),
+        ("get", "/v1/operator/conversations/{tenant}/{user}/export"),
+        ("Everything that is kept of a person, as JSON lines", "control"),
+        (&[], None, &[("200", "application/x-ndjson")]),
+    ),
+    op(
+        ("sendInConversation", CHATS),
+        ("post", "/v1/operator/conversations/{tenant}/{user}/texts"),
+        ("Send a text", "send"),
+        (&[], Some("Text"), &[("202", "Receipt")]),
+    ),
+    op(
+        ("resendText", CHATS),
+        ("post", "/v1/operator/conversations/{tenant}/{user}/texts/{text}/resend"),
+        ("Send a failed text once more", "control"),
+        (&[], None, &[("202", "Receipt")]),
+    ),
+    op(
+        ("takeOver", CHATS),
+        ("post", "/v1/operator/conversations/{tenant}/{user}/takeover"),
+        ("Silence the assistant: a person answers", "control"),
+        (&[], Some("TakeOver"), &[("200", "Receipt"), ("202", "Receipt")]),
+    ),
+    op(
+        ("handBack", CHATS),
+        ("delete", "/v1/operator/conversations/{tenant}/{user}/takeover"),
+        ("Let the assistant answer again", "control"),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+    ),
+    op(
+        ("endConversationSession", CHATS),
+        ("delete", "/v1/operator/conversations/{tenant}/{user}/session"),
+        ("End the session", "control"),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+    ),
+    op(
+        ("getMe", GATEWAY),
+        ("get", "/v1/operator/me"),
+        ("Who asks, and what he may", "read"),
+        (&[], None, &[("200", "Me")]),
+    ),
+    op(
+        ("getOverview", GATEWAY),
+        ("get", "/v1/operator/overview"),
+        ("How much goes on, how fast and how well", "read"),
+        (&[], None, &[("200", "Overview")]),
+    ),
+    op(
+        ("streamEvents", GATEWAY),
+        ("get", "/v1/operator/stream"),
+        ("What happens, as server-sent events", "read"),
+        (&[], None, &[("200", "text/event-stream")]),
+    ),
+    op(
+        ("listTenants", GATEWAY),
+        ("get", "/v1/operator/tenants"),
+        ("Our numbers and their settings, without secrets", "read"),
+        (&[], None, &[("200", "TenantPage")]),
+    ),
+    op(
+        ("tryProviderOf", GATEWAY),
+        ("post", "/v1/operator/tenants/{tenant}/test/provider"),
+        ("Send a test text and say what the provider made of it", "control"),
+        (&[], Some("Someone"), &[("200", "TrialOfProvider")]),
+    ),
+    op(
+        ("tryAssistantOf", GATEWAY),
+        ("post", "/v1/operator/tenants/{tenant}/test/assistant"),
+        ("Ask the assistant to speak first, to nobody", "control"),
+        (&[], None, &[("200", "TrialOfAssistant")]),
+    ),
+    op(
+        ("listDeadLetters", GATEWAY),
+        ("get", "/v1/operator/dead-letters"),
+        ("What was set aside, and why, oldest first", "read"),
+        (&[LIMIT, AFTER], None, &[("200", "DeadLetterPage")]),
+    ),
+    op(
+        ("retryDeadLetter", GATEWAY),
+        ("post", "/v1/operator/dead-letters/{letter}/retry"),
+        ("Give it to its conversation once more", "control"),
+        (&[], None, &[("202", "Receipt")]),
+    ),
+    op(
+        ("discardDeadLetter", GATEWAY),
+        ("delete", "/v1/operator/dead-letters/{letter}"),
+        ("Discard it", "control"),
+        (&[], None, &[("200", "Discarded")]),
+    ),
+    op(
+        ("listAudit", GATEWAY),
+        ("get", "/v1/operator/audit"),
+        ("Who has asked for what, newest first", "read"),
+        (&[LIMIT, BEFORE], None, &[("200", "AuditPage")]),
+    ),
+    op(
+        ("startSession", SESSIONS),
+        ("post", "/v1/tenants/{tenant}/sessions"),
+        ("Start a session: the assistant speaks first, or a text of ours is sent", "control"),
+        (&[], Some("SessionStart"), &[("202", "Started")]),
+    ),
+    op(
+        ("listSessions", SESSIONS),
+        ("get", "/v1/tenants/{tenant}/sessions"),
+        ("Open sessions", "read"),
+        (&[LIMIT, AFTER], None, &[("200", "SessionPage")]),
+    ),
+    op(
+        ("getSession", SESSIONS),
+        ("get", "/v1/tenants/{tenant}/sessions/{user}"),
+        ("One of them", "read"),
+        (&[], None, &[("200", "Session")]),
+    ),
+    op(
+        ("endSession", SESSIONS),
+        ("delete", "/v1/tenants/{tenant}/sessions/{user}"),
+        ("End it", "control"),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+    ),
+    op(
+        ("sendInSession", SESSIONS),
+        ("post", "/v1/tenants/{tenant}/sessions/{user}/texts"),
+        ("Send a text in it", "send"),
+        (&[], Some("Text"), &[("202", "Receipt")]),
+    ),
+    op(
+        ("getTranscript", SESSIONS),
+        ("get", "/v1/tenants/{tenant}/sessions/{user}/transcript"),
+        ("What was said, newest first", "read"),
+        (&[LIMIT, BEFORE], None, &[("200", "PlainTurnPage")]),
+    ),
+    op(
+        ("sendText", SESSIONS),
+        ("post", "/v1/tenants/{tenant}/texts"),
+        ("Send a text, session or not", "send"),
+        (&[], Some("TextTo"), &[("202", "Receipt")]),
+    ),
+    op(
+        ("exportPerson", SESSIONS),
+        ("get", "/v1/tenants/{tenant}/users/{user}/export"),
+        ("Everything that is kept of a person, as JSON lines", "control"),
+        (&[], None, &[("200", "application/x-ndjson")]),
+    ),
+    op(
+        ("erasePerson", SESSIONS),
+        ("delete", "/v1/tenants/{tenant}/users/{user}"),
+        ("Erase it", "control"),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+    ),
+    op(
+        ("getUsage", SESSIONS),
+        ("get", "/v1/tenants/{tenant}/usage"),
+        ("What was used, by day", "read"),
+        (&[FROM, UNTIL], None, &[("200", "UsagePage")]),
+    ),
+    op(
+        ("tryProvider", SESSIONS),
+        ("post", "/v1/tenants/{tenant}/test/provider"),
+        ("Send a test text and say what the provider made of it", "control"),
+        (&[], Some("Someone"), &[("200", "TrialOfProvider")]),
+    ),
+    op(
+        ("tryAssistant", SESSIONS),
+        ("post", "/v1/tenants/{tenant}/test/assistant"),
+        ("Ask the assistant to speak first, to nobody", "control"),
+        (&[], None, &[("200", "TrialOfAssistant")]),
+    ),
+    op(
+        ("openPipe", "pipes"),
+        ("post", "/v1/tenants/{tenant}/pipes"),
+        ("Open a pipe", "control"),
+        (&[], Some("PipeOpening"), &[("201", "Pipe"), ("202", "Pipe")]),
+    ),
+    op(
+        ("getPipe", "pipes"),
+        ("get", "/v1/tenants/{tenant}/pipes/{pipe}"),
+        ("Whether it is open", "read"),
+        (&[], None, &[("200", "Pipe")]),
+    ),
+    op(
+        ("closePipe", "pipes"),
+        ("delete", "/v1/tenants/{tenant}/pipes/{pipe}"),
+        ("Close it", "control"),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+    ),
+    op(
+        ("sendThroughPipe", "pipes"),
+        ("post", "/v1/tenants/{tenant}/pipes/{pipe}/texts"),
+        ("Send a text through it", "send"),
+        (&[], Some("Text"), &[("202", "Receipt")]),
+    ),
+    op(
+        ("isLive", "health"),
+        ("get", "/health/live"),
+        ("Whether the process runs", ""),
+        (&[], None, &[("200", "text/plain")]),
+    ),
+    op(
+        ("isReady", "health"),
+        ("get", "/health/ready"),
+        ("Whether texts are taken", ""),
+        (&[], None, &[("200", "text/plain"), ("503", "text/plain")]),
+    ),
+    op(
+        ("getMetrics", "health"),
+        ("get", "/metrics"),
+        ("Counters for Prometheus; this machine only, or with the metrics_token", ""),
+        (&[], None, &[("200", "text/plain"), ("401", "text/plain"), ("403", "text/plain")]),
+    ),
+];
