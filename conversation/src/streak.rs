@@ -26,19 +26,11 @@ pub(crate) struct Streak {
     under_way: bool,
 }
 
-/// Whether a text was the first of its streak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    First,
-    Later,
-}
-
 impl Streak {
     /// A text is begun.
-    pub(crate) fn begin(streak: Option<Self>, now: UnixMillis, send: &SendPolicy, guard: &LoopGuard) -> (Self, Place) {
+    pub(crate) fn begin(streak: Option<Self>, now: UnixMillis, send: &SendPolicy, guard: &LoopGuard) -> Self {
         let before = streak.filter(|streak| now < streak.over_at(send, guard)).map_or(0, |streak| streak.texts);
-        let place = if before == 0 { Place::First } else { Place::Later };
-        (Self { texts: before.saturating_add(1), last: now, under_way: true }, place)
+        Self { texts: before.saturating_add(1), last: now, under_way: true }
     }
 
     /// The call has ended.
@@ -157,13 +149,13 @@ mod tests {
         assert_eq!(at.since(again.now), seconds(30) + script.policy.send.timeout);
     }
 
-    /// The ordinary turn: its text is written with it, and nothing is written twice.
+    /// A conversation that leaves memory after each of its texts would otherwise begin with every one of them.
     #[test]
-    fn only_a_text_that_continues_a_streak_is_written_down_by_itself() {
+    fn each_text_is_written_down_in_the_step_that_sends_it() {
         let mut script = guarded();
         script.accept(8, text("hi"));
         script.replied(8, 1, answer("hello"));
-        assert_eq!(script.slot("8-0"), ["mark 8-0 sending", "send 8-0 \"hello\""]);
+        assert_eq!(script.slot("8-0"), ["mark 8-0 sending", "save", "send 8-0 \"hello\""]);
         script.sent("8-0");
         requested(&mut script, [16].into_iter());
         assert_eq!(script.slot("16-0"), ["mark 16-0 sending", "save", "send 16-0 \"news\""]);

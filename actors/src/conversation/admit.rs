@@ -37,8 +37,8 @@ impl Resident {
         match self.judge(&unread[head], reason) {
             Verdict::Run => self.take(myself, unread, index).await,
             Verdict::Again(attempts) => {
-                let sequence = unread[head].sequence;
-                self.count(&unread[head], attempts, false).await?;
+                let (sequence, mut unread) = (unread[head].sequence, unread);
+                self.count(&mut unread[head], attempts, false).await?;
                 self.trial = Some((sequence, Trial::Together(self.runtime.recovery.suspect())));
                 self.take_apart(myself, (unread, head), Input::WorkAccepted, index).await
             }
@@ -102,7 +102,8 @@ impl Resident {
         let Some(position) = unread.iter().position(is_question) else {
             return self.take(myself, unread, DeadlineIndex::Lazy).await;
         };
-        let head = &unread[position];
+        let mut unread = unread;
+        let head = &mut unread[position];
         let first = self.tenant.policy.poison_attempts.max(1);
         let attempts = if head.alone { head.attempts.saturating_add(1) } else { first };
         self.count(head, attempts, true).await?;
@@ -173,7 +174,8 @@ impl Resident {
         head.attempts.saturating_sub(self.tenant.policy.poison_attempts.max(1)).saturating_add(1)
     }
 
-    async fn count(&mut self, head: &WorkRecord, attempts: u8, alone: bool) -> Result<(), StoreError> {
+    async fn count(&mut self, head: &mut WorkRecord, attempts: u8, alone: bool) -> Result<(), StoreError> {
+        (head.attempts, head.alone) = (attempts, alone);
         let attempts = vec![(head.sequence, attempts, alone)];
         let step = Step { version: self.version, attempts, ..Step::default() };
         self.version = self.runtime.store.commit(self.claim, self.conversation.key(), step).await?;

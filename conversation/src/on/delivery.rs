@@ -11,7 +11,7 @@ use crate::keyword::HAS_STOPPED;
 use crate::outbox::{Entry, Need, Phase};
 use crate::policy::{DoubtPolicy, KeywordHandling};
 use crate::segment;
-use crate::streak::{Place, Streak};
+use crate::streak::Streak;
 use crate::time::UnixMillis;
 use crate::words::{LoggedMessage, Lookup, Others, OutboundId, OutboundMessage, ProviderId, RowState, SendError};
 
@@ -246,16 +246,12 @@ impl Step<'_> {
         }
     }
 
-    /// The first text of a streak is written down with its turn, or never: one fewer does no harm.
+    /// Written down in the step that sends it, which the ordinary turn writes anyway.
     fn count_into_streak(&mut self) {
         let Some(guard) = &self.policy.send.loop_guard else { return };
         let streak = self.conversation.durable.streak;
-        let (streak, place) = Streak::begin(streak, self.now, &self.policy.send, guard);
-        self.conversation.durable.streak = Some(streak);
-        match place {
-            Place::First => {}
-            Place::Later => self.emit(Effect::Save),
-        }
+        self.conversation.durable.streak = Some(Streak::begin(streak, self.now, &self.policy.send, guard));
+        self.emit(Effect::Save);
     }
 
     fn end_call(&mut self) {

@@ -56,13 +56,14 @@ impl Conversation {
         texts
     }
 
-    /// Whether other texts may be taken together with this one.
+    /// Whether other texts may be taken together with this one. One that was attempted before is attempted alone: so that a failure shows
+    /// which of them is to blame.
     fn may_be_joined(&self, policy: &Policy, text: &WorkRecord) -> bool {
         let Work::Message(message) = &text.work else { return false };
         let list = self.session().map_or(&[][..], |session| &session.list);
         let picks = matches!(turn::interpret(&message.body, list), AskInput::Choice { .. });
         let is_forwarded = self.durable.pipe.as_ref().is_some_and(|pipe| pipe.is_open(text.accepted_at));
-        policy.gather.is_some() && !picks && !is_forwarded
+        policy.gather.is_some() && text.attempts == 0 && !picks && !is_forwarded
     }
 
     /// Until when these texts have to wait for their turn, though no other turn is open.

@@ -165,6 +165,17 @@ fn a_pick_is_not_joined_to_the_texts_before_it() {
 }
 
 #[test]
+fn a_text_that_was_attempted_before_is_attempted_alone_and_at_once() {
+    let mut script = gathering();
+    let suspect = WorkRecord { attempts: 1, ..script.record(8, text("one")) };
+    assert_eq!(script.give(Input::WorkAccepted(suspect))[1], "ask 8/1 \"one\" timeout 30s");
+    script.accept(16, text("two"));
+    script.replied(8, 1, answer("ok"));
+    script.advance(seconds(2));
+    assert_eq!(due(&mut script), ["ask 16/1 \"two\" timeout 30s"]);
+}
+
+#[test]
 fn keywords_and_requests_do_not_wait_for_what_is_gathered() {
     let mut script = gathering();
     script.accept(8, text("one"));
