@@ -35,6 +35,8 @@ pub(super) struct SeenStep {
     pub(super) enqueued: Vec<WorkRecord>,
     pub(super) snapshot: Option<Vec<u8>>,
     pub(super) dead_letters: Vec<Sequence>,
+    /// What is attempted again, after a failure that it may be to blame for.
+    pub(super) attempted: Vec<Sequence>,
     /// Of the turns, those that were handed to a voice gateway.
     pub(super) forwarded: Vec<Sequence>,
 }
@@ -124,6 +126,7 @@ impl Reference {
     ) -> Result<(), String> {
         let dialogue = self.dialogue(key);
         dialogue.settle(&step.marks);
+        dialogue.attempted.extend(&step.attempted);
         dialogue.standing.hear_provider(&step);
         for (page, rows) in &step.answered {
             let how = How {

@@ -59,6 +59,7 @@ fn seen(step: &Step) -> SeenStep {
         enqueued: step.enqueued.clone(),
         snapshot: step.snapshot.clone(),
         dead_letters: step.dead_letters.iter().map(|letter| letter.sequence).collect(),
+        attempted: step.attempts.iter().map(|(sequence, ..)| *sequence).collect(),
         forwarded: Vec::new(),
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Dialogue {
     told: BTreeSet<Uuid>,
     timed_out: BTreeSet<Uuid>,
     gathered: Gathered,
+    /// Texts that are attempted again: each alone, and without a wait for others.
+    pub(super) attempted: BTreeSet<Sequence>,
     pub(super) night: Night,
     pace: Pace,
     latest_in_turn: Option<Sequence>,
@@ -66,6 +68,7 @@ impl Dialogue {
             told: BTreeSet::new(),
             timed_out: BTreeSet::new(),
             gathered: Gathered::default(),
+            attempted: BTreeSet::new(),
             latest_in_turn: None,
             latest_send: None,
             answered: BTreeSet::new(),
@@ -180,6 +183,7 @@ impl Dialogue {
         }
         if let Some(gather) = self.rules.policy.gather.filter(|_| self.rules.is_steady && !how.forwarded)
             && !speech::picks(body, offered)
+            && !self.attempted.contains(&first.sequence)
         {
             has_waited(page, &first, gather)?;
         }
