@@ -136,3 +136,18 @@ fn seed_2477_where_a_text_in_doubt_was_taken_for_one_that_had_been_sent_twice() 
 fn seed_13349_where_the_log_was_read_while_the_call_was_under_way() {
     holds(13_349);
 }
+
+#[test]
+fn seed_4383_where_a_start_was_not_believed_since_the_clock_had_gone_back_and_forth() {
+    holds(4_383);
+}
+
+#[test]
+fn seed_8341_where_each_text_was_the_first_of_its_streak() {
+    holds(8_341);
+}
+
+#[test]
+fn seed_8780_where_an_innocent_text_was_attempted_together_with_a_poisonous_one() {
+    holds(8_780);
+}
