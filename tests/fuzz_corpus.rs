@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const BYTES_MAX: u64 = 2 << 20;
 
 /// More would take too long here.
-const FILES_MAX: usize = 5_000;
+const FILES_MAX: usize = 6_000;
 
 fn place(parts: &[&str]) -> PathBuf {
     parts.iter().fold(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz"), |place, part| place.join(part))
