@@ -51,11 +51,10 @@ pub(crate) enum ConversationMsg {
     Leave,
 }
 
-/// A record that was accepted a moment ago.
+/// A record that was accepted a moment ago, and the highest number of another one that was unread then.
 #[derive(Debug)]
 pub(crate) struct Fresh {
     pub(crate) record: WorkRecord,
-    /// The highest number of another record that was unread then.
     pub(crate) behind: Option<Sequence>,
 }
 
@@ -243,14 +242,12 @@ impl Resident {
         }
     }
 
-    /// What is known of the inbox already needs no look into the store: the ordinary text of an ordinary conversation.
+    /// What is known of the inbox needs no look into the store: the ordinary text of an ordinary conversation.
     async fn on_accepted(&mut self, myself: &ActorRef<ConversationMsg>, fresh: Fresh) -> Result<(), StoreError> {
         let knows_the_rest = fresh.behind.is_none_or(|behind| self.conversation.has_seen(behind));
         let has_room = self.conversation.waiting() < self.runtime.settings.unread_max;
-        if self.leaving || self.waiting_alone || !knows_the_rest || !has_room {
-            return self.on_wake(myself).await;
-        }
-        if self.signs.wakes.swap(0, Ordering::AcqRel) > 1 {
+        let may = knows_the_rest && has_room && !self.leaving && !self.waiting_alone;
+        if !may || self.signs.wakes.swap(0, Ordering::AcqRel) > 1 {
             return self.on_wake(myself).await;
         }
         self.run(myself, vec![Input::InboxRead(vec![fresh.record])], DeadlineIndex::Lazy).await
