@@ -1,4 +1,3 @@
-use super::*;
 use crate::Input;
 use crate::on::script::{Script, answer, minutes, text};
 
