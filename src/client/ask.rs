@@ -5,6 +5,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper::body::Body;
 use reqwest::Url;
 
 use super::NotPublic;
@@ -62,8 +64,34 @@ pub(crate) fn to_uri(url: &Url) -> Option<Uri> {
     url.as_str().parse().ok()
 }
 
+/// Reads at most so many bytes of a body; with none wanted, it is not read at all.
+pub(super) async fn read<B>(mut body: B, most: usize, words: impl FnOnce(B::Error) -> String) -> (Bytes, End)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut gathered = Gathered::new(most);
+    if most == 0 {
+        return (gathered.body(), End::TooLong);
+    }
+    let end = loop {
+        match body.frame().await {
+            // What follows a body, and is none of it, is of no use to anybody here.
+            Some(Ok(frame)) => {
+                if let Ok(piece) = frame.into_data()
+                    && gathered.take(piece) == Room::None
+                {
+                    break End::TooLong;
+                }
+            }
+            Some(Err(error)) => break End::Broken(words(error)),
+            None => break End::Whole,
+        }
+    };
+    (gathered.body(), end)
+}
+
 /// A body that comes in pieces, put together. Nearly always there is one piece, which is not copied.
-pub(super) struct Gathered {
+struct Gathered {
     first: Bytes,
     rest: Vec<u8>,
     most: usize,
@@ -71,12 +99,12 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// Nothing yet, and at most so many bytes.
-    pub(super) fn new(most: usize) -> Self {
+    fn new(most: usize) -> Self {
         Self { first: Bytes::new(), rest: Vec::new(), most }
     }
 
     /// Takes a piece over if there is room for it.
-    pub(super) fn take(&mut self, piece: Bytes) -> Room {
+    fn take(&mut self, piece: Bytes) -> Room {
         if self.len() + piece.len() > self.most {
             return Room::None;
         }
@@ -96,14 +124,14 @@ impl Gathered {
     }
 
     /// All of it.
-    pub(super) fn body(self) -> Bytes {
+    fn body(self) -> Bytes {
         if self.rest.is_empty() { self.first } else { self.rest.into() }
     }
 }
 
 /// Whether a piece was taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+enum Room {
     /// It was.
     Left,
     /// It was not.

@@ -14,8 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, Entry, USER_AGENT};
 use http::{HeaderName, HeaderValue, Request, Uri};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
@@ -23,7 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt};
 
-use super::ask::{Ask, End, Gathered, Reply, Room, Unanswered};
+use super::ask::{Ask, Reply, Unanswered, read};
 use super::{ClientError, POOL_IDLE_TIMEOUT, tls, with_causes};
 
 /// How long a connection may be silent before it is asked whether it lives, and how often it is asked again.
@@ -69,7 +68,8 @@ impl Direct {
     pub(super) async fn ask(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
         let response = self.0.request(request(ask)).await.map_err(|error| unanswered(&error))?;
         let (head, body) = response.into_parts();
-        let (body, end) = read(body, most).await;
+        let broken = |error| format!("error reading a body from connection: {}", with_causes(&error));
+        let (body, end) = read(body, most, broken).await;
         Ok(Reply { status: head.status, headers: head.headers, body, end })
     }
 }
@@ -112,36 +112,13 @@ fn unanswered(error: &Error) -> Unanswered {
     if error.is_connect() { Unanswered::NotConnected(words) } else { Unanswered::Lost(words) }
 }
 
-async fn read(mut body: Incoming, most: usize) -> (Bytes, End) {
-    let mut gathered = Gathered::new(most);
-    if most == 0 {
-        return (gathered.body(), End::TooLong);
-    }
-    let end = loop {
-        match body.frame().await {
-            // What follows a body, and is none of it, is of no use to anybody here.
-            Some(Ok(frame)) => {
-                if let Ok(piece) = frame.into_data()
-                    && gathered.take(piece) == Room::None
-                {
-                    break End::TooLong;
-                }
-            }
-            Some(Err(error)) => {
-                break End::Broken(format!("error reading a body from connection: {}", with_causes(&error)));
-            }
-            None => break End::Whole,
-        }
-    };
-    (gathered.body(), end)
-}
-
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, Method};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
+    use super::super::ask::End;
     use super::*;
 
     const SPAN: Duration = Duration::from_secs(5);

@@ -13,13 +13,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Url};
 
-use super::ask::{Ask, End, Gathered, Reply, Room, Unanswered};
+use super::ask::{Ask, Reply, Unanswered, read};
 use super::direct::Direct;
 use super::{ClientError, builder, client, words};
 use crate::guard::Exceptions;
@@ -91,10 +90,10 @@ impl Outbound {
     async fn ask_around(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
         let url = Url::parse(&ask.uri.to_string()).map_err(|error| Unanswered::NotConnected(error.to_string()))?;
         let request = self.request(ask.method, url).map_err(Unanswered::Refused)?;
-        let mut response = request.headers(ask.headers).body(ask.body).send().await.map_err(unanswered)?;
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let (body, end) = read(response, most).await;
-        Ok(Reply { status, headers, body, end })
+        let response = request.headers(ask.headers).body(ask.body).send().await.map_err(unanswered)?;
+        let (head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
+        let (body, end) = read(body, most, words).await;
+        Ok(Reply { status: head.status, headers: head.headers, body, end })
     }
 
     /// A request to be sent.
@@ -124,25 +123,6 @@ fn unanswered(error: reqwest::Error) -> Unanswered {
         None if error.is_connect() => Unanswered::NotConnected(words(error)),
         None => Unanswered::Lost(words(error)),
     }
-}
-
-async fn read(mut response: Response, most: usize) -> (Bytes, End) {
-    let mut gathered = Gathered::new(most);
-    let end = loop {
-        if most == 0 {
-            break End::TooLong;
-        }
-        match response.chunk().await {
-            Ok(Some(piece)) => {
-                if gathered.take(piece) == Room::None {
-                    break End::TooLong;
-                }
-            }
-            Ok(None) => break End::Whole,
-            Err(error) => break End::Broken(words(error)),
-        }
-    };
-    (gathered.body(), end)
 }
 
 /// Whether a request failed because the guard did not let it out.
@@ -182,6 +162,8 @@ impl Resolve for Resolver {
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
+
+    use bytes::Bytes;
 
     use super::*;
     use crate::guard::Exception;

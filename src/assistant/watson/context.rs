@@ -7,18 +7,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use raconteur_conversation::variable::Variable;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::json::Name;
+
 /// An object that is put together from what was kept and what is ours.
 #[derive(Debug, Default)]
 pub(super) struct Tree<'a>(BTreeMap<Cow<'a, str>, Part<'a>>);
-
-/// A name, which is copied only where it is written with escapes.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Debug)]
 enum Part<'a> {

@@ -35,8 +35,8 @@ pub(super) struct Object<'a> {
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// A name, which is copied only where it is written with escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+#[derive(serde::Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 impl<'a> Members<'a> {
     /// Of several of one name the last one counts.
