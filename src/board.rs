@@ -24,7 +24,7 @@ use self::recents::Recents;
 use self::ring::Ring;
 
 pub use self::figures::{Series, Totals};
-pub use self::happening::Happening;
+pub use self::happening::{Details, Happening};
 pub use self::health::{Side, Wellness};
 pub use self::ring::{EventId, Heard, Listener, Posted};
 

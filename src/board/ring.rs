@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex};
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::happening::Happening;
+use super::happening::{Details, Happening};
 use super::lock;
 
 /// So many events are remembered, and may wait for one listener.
@@ -61,7 +60,7 @@ pub struct Posted {
     #[serde(flatten)]
     pub key: ConversationKey,
     /// What belongs to it.
-    pub data: Value,
+    pub data: Details,
 }
 
 fn as_text<S: serde::Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error> {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::notice;
 use super::texts::Texts;
+use crate::board::Details;
 use crate::metrics;
 
 /// The version of the schema, which stands in every JSON batch.
@@ -65,7 +66,7 @@ pub(super) enum What {
     /// A session is over.
     SessionEnded { user: Address, session: Uuid, reason: &'static str },
     /// Something that operators are told of.
-    Happened { user: Address, happening: &'static str, data: Value },
+    Happened { user: Address, happening: &'static str, data: Details },
     /// How much there was since the last of these.
     Usage(Usage),
 }
