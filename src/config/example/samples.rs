@@ -98,6 +98,10 @@ pub(super) const REPORTS: &str = "\
 # kind = \"splunk_hec\"
 # url = \"https://splunk.example.com:8088/services/collector/event\"
 # token = { env = \"SPLUNK_HEC_TOKEN\" }
+# Left out, the token's own index; for the host, what Splunk sees by itself; for the source, raconteur.
+# index = \"sms\"
+# host = \"gateway-1\"
+# source = \"raconteur\"
 
 # A server of yours that is told of what happens, as it happens, once a tenant names it with `events`: one signed POST for each event.
 # [reports.hook]
@@ -105,8 +109,4 @@ pub(super) const REPORTS: &str = "\
 # url = \"https://app.example.com/raconteur\"
 # secret = { env = \"WEBHOOK_SECRET\" }
 # interval = \"1s\"
-# Left out, the token's own index; for the host, what Splunk sees by itself; for the source, raconteur.
-# index = \"sms\"
-# host = \"gateway-1\"
-# source = \"raconteur\"
 ";
