@@ -92,6 +92,10 @@ impl Control {
         let id = request.id.unwrap_or_else(|| Uuid::from_u128(self.runtime.clock.seed()).to_string());
         // Not to be mistaken for a provider's id.
         let offer = Offer { key: request.key, id: format!("request:{id}"), content, work: request.work, at: None };
+        self.take(offer).await
+    }
+
+    async fn take(&self, offer: Offer) -> Result<Taken, Refused> {
         match inbox::accept(&self.runtime, offer).await? {
             Outcome::Duplicate(sequence) => Ok(Taken { sequence, repeated: true }),
             Outcome::Accepted(sequence) => Ok(Taken { sequence, repeated: false }),
@@ -108,11 +112,7 @@ impl Control {
         inbox::check_running(&self.runtime)?;
         self.tenant(&key.tenant)?;
         let id = format!("retried:{}", letter.sequence);
-        let taken = match inbox::accept(&self.runtime, Offer { key, id, content: None, work, at: None }).await? {
-            Outcome::Duplicate(sequence) => Taken { sequence, repeated: true },
-            Outcome::Accepted(sequence) => Taken { sequence, repeated: false },
-            Outcome::Noted | Outcome::Unknown => return Err(Refused::NotRunning),
-        };
+        let taken = self.take(Offer { key, id, content: None, work, at: None }).await?;
         self.runtime.store.discard(letter.sequence).await?;
         Ok(taken)
     }

@@ -46,6 +46,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
 use raconteur_actors::control::{Control, Taken};
 use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::words::Sequence;
 use raconteur_storage::TranscriptTurn;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -180,7 +181,7 @@ where
         answer(Arc::clone(&desk), admitted).await
     };
     match tokio::time::timeout_at(until, answering).await {
-        Ok(answered) => answered.unwrap_or_else(|problem| desk.refusal_of(problem)),
+        Ok(answered) => answered.unwrap_or_else(IntoResponse::into_response),
         Err(_elapsed) => Problem::busy("the request took too long").into_response(),
     }
 }
@@ -232,18 +233,6 @@ impl Desk {
                 tracing::warn!("a request to the REST interface was refused: it shows no credentials, or wrong ones");
             }
         })
-    }
-
-    /// A browser that is asked for a name and a password by its user's own console would only be in the way.
-    fn refusal_of(&self, problem: Problem) -> Response {
-        let mut response = problem.into_response();
-        match &self.gate {
-            Gate::Operators(_) if response.status() == StatusCode::UNAUTHORIZED => {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Gate::Tenants(_) | Gate::Operators(_) => {}
-        }
-        response
     }
 
     /// What came of something that a conversation carries out at once; `None` when it takes longer than anybody should wait, or cannot
@@ -322,6 +311,11 @@ impl Admitted {
         let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
         limit.ok_or_else(|| Problem::invalid(format!("limit must be a whole number from 1 to {most}")))
     }
+}
+
+/// Where the next page begins; a page that is not full was the last.
+fn next_of<T>(page: &[T], limit: usize, number: impl Fn(&T) -> Sequence) -> Option<String> {
+    page.last().filter(|_| page.len() == limit).map(|last| number(last).to_string())
 }
 
 /// What a caller is told of a request that was taken.

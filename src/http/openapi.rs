@@ -55,7 +55,6 @@ fn document() -> Value {
 }
 
 fn described(operation: &Operation) -> Value {
-    let id: String = operation.id.to_owned();
     let mut parameters: Vec<Value> = in_path(operation.path).map(path_parameter).collect();
     parameters.extend(operation.query.iter().map(|(name, kind, words)| {
         json!({"name": name, "in": "query", "required": false, "schema": shapes::of(kind), "description": words})
@@ -77,7 +76,7 @@ fn described(operation: &Operation) -> Value {
         (false, _) => json!([{"token": []}, {}]),
     };
     let mut shown = json!({
-        "operationId": id, "tags": [operation.tag], "summary": operation.summary, "parameters": parameters,
+        "operationId": operation.id, "tags": [operation.tag], "summary": operation.summary, "parameters": parameters,
         "responses": responses(operation), "security": security,
     });
     if !operation.scope.is_empty() {

@@ -28,7 +28,9 @@ pub struct Found {
 }
 
 impl Search {
-    pub(crate) fn matches(&self, key: &ConversationKey) -> bool {
+    /// Whether a conversation is one that is looked for.
+    #[must_use]
+    pub fn matches(&self, key: &ConversationKey) -> bool {
         self.tenant.as_ref().is_none_or(|tenant| *tenant == key.tenant) && key.user.as_str().contains(&self.user)
     }
 }

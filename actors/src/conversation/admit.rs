@@ -32,12 +32,12 @@ impl Resident {
     pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
         let Some((loaded, reason, index, _looked_at)) = self.pending.take() else { return Ok(()) };
         self.set_snapshot_aside().await?;
-        let unread = spared(loaded.unread);
+        let mut unread = spared(loaded.unread);
         let Some(head) = self.suspect(&unread, &reason) else { return self.take(myself, unread, index).await };
         match self.judge(&unread[head], reason) {
             Verdict::Run => self.take(myself, unread, index).await,
             Verdict::Again(attempts) => {
-                let (sequence, mut unread) = (unread[head].sequence, unread);
+                let sequence = unread[head].sequence;
                 self.count(&mut unread[head], attempts, false).await?;
                 self.trial = Some((sequence, Trial::Together(self.runtime.recovery.suspect())));
                 self.take_apart(myself, (unread, head), Input::WorkAccepted, index).await
@@ -98,11 +98,10 @@ impl Resident {
         self.waiting_alone = false;
         let most = self.runtime.settings.unread_max;
         let loaded = self.runtime.store.load(self.claim, self.conversation.key(), most).await?;
-        let unread = spared(loaded.unread);
+        let mut unread = spared(loaded.unread);
         let Some(position) = unread.iter().position(is_question) else {
             return self.take(myself, unread, DeadlineIndex::Lazy).await;
         };
-        let mut unread = unread;
         let head = &mut unread[position];
         let first = self.tenant.policy.poison_attempts.max(1);
         let attempts = if head.alone { head.attempts.saturating_add(1) } else { first };

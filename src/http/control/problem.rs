@@ -37,6 +37,9 @@ use crate::http::whole_seconds;
 /// How long a caller is asked to wait before he comes again when a limit is reached.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// How the owner of a number says who he is.
+const BASIC: &str = "Basic realm=\"raconteur\", charset=\"UTF-8\"";
+
 /// An error answer.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -45,11 +48,13 @@ pub(super) struct Problem {
     detail: String,
     /// After how long it is worth coming again.
     wait: Option<Duration>,
+    /// By which scheme whoever asks may say who he is, where that is what is wrong.
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), wait: None }
+        Self { status, code, detail: detail.into(), wait: None, challenge: None }
     }
 
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
@@ -68,13 +73,14 @@ impl Problem {
     pub(super) fn unauthorized() -> Self {
         let detail = "send the name and password or the token of this number's [tenants.control]; where none is configured, \
                       nobody may";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self { challenge: Some(BASIC), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail) }
     }
 
-    /// It is for operators, and this is none for all that is known.
+    /// It is for operators, and this is none for all that is known. A browser that asks for a name and a password would only be in the way
+    /// of the console's own page for that.
     pub(super) fn stranger() -> Self {
         let detail = "send an operator's token as Bearer; where no [[server.operators]] are configured, this is for this machine only";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self { challenge: Some("Bearer"), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail) }
     }
 
     /// The store does not do what it is asked.
@@ -143,7 +149,7 @@ impl From<Unread> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, wait } = self;
+        let Self { status, code, detail, wait, challenge } = self;
         let title = status.canonical_reason().unwrap_or("error");
         let body = json!({"status": status.as_u16(), "code": code, "title": title, "detail": detail}).to_string();
         let mut response = (status, body).into_response();
@@ -152,9 +158,8 @@ impl IntoResponse for Problem {
         if let Some(wait) = wait {
             headers.insert(header::RETRY_AFTER, whole_seconds(wait));
         }
-        if status == StatusCode::UNAUTHORIZED {
-            let realm = HeaderValue::from_static("Basic realm=\"raconteur\", charset=\"UTF-8\"");
-            headers.insert(header::WWW_AUTHENTICATE, realm);
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

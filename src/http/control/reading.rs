@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use super::{Desk, Params, admit, json};
+use super::{Desk, Params, admit, json, next_of};
 use crate::person::shown_turn;
 
 /// Usage is shown for at most so many days at once.
@@ -88,7 +88,7 @@ pub(super) async fn transcript(state: State<Arc<Desk>>, params: Params, request:
             None => None,
         };
         let turns = desk.control.transcript(&admitted.conversation()?, before, limit).await?;
-        let next = turns.last().filter(|_| turns.len() == limit).map(|turn| turn.sequence.to_string());
+        let next = next_of(&turns, limit, |turn| turn.sequence);
         let shown: Vec<Value> = turns.iter().map(shown_turn).collect();
         json(StatusCode::OK, &json!({"turns": shown, "next": next}))
     })

@@ -19,7 +19,7 @@ use super::cursor;
 use super::shown;
 use crate::config::token::Scope;
 use crate::http::control::problem::Problem;
-use crate::http::control::{Admitted, Desk, Params, admit, json};
+use crate::http::control::{Admitted, Desk, Params, admit, json, next_of};
 use crate::person;
 
 /// How long one request searches before it says where the next goes on.
@@ -78,11 +78,6 @@ impl Query {
         let (limit, after) = (admitted.limit(50, 200)?, admitted.after_conversation()?);
         Ok(Self { search: Search { tenant, user, looks: LOOKS }, wanted, limit, after })
     }
-
-    fn matches(&self, key: &ConversationKey) -> bool {
-        let Search { tenant, user, .. } = &self.search;
-        tenant.as_ref().is_none_or(|tenant| *tenant == key.tenant) && key.user.as_str().contains(user.as_str())
-    }
 }
 
 /// A page under way.
@@ -114,15 +109,21 @@ impl Desk {
     /// Those of which something was heard last, latest first, since the process began.
     async fn latest(&self, query: &Query) -> Result<Page, Problem> {
         let mut page = Page::default();
-        for (key, _) in self.staff()?.board.recents(usize::MAX, |key| query.matches(key)) {
+        for (key, _) in self.staff()?.board.recents(usize::MAX, |key| query.search.matches(key)) {
             if page.shown.len() == query.limit || page.looked == LOOKS {
                 break;
             }
             page.looked += 1;
-            let snapshot = self.control.store().snapshot(&key).await.map_err(Problem::unreadable)?;
-            self.show(&mut page, Listed { key, snapshot: Some(snapshot.unwrap_or_else(|| b"{}".to_vec())) }, query)?;
+            let listed = self.listed(key).await?;
+            self.show(&mut page, listed, query)?;
         }
         Ok(page)
+    }
+
+    /// A conversation of which something is known; one that has no record yet is empty.
+    async fn listed(&self, key: ConversationKey) -> Result<Listed, Problem> {
+        let snapshot = self.control.store().snapshot(&key).await.map_err(Problem::unreadable)?;
+        Ok(Listed { key, snapshot: Some(snapshot.unwrap_or_else(|| b"{}".to_vec())) })
     }
 
     /// Those that wait for something: unread texts, or texts of ours that are not settled.
@@ -133,21 +134,19 @@ impl Desk {
             let cursor = after.as_ref().map(WorkCursor::behind);
             let work = self.control.store().work(UnixMillis(u64::MAX), cursor, SNAPSHOTS).await;
             let keys = work.map_err(Problem::unreadable)?.keys;
-            let is_last = keys.is_empty();
+            if keys.is_empty() {
+                return Ok(page);
+            }
             for key in keys {
-                page.looked += 1;
-                if query.matches(&key) && page.shown.len() < query.limit {
-                    let snapshot = self.control.store().snapshot(&key).await.map_err(Problem::unreadable)?;
-                    let snapshot = Some(snapshot.unwrap_or_else(|| b"{}".to_vec()));
-                    self.show(&mut page, Listed { key: key.clone(), snapshot }, query)?;
-                }
-                after = Some(key);
                 if page.shown.len() == query.limit {
                     break;
                 }
-            }
-            if is_last {
-                return Ok(page);
+                page.looked += 1;
+                if query.search.matches(&key) {
+                    let listed = self.listed(key.clone()).await?;
+                    self.show(&mut page, listed, query)?;
+                }
+                after = Some(key);
             }
         }
         page.next = after;
@@ -186,7 +185,7 @@ impl Desk {
         let Ok(user) = Address::parse(&query.search.user) else { return Ok(false) };
         for settings in &self.staff()?.tenants {
             let key = ConversationKey { tenant: settings.number.clone(), user: user.clone() };
-            if query.matches(&key)
+            if query.search.matches(&key)
                 && let Some(snapshot) = self.control.store().snapshot(&key).await.map_err(Problem::unreadable)?
             {
                 page.looked += 1;
@@ -253,7 +252,7 @@ pub(super) async fn transcript(state: State<Arc<Desk>>, params: Params, request:
     admit((state, params), request, |desk, admitted| async move {
         let (limit, before) = (admitted.limit(50, 200)?, admitted.sequence("before")?);
         let turns = desk.control.transcript(&admitted.conversation()?, before, limit).await?;
-        let next = turns.last().filter(|_| turns.len() == limit).map(|turn| turn.sequence.to_string());
+        let next = next_of(&turns, limit, |turn| turn.sequence);
         let shown: Vec<Value> = turns.iter().map(shown::turn).collect();
         json(StatusCode::OK, &json!({"turns": shown, "next": next}))
     })

@@ -11,7 +11,7 @@ use raconteur_storage::AuditEntry;
 use serde_json::{Value, json};
 
 use crate::http::control::problem::Problem;
-use crate::http::control::{Admitted, Desk, Gate, Params, admit, json};
+use crate::http::control::{Admitted, Desk, Gate, Params, admit, json, next_of};
 
 /// What is done, in a word, and to what exactly.
 type Deed = (&'static str, Option<String>);
@@ -20,7 +20,7 @@ pub(super) async fn list(state: State<Arc<Desk>>, params: Params, request: Reque
     admit((state, params), request, |desk, admitted| async move {
         let (limit, before) = (admitted.limit(50, 200)?, admitted.sequence("before")?);
         let entries = desk.control.store().audits(before, limit).await.map_err(Problem::unreadable)?;
-        let next = entries.last().filter(|_| entries.len() == limit).map(|(id, _)| id.to_string());
+        let next = next_of(&entries, limit, |(id, _)| *id);
         let shown = entries.iter().map(|(id, entry)| {
             let AuditEntry { at, who, what, tenant, conversation, subject } = entry;
             json!({"id": id.to_string(), "at_ms": at, "who": who, "what": what, "tenant": tenant,

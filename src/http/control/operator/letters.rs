@@ -12,14 +12,14 @@ use raconteur_storage::DeadLetter;
 use serde_json::{Value, json};
 
 use crate::http::control::problem::Problem;
-use crate::http::control::{Admitted, Desk, Params, Receipt, admit, json};
+use crate::http::control::{Admitted, Desk, Params, Receipt, admit, json, next_of};
 use crate::person;
 
 pub(super) async fn list(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
     admit((state, params), request, |desk, admitted| async move {
         let (limit, after) = (admitted.limit(50, 200)?, admitted.sequence("after")?);
         let letters = desk.control.store().dead_letters(after, limit).await.map_err(Problem::unreadable)?;
-        let next = letters.last().filter(|_| letters.len() == limit).map(|letter| letter.sequence.to_string());
+        let next = next_of(&letters, limit, |letter| letter.sequence);
         let shown: Vec<Value> = letters.iter().map(shown).collect();
         json(StatusCode::OK, &json!({"dead_letters": shown, "next": next}))
     })
