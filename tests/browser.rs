@@ -4,8 +4,10 @@
 //! missing (`browser/install`), and so is the browser itself; the pages ask nobody but this machine, which is a part of the test. The
 //! pictures of every page are left below `target/tmp/console`.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#[path = "support/kit.rs"]
+mod kit;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use raconteur::config::token::TokenHash;
@@ -82,15 +84,6 @@ async fn gateway(directory: &Path, more: &str) -> Server {
     Server::start(config).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Where what drives the browser is.
-fn kit() -> PathBuf {
-    let kit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser-kit-1");
-    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/install");
-    let installed = Command::new(install).arg(&kit).output().expect("bash is there");
-    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-    kit
-}
-
 /// The number of milliseconds that a line tells.
 fn milliseconds(said: &str, what: &str) -> u64 {
     let line = said.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_else(|| panic!("no {what} in {said}"));
@@ -100,7 +93,7 @@ fn milliseconds(said: &str, what: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_work_with_the_console_in_a_real_browser() {
     let directories = [(); 2].map(|()| tempfile::tempdir().expect("there is room for a directory"));
-    let kit = kit();
+    let kit = kit::installed("browser-kit-1", "browser");
     furnish(&directories[0].path().join("data")).await;
     let open = gateway(directories[0].path(), "").await;
     let hash = TokenHash::of(TOKEN);

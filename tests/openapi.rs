@@ -2,8 +2,10 @@
 //! no server error, no status, type or shape that is not described. It comes from PyPI and is installed below `target/` when it is missing
 //! (`openapi/install`); nothing is sent but to this machine.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#[path = "support/kit.rs"]
+mod kit;
+
+use std::path::Path;
 
 use raconteur::{Server, config};
 use serde_json::{Value, json};
@@ -37,14 +39,6 @@ async fn start(directory: &Path) -> Server {
     Server::start(config).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn kit() -> PathBuf {
-    let kit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis-4.32.5");
-    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/install");
-    let installed = Command::new(install).arg(&kit).output().expect("bash is there");
-    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-    kit
-}
-
 /// The description, with numbers that there are in the place of any: or all that would be tried is that others are not found.
 fn with_numbers(mut document: Value) -> Value {
     let known = |name: &str| match name {
@@ -70,7 +64,7 @@ fn with_numbers(mut document: Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_is_one_that_is_not_described() {
     let directory = tempfile::tempdir().expect("there is room for a directory");
-    let (kit, server) = (kit(), start(directory.path()).await);
+    let (kit, server) = (kit::installed("schemathesis-4.32.5", "openapi"), start(directory.path()).await);
     let base = format!("http://{}", server.address());
     let http = raconteur::client::client(std::time::Duration::from_secs(5)).expect("there is TLS");
     for text in ["Hello", "2", "menu"] {

@@ -6,6 +6,8 @@
 #[path = "support/classic.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod classic;
+#[path = "support/kit.rs"]
+mod kit;
 #[path = "support/questions.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod questions;
@@ -109,12 +111,9 @@ async fn v1_requests() -> Vec<Value> {
 /// The kit's verdict, and what it printed.
 fn judged(requests: &[Value]) -> (bool, String) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
-    let kit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ibm-watson-11.2.0");
-    let installed = Command::new(here.join("install")).arg(&kit).output().expect("bash is there");
-    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     let mut judge = Command::new("python3")
         .arg(here.join("judge.py"))
-        .arg(&kit)
+        .arg(kit::installed("ibm-watson-11.2.0", "sdk"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())

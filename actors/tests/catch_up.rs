@@ -15,7 +15,8 @@ use raconteur_actors::port::{CaughtUp, Event, Incident, Observer, Reading, Turne
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::words::Media;
 use raconteur_storage::Limit;
-use support::world::{Does, Fails, World, counts, text};
+use support::world::received::Fails;
+use support::world::{Does, World, counts, text};
 
 const ADA: &str = "+15550111";
 const BOB: &str = "+15550122";

@@ -24,6 +24,11 @@ use raconteur_storage::{KvStore, Options, Store, TranscriptTurn};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+#[path = "received.rs"]
+pub(crate) mod received;
+
+use received::ReceivedLog;
+
 pub(crate) const TENANT: &str = "+15550100";
 /// No story takes longer, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -126,61 +131,6 @@ pub(crate) struct Provider {
     pub(crate) loop_guard: Mutex<Option<LoopGuard>>,
     /// What users have sent, once a test says that there is such a log.
     pub(crate) received: Mutex<Option<ReceivedLog>>,
-}
-
-/// A provider's log of what users have sent.
-#[derive(Default)]
-pub(crate) struct ReceivedLog {
-    pub(crate) texts: Vec<LoggedText>,
-    /// So many texts are on a page; zero for all.
-    pub(crate) page: usize,
-    /// How it fails, as long as it does.
-    pub(crate) fails: Option<Fails>,
-    /// Since when it was read, page by page; and when.
-    pub(crate) reads: Vec<(UnixMillis, usize, Instant)>,
-    /// The media of any text; `None` while they cannot be read.
-    pub(crate) media: Option<Vec<Media>>,
-    /// Whose media were asked for.
-    pub(crate) media_asked: Vec<String>,
-}
-
-/// How a log is not read.
-#[derive(Clone, Copy)]
-pub(crate) enum Fails {
-    Plainly,
-    AskingFor(Duration),
-    Panicking,
-    Hanging,
-    Unsupported,
-}
-
-impl Fails {
-    async fn now(self) -> Received {
-        match self {
-            Self::Plainly => unreadable(None),
-            Self::AskingFor(wait) => unreadable(Some(wait)),
-            Self::Panicking => panic!("the transport was told to panic"),
-            Self::Hanging => std::future::pending().await,
-            Self::Unsupported => Received::Unsupported,
-        }
-    }
-}
-
-fn unreadable(after: Option<Duration>) -> Received {
-    Received::Unreadable(LogUnreadable { reason: "as the test asked".into(), after })
-}
-
-impl ReceivedLog {
-    fn page(&mut self, since: UnixMillis, page: Option<&LogPage>) -> Received {
-        let from = page.map_or(0, |page| page.0.parse().unwrap());
-        self.reads.push((since, from, Instant::now()));
-        let mut newest_first: Vec<LoggedText> = self.texts.iter().rev().cloned().collect();
-        newest_first.sort_by_key(|text| std::cmp::Reverse(text.at));
-        let to = if self.page == 0 { newest_first.len() } else { (from + self.page).min(newest_first.len()) };
-        let texts = newest_first[from.min(to)..to].to_vec();
-        let reached = texts.iter().any(|text| text.at < since) || to == newest_first.len();
-        Received::Readable { texts, next: (!reached).then(|| LogPage(to.to_string())) }
-    }
 }
 
 impl Provider {
