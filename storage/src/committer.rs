@@ -107,6 +107,7 @@ pub(crate) enum Health {
 #[derive(Default)]
 struct Round {
     weight: usize,
+    requests: usize,
     answers: Vec<Box<dyn FnOnce() + Send>>,
     loads: VecDeque<Load>,
     close: Option<Reply<()>>,
@@ -117,6 +118,11 @@ impl Round {
     fn has_room<E: Engine>(&self, writer: &Writer<E>, part: (usize, usize)) -> bool {
         let (of, all) = part;
         self.weight < REQUESTS_MAX / all * of && writer.bytes() < BYTES_MAX / all * of && self.close.is_none()
+    }
+
+    fn begin_request(&mut self) {
+        self.weight += 1;
+        self.requests += 1;
     }
 
     fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, result: Result<T, StoreError>) {
@@ -199,6 +205,7 @@ fn gather<E: Engine>(writer: &mut Writer<E>, first: First, queue: &mut Queue) ->
         let Ok(next) = queue.offers.try_recv() else { break };
         judge_offer(writer, next, &mut round);
     }
+    writer.note_round(round.requests);
     round
 }
 
@@ -206,12 +213,12 @@ fn judge_offer<E: Engine>(writer: &mut Writer<E>, Offer { new, reply }: Offer, r
     if reply.is_closed() {
         return;
     }
-    round.weight += 1;
+    round.begin_request();
     round.answer(reply, writer.accept(&new));
 }
 
 fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round) {
-    round.weight += 1;
+    round.begin_request();
     match request {
         Request::Claim(shards, reply) => round.answer(reply, Ok(writer.claim(&shards))),
         Request::Release(claims, reply) => {

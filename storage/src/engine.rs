@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use crate::StoreError;
+use crate::figures::Figures;
 
 #[cfg(feature = "sled")]
 mod journal;
@@ -58,6 +60,11 @@ pub trait Engine: Send + Sync + 'static {
 
     /// How much room its disk has left; `None` where that means nothing.
     fn free_bytes(&self) -> Option<u64>;
+
+    /// From now on what it measures of itself is left there; one that measures nothing leaves nothing.
+    fn report_to(&self, figures: &Arc<Figures>) {
+        let _ = figures;
+    }
 
     /// Where it lies, for error messages.
     fn describe(&self) -> String;

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Shore, Writer};
 use crate::engine::Engine;
 use crate::erasure::Veil;
+use crate::figures::Watch;
 use crate::keys;
 use crate::{
     Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, Limit, Listed, Loaded, Mark,
@@ -73,6 +74,7 @@ pub struct KvStore<E> {
     health: watch::Receiver<Health>,
     shore: Shore,
     pulse: Pulse,
+    watch: Watch,
     write_timeout: Duration,
     /// The committer's thread is not waited for any more.
     stuck: AtomicBool,
@@ -125,12 +127,19 @@ impl<E: Engine> KvStore<E> {
         let (writer, opening) = Writer::open(Arc::clone(&engine), options, tide)?;
         let (requests, requested) = mpsc::channel(QUEUE_MAX);
         let (offers, offered) = mpsc::channel(QUEUE_MAX);
+        let watch = Watch::new(writer.figures(), &requests, &offers);
         let (alarm, health) = watch::channel(Health::Open);
         let (pulse, stuck) = (Pulse::default(), AtomicBool::new(false));
         let committer = committer::run(writer, Queue { requests: requested, offers: offered }, alarm, pulse.clone());
         let doors = Some(Doors { requests, offers });
-        let store = Self { engine, opening, doors, health, shore, pulse, write_timeout, stuck, thread: None };
+        let store = Self { engine, opening, doors, health, shore, pulse, watch, write_timeout, stuck, thread: None };
         Ok((store, committer))
+    }
+
+    /// Something that tells how much it has to do and how fast it is, and can be kept after it is gone.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {

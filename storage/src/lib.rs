@@ -35,6 +35,7 @@ mod erasure;
 mod error;
 mod expiry;
 mod fetch;
+pub mod figures;
 mod find;
 mod keys;
 mod kv;

@@ -14,6 +14,7 @@ use super::inboxes::{Inboxes, Unread};
 use super::tide::Tide;
 use super::writer::Fence;
 use crate::engine::{Batch, Engine, Order};
+use crate::figures::Figures;
 use crate::keys;
 use crate::record::{WorkHead, WorkKind};
 use crate::{Opening, Options, StoreError};
@@ -100,7 +101,11 @@ impl<E: Engine> Writer<E> {
             Some(meta) => go_on(&*engine, meta)?,
             None => begin(&*engine, &options)?,
         };
+        let figures = Arc::<Figures>::default();
+        engine.report_to(&figures);
+        engine.free_bytes().into_iter().for_each(|free| figures.free_bytes.set(free));
         let writer = Self {
+            figures,
             fences: fences(&*engine)?,
             inboxes: inboxes(&*engine)?,
             erasing: Erasing::open(&*engine, opening.salt)?,
@@ -115,6 +120,7 @@ impl<E: Engine> Writer<E> {
             forgotten: None,
             heard: Batch::new(),
         };
+        writer.figures.unread.set(writer.inboxes.total() as u64);
         Ok((writer, opening))
     }
 }

@@ -14,6 +14,7 @@ use super::tide::Tide;
 use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
+use crate::figures::Figures;
 use crate::keys::{self, Place, RecordKey};
 use crate::{Accepted, Claim, Limit, NewWork, Options, StoreError, Usage, record};
 
@@ -48,6 +49,8 @@ pub(crate) struct Writer<E> {
     pub(super) forgotten: Option<Vec<u8>>,
     /// What is written with the next batch, and makes none of its own.
     pub(super) heard: Batch,
+    /// What is left behind for whoever watches.
+    pub(super) figures: Arc<Figures>,
     /// What it knows of erasures.
     pub(super) erasing: Erasing,
 }
@@ -56,6 +59,17 @@ impl<E: Engine> Writer<E> {
     /// Begins a round.
     pub(super) fn begin(&mut self) {
         self.short = None;
+    }
+
+    /// What is left behind for whoever watches.
+    pub(crate) fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
+    }
+
+    /// Leaves behind what a round of so many requests has come to.
+    pub(super) fn note_round(&self, requests: usize) {
+        self.figures.batch_requests.add(requests as u64);
+        self.figures.unread.set(self.inboxes.total() as u64);
     }
 
     /// How much the round writes so far.
@@ -148,7 +162,12 @@ impl<E: Engine> Writer<E> {
 
     fn is_short(&mut self) -> bool {
         let (engine, min_free) = (&self.engine, self.options.min_free);
-        *self.short.get_or_insert_with(|| engine.free_bytes().is_some_and(|free| free < min_free))
+        let figures = &self.figures;
+        *self.short.get_or_insert_with(|| {
+            let free = engine.free_bytes();
+            free.into_iter().for_each(|free| figures.free_bytes.set(free));
+            free.is_some_and(|free| free < min_free)
+        })
     }
 
     pub(super) fn note_heard(&mut self, heard: Vec<(Address, UnixMillis)>) {

@@ -20,8 +20,9 @@ use std::fs::File;
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use layers::{Layers, Recent};
 use segment::{Log, Replayed};
@@ -29,6 +30,7 @@ use watermark::Watermark;
 
 use super::{Batch, Order, Visit};
 use crate::StoreError;
+use crate::figures::Figures;
 
 pub(in crate::engine) use segment::FILES as SEGMENT_FILES;
 
@@ -68,6 +70,7 @@ pub(super) struct Journal<B: Base> {
     log: Mutex<Log>,
     worker: Option<JoinHandle<()>>,
     segment_bytes: u64,
+    figures: OnceLock<Arc<Figures>>,
 }
 
 struct Shared<B> {
@@ -120,7 +123,7 @@ impl<B: Base> Journal<B> {
         let works = Arc::clone(&shared);
         let worker = thread::Builder::new().name("checkpoint".into()).spawn(move || works.run());
         let worker = Some(worker.map_err(|error| shared.base.failure(&error))?);
-        Ok((Self { shared, log: Mutex::new(log), worker, segment_bytes }, missing))
+        Ok((Self { shared, log: Mutex::new(log), worker, segment_bytes, figures: OnceLock::new() }, missing))
     }
 
     /// See [`super::Engine::get`].
@@ -161,13 +164,24 @@ impl<B: Base> Journal<B> {
     /// See [`super::Engine::sync`].
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         let mut log = self.log();
+        let began = Instant::now();
         log.sync().map_err(|error| self.shared.base.failure(&error))?;
+        if let Some(figures) = self.figures.get() {
+            figures.sync_micros.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+            figures.journal_bytes.set(log.length());
+        }
         if log.length() >= self.segment_bytes && self.shared.may_begin(log.length() >= PATIENCE * self.segment_bytes)? {
             self.shared.layers.age();
             self.shared.want(log.number());
             log.turn_over();
         }
         Ok(())
+    }
+
+    /// See [`super::Engine::report_to`]. The first to whom it reports stays the only one.
+    pub(super) fn report_to(&self, figures: &Arc<Figures>) {
+        figures.journal_bytes.set(self.log().length());
+        let _ = self.figures.set(Arc::clone(figures));
     }
 
     /// Waits until no checkpoint runs.

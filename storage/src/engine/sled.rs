@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base::Sled;
 use place::Expected;
@@ -24,6 +25,7 @@ use place::Expected;
 use super::journal::{Journal, Loss, SEGMENT_BYTES};
 use super::{Batch, Engine, Order, Visit};
 use crate::StoreError;
+use crate::figures::Figures;
 
 pub use compact::{Compacted, Old, compact};
 
@@ -169,6 +171,10 @@ impl Engine for SledEngine {
     fn free_bytes(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(&self.path).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn report_to(&self, figures: &Arc<Figures>) {
+        self.journal.report_to(figures);
     }
 
     fn describe(&self) -> String {
