@@ -16,6 +16,7 @@ mod settings;
 mod source;
 mod tenant;
 pub mod token;
+mod traces;
 mod tree;
 
 use std::fmt;
@@ -32,6 +33,7 @@ pub use section::Section;
 pub use settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
 use source::{Source, Sources, line_and_column};
 pub use tenant::{ControlConfig, TenantConfig};
+pub use traces::TracesConfig;
 use tree::Table;
 
 /// The file that is read where none is named, if it is there.
@@ -61,6 +63,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[log]`: what is logged.
     pub log: LogConfig,
+    /// `[traces]`: where traces go.
+    pub traces: TracesConfig,
     /// `[engine]`: how conversations come and go.
     pub engine: EngineConfig,
     /// `[channels.NAME]`: who carries texts.

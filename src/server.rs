@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use raconteur_actors::gateway::{Builder, Readiness};
 use raconteur_actors::{Fatal, Gateway, Settings, StartError, TenantSpec};
+use raconteur_storage::engine::Engine;
+use raconteur_storage::figures::Watch;
 use raconteur_storage::{KvStore, Store, StoreError, engine};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -16,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::board::Board;
 use crate::config::{Config, Problem, Section, ServerConfig, StoreConfig, StoreKind};
 use crate::http::{self, Connections, Crowded, Door, Limits, Mount, Refusals};
-use crate::metrics::Metrics;
+use crate::metrics::{Ceilings, Metrics, Sources};
 use crate::pipe::WebhookForwarder;
 use crate::reporting::{self, Reporting};
 use crate::tls::Tls;
@@ -69,6 +71,7 @@ pub struct Server {
     gateway: Gateway,
     address: SocketAddr,
     drain_timeout: Duration,
+    metrics: Arc<Metrics>,
     reporting: Arc<Reporting>,
     close: oneshot::Sender<()>,
     serving: JoinHandle<()>,
@@ -98,7 +101,7 @@ impl Server {
         if let Some(untimely) = tls.as_ref().and_then(|tls| tls.untimely(SystemTime::now())) {
             tracing::warn!("{untimely}");
         }
-        let store = open_store(&config.store)?;
+        let (store, watch) = open_store(&config.store)?;
         let salt = store.opening().salt;
         let metrics = Arc::new(Metrics::new());
         let reporting = Arc::new(Reporting::of(&config, metrics.losses()).map_err(ServerError::Config)?);
@@ -109,7 +112,8 @@ impl Server {
         let builder = builder.observer(Arc::clone(&metrics) as _).observer(Arc::clone(&reporting) as _);
         let builder = builder.observer(Arc::clone(&board) as _);
         let gateway = extend(builder.forwarder(Arc::new(forwarder))).start().await?;
-        metrics.heads(gateway.headcount());
+        let (heads, lanes) = (gateway.headcount(), gateway.lanes());
+        metrics.watch(Sources { heads, lanes, store: Some(watch), limits: ceilings(&config) });
         let limits = Limits {
             body_max_bytes: config.server.body_max_bytes,
             request_timeout: config.server.request_timeout,
@@ -136,15 +140,22 @@ impl Server {
         let closed = async move {
             let _ = closed.await;
         };
-        let app = app.merge(http::metrics(metrics, counters, refusals));
+        let app = app.merge(http::metrics(Arc::clone(&metrics), counters, refusals));
         let serving = tokio::spawn(http::serve(listener, app, (connections(&config.server, crowded), tls), closed));
-        Ok(Self { gateway, address, drain_timeout: config.engine.drain_timeout, reporting, close, serving })
+        let drain_timeout = config.engine.drain_timeout;
+        Ok(Self { gateway, address, drain_timeout, metrics, reporting, close, serving })
     }
 
     /// Where it listens: the port that was taken, where port 0 was configured.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The gateway behind it.
@@ -214,7 +225,15 @@ fn connections(config: &ServerConfig, crowded: Crowded) -> Connections {
     }
 }
 
-fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, ServerError> {
+fn ceilings(config: &Config) -> Ceilings {
+    Ceilings {
+        conversations: config.engine.max_resident as u64,
+        unread: config.store.backlog_max as u64,
+        free_bytes: config.store.min_free_bytes,
+    }
+}
+
+fn open_store(config: &StoreConfig) -> Result<(Arc<dyn Store>, Watch), ServerError> {
     let options = raconteur_storage::Options {
         inbox_max: config.inbox_max,
         backlog_max: config.backlog_max,
@@ -223,15 +242,20 @@ fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, ServerError> {
         ..raconteur_storage::Options::default()
     };
     match config.kind {
-        StoreKind::Memory => Ok(Arc::new(KvStore::open(engine::memory::MemoryEngine::default(), options)?)),
+        StoreKind::Memory => watched(KvStore::open(engine::memory::MemoryEngine::default(), options)?),
         #[cfg(feature = "sled")]
         StoreKind::Sled => {
             let engine = engine::sled::SledEngine::open_sized(&config.path, config.cache_bytes, config.journal_bytes)?;
-            Ok(Arc::new(KvStore::open(engine, options)?))
+            watched(KvStore::open(engine, options)?)
         }
         #[cfg(not(feature = "sled"))]
         StoreKind::Sled => Err(ServerError::NoSled),
     }
+}
+
+fn watched<E: Engine>(store: KvStore<E>) -> Result<(Arc<dyn Store>, Watch), ServerError> {
+    let watch = store.watch();
+    Ok((Arc::new(store), watch))
 }
 
 type Mounts = Arc<Mutex<Vec<Mount>>>;

@@ -16,10 +16,12 @@ use raconteur_conversation::words::{
 };
 use ractor::ActorRef;
 use tokio::task::AbortHandle;
-use tracing::Instrument;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, field};
 
 use crate::conversation::ConversationMsg;
 use crate::lane::Slot;
+use crate::port::Timed;
 use crate::runtime::Runtime;
 use crate::tenant::Tenant;
 
@@ -44,20 +46,34 @@ pub(crate) enum Done {
     LogRead(OutboundId, UnixMillis, Lookup),
 }
 
+/// From whom a call comes, and to whom what comes of it goes.
+pub(crate) struct Caller {
+    pub(crate) to: ActorRef<ConversationMsg>,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) conversation: ConversationId,
+}
+
 /// Asks the assistant; the handle takes the question back. What is logged meanwhile, by the assistant's own code as well, carries conversation and turn.
-pub(crate) fn ask(
-    to: ActorRef<ConversationMsg>,
-    tenant: Arc<Tenant>,
-    conversation: ConversationId,
-    question: Box<Question>,
-) -> AbortHandle {
-    let span = tracing::info_span!("ask", %conversation, turn = %question.token);
+pub(crate) fn ask(caller: Caller, question: Box<Question>) -> AbortHandle {
+    let Caller { to, runtime, tenant, conversation } = caller;
     let work = async move {
         rest(question.delay).await;
-        let answer = attempt(&tenant, &question).await.map(Box::new);
-        let _ = to.cast(ConversationMsg::Done(Done::Asked(question.token, answer)));
+        let span = tracing::info_span!("ask", %conversation, turn = %question.token, error = field::Empty);
+        let (answer, took) = attempt(&tenant, &question).instrument(span.clone()).await;
+        runtime.timed(Timed::Ask(answer.as_ref().map(drop)), took);
+        note_failure(&span, &answer);
+        drop(span);
+        let _ = to.cast(ConversationMsg::Done(Done::Asked(question.token, answer.map(Box::new))));
     };
-    tokio::spawn(work.instrument(span)).abort_handle()
+    tokio::spawn(work).abort_handle()
+}
+
+/// What has gone wrong belongs to the span in which it did.
+fn note_failure<T, E: std::fmt::Display>(span: &Span, result: &Result<T, E>) {
+    if let Err(error) = result {
+        span.record("error", field::display(error));
+    }
 }
 
 /// Waits, if there is anything to wait for: a timer that is due at once still takes up to a millisecond and a wake-up.
@@ -67,43 +83,47 @@ async fn rest(delay: Duration) {
     }
 }
 
-/// One attempt at a question, in the tenant's lane.
-pub(crate) async fn attempt(tenant: &Tenant, question: &Question) -> Result<Answer, AskError> {
+/// One attempt at a question, in the tenant's lane; and how long it took once there was room.
+pub(crate) async fn attempt(tenant: &Tenant, question: &Question) -> (Result<Answer, AskError>, Duration) {
     let _slot = tenant.lane.ask_slot().await;
+    let began = Instant::now();
     let asked = AssertUnwindSafe(tenant.assistant.ask(question)).catch_unwind();
     let within = question.timeout.saturating_add(tenant.assistant.allowance());
-    match tokio::time::timeout(within, asked).await {
+    let answered = match tokio::time::timeout(within, asked).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_panic)) => Err(AskError::Panicked),
         Err(_elapsed) => Err(AskError::Timeout(question.timeout)),
-    }
+    };
+    (answered, began.elapsed())
 }
 
 /// Hands a user's text to a voice gateway; the handle takes it back.
-pub(crate) fn forward(
-    to: ActorRef<ConversationMsg>,
-    runtime: Arc<Runtime>,
-    tenant: Arc<Tenant>,
-    forward: Box<Forward>,
-) -> AbortHandle {
+pub(crate) fn forward(caller: Caller, forward: Box<Forward>) -> AbortHandle {
+    let Caller { to, runtime, tenant, conversation } = caller;
     let work = async move {
         rest(forward.delay).await;
-        let _slot = tenant.lane.ask_slot().await;
-        let forwarding = async {
-            match &runtime.forwarder {
-                Some(forwarder) => forwarder.forward(&forward).await,
-                None => Err(AskError::Misconfigured { reason: "nothing here forwards texts to voice gateways".into() }),
-            }
-        };
-        let forwarded = AssertUnwindSafe(forwarding).catch_unwind();
-        let done = match tokio::time::timeout(forward.timeout, forwarded).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(_panic)) => Err(AskError::Panicked),
-            Err(_elapsed) => Err(AskError::Timeout(forward.timeout)),
-        };
+        let span = tracing::debug_span!("forward", %conversation, turn = %forward.token, error = field::Empty);
+        let done = hand_over(&runtime, &tenant, &forward).instrument(span.clone()).await;
+        note_failure(&span, &done);
+        drop(span);
         let _ = to.cast(ConversationMsg::Done(Done::Forwarded(forward.token, done)));
     };
     tokio::spawn(work).abort_handle()
+}
+
+async fn hand_over(runtime: &Runtime, tenant: &Tenant, forward: &Forward) -> Result<(), AskError> {
+    let _slot = tenant.lane.ask_slot().await;
+    let forwarding = async {
+        match &runtime.forwarder {
+            Some(forwarder) => forwarder.forward(forward).await,
+            None => Err(AskError::Misconfigured { reason: "nothing here forwards texts to voice gateways".into() }),
+        }
+    };
+    match tokio::time::timeout(forward.timeout, AssertUnwindSafe(forwarding).catch_unwind()).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_panic)) => Err(AskError::Panicked),
+        Err(_elapsed) => Err(AskError::Timeout(forward.timeout)),
+    }
 }
 
 /// Asks the transport which media it takes. One that is not judged in time is sent as it is.
@@ -133,25 +153,23 @@ pub(crate) fn wait_for_slot(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, 
 }
 
 /// Hands a text to the provider. What is logged meanwhile carries conversation and text.
-pub(crate) fn send(
-    to: ActorRef<ConversationMsg>,
-    tenant: Arc<Tenant>,
-    conversation: ConversationId,
-    message: Box<OutboundMessage>,
-    slot: Slot,
-) {
-    let timeout = tenant.policy.send.timeout;
-    let span = tracing::info_span!("send", %conversation, text = %message.id);
+pub(crate) fn send(caller: Caller, message: Box<OutboundMessage>, slot: Slot) {
+    let Caller { to, runtime, tenant, conversation } = caller;
+    let span = tracing::info_span!("send", %conversation, text = %message.id, error = field::Empty);
+    let noted = span.clone();
     let work = async move {
+        let (timeout, began) = (tenant.policy.send.timeout, Instant::now());
         let sending = AssertUnwindSafe(tenant.transport.send(&message)).catch_unwind();
         let sent = match tokio::time::timeout(timeout, sending).await {
             Ok(Ok(sent)) => sent,
             Ok(Err(_panic)) => Err(SendError::Unknown { reason: "the transport panicked".into() }),
             Err(_elapsed) => Err(SendError::Unknown { reason: format!("no answer within {timeout:?}") }),
         };
+        runtime.timed(Timed::Send(sent.as_ref().map(drop)), began.elapsed());
         if let Err(error) = &sent {
             note(error, &tenant);
         }
+        note_failure(&noted, &sent);
         let _ = to.cast(ConversationMsg::Done(Done::Sent(message.id, sent)));
         drop(slot);
     };

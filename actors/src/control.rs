@@ -274,7 +274,7 @@ impl Control {
         let tenant = self.tenant(number)?;
         let seed = Uuid::from_u128(self.runtime.clock.seed());
         let question = Question::trial(number, seed, tenant.policy.ask.timeout);
-        let answered = call::attempt(&tenant, &question).await;
+        let (answered, _) = call::attempt(&tenant, &question).await;
         if let Ok(answer) = &answered {
             let (key, session) = (question.key, question.variables.session);
             let end = SessionEnd { key, session, reason: EndReason::Requested, state: answer.state.clone() };

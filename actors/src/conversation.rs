@@ -12,20 +12,23 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Others, OutboundId, ProviderId, Sequence, WorkRecord};
 use raconteur_conversation::{Conversation, Effect, Input, SnapshotError};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tracing::Instrument;
 
 use raconteur_storage::{Claim, DeadlineIndex, Loaded, Step, StoreError, Version};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::call::{self, Done};
 use crate::lane::Slot;
-use crate::port::Event;
+use crate::port::Timed;
 use crate::recovery::{Alone, Suspect};
 use crate::runtime::Runtime;
 use crate::shard::Signs;
+use crate::step;
 use crate::tenant::Tenant;
 use crate::wheel::{HORIZON, Origin};
-use crate::{report, step};
 
+mod acts;
 mod admit;
 
 /// What a conversation is told.
@@ -393,70 +396,14 @@ impl Resident {
             }
         }
         let is_recorded = step.snapshot.is_some() || (self.is_recorded && step.erase.is_none());
-        self.version = self.runtime.store.commit(self.claim, self.conversation.key(), step).await?;
+        let turn = || step::turn(effects).map(tracing::field::display);
+        let span = tracing::debug_span!("commit", conversation = %self.id, turn = turn());
+        let began = Instant::now();
+        let committed = self.runtime.store.commit(self.claim, self.conversation.key(), step).instrument(span).await;
+        self.version = committed?;
+        self.runtime.timed(Timed::Commit, began.elapsed());
         self.is_recorded = is_recorded;
         Ok(())
-    }
-
-    fn carry_out(&mut self, myself: &ActorRef<ConversationMsg>, effects: Vec<Effect>) {
-        let id = self.id;
-        for effect in effects {
-            match effect {
-                Effect::AskAssistant(question) => {
-                    let turn = question.token.turn;
-                    let ask = call::ask(myself.clone(), Arc::clone(&self.tenant), id, question);
-                    self.asking = Some((turn, ask));
-                }
-                Effect::Forward(forward) => {
-                    let turn = forward.token.turn;
-                    let (runtime, tenant) = (Arc::clone(&self.runtime), Arc::clone(&self.tenant));
-                    self.asking = Some((turn, call::forward(myself.clone(), runtime, tenant, forward)));
-                }
-                Effect::CheckMedia { token, urls } => {
-                    call::check_media(myself.clone(), Arc::clone(&self.tenant), token, urls);
-                }
-                Effect::ReadLog(message) => call::read_log(myself.clone(), Arc::clone(&self.tenant), message),
-                Effect::Send(message) => {
-                    let slot = self.slot.take().filter(|(id, _)| *id == message.id);
-                    let (_, slot) = slot.expect("the core sends only what was granted a slot in this step");
-                    call::send(myself.clone(), Arc::clone(&self.tenant), id, message, slot);
-                }
-                Effect::EndSession(end) => {
-                    self.tell_observers(&Event::SessionEnded(&end));
-                    call::farewell(Arc::clone(&self.tenant), end);
-                }
-                Effect::Report(notice) => {
-                    self.tell_observers(&Event::Noted(&notice));
-                    report::notice(id, &notice);
-                }
-                Effect::Consume(consumed) => {
-                    // A turn that was cancelled: its question would hold a slot for an answer that nobody waits for.
-                    if let Some((_, ask)) = self.asking.take_if(|(turn, _)| *turn == consumed.record.sequence) {
-                        ask.abort();
-                    }
-                    self.tell_observers(&Event::Answered(&consumed));
-                    report::answered(id, &consumed);
-                }
-                Effect::Mark { id, state } if state.is_settled() => self.tell_observers(&Event::Settled(id, &state)),
-                Effect::Erase(erasure) => {
-                    if let Some((_, ask)) = self.asking.take_if(|(turn, _)| *turn <= erasure.upto) {
-                        ask.abort();
-                    }
-                }
-                Effect::RequestSlot { .. } | Effect::Mark { .. } | Effect::Save | Effect::Enqueue(_) => {}
-                Effect::SetAside { record, reason } => {
-                    let conversation = id;
-                    let (sequence, reason) = (record.sequence, reason.as_str());
-                    tracing::error!(%conversation, %sequence, reason, "a message was set aside as a dead letter");
-                }
-            }
-        }
-        // A slot that was granted for a text that no longer needed it.
-        self.slot = None;
-    }
-
-    fn tell_observers(&self, event: &Event<'_>) {
-        self.runtime.observed(self.conversation.key(), event);
     }
 
     /// Arms the conversation's own reminder. Its deadline is armed when it is committed.

@@ -1,7 +1,7 @@
 //! The gateway: builds the parts, starts them in order, drains them in reverse, and ends when one is lost that cannot be
 //! started again. Nothing here is global, so several gateways live in one process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use raconteur_conversation::address::{Address, SHARDS, Shard};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::control::Control;
 use crate::inbox::Inbox;
-use crate::lane::LaneLimits;
+use crate::lane::{LaneLimits, Traffic};
 use crate::port::{Assistant, Clock, Transport};
 use crate::residents::Headcount;
 use crate::runtime::{Runtime, Settings, Stage};
@@ -148,6 +148,12 @@ impl Gateway {
         self.runtime.residents.headcount()
     }
 
+    /// Something that tells how much is under way, and can be kept as well.
+    #[must_use]
+    pub fn lanes(&self) -> Lanes {
+        Lanes { runtime: Arc::downgrade(&self.runtime) }
+    }
+
     /// Resolves when the gateway was drained, or can no longer go on.
     ///
     /// # Errors
@@ -212,6 +218,25 @@ impl Drop for Gateway {
             self.runtime.fail(Fatal::Lost("the gateway's handle".into()));
             self.actor.kill();
         }
+    }
+}
+
+/// Tells how much is under way with assistants and providers, over all numbers.
+#[derive(Clone)]
+pub struct Lanes {
+    runtime: Weak<Runtime>,
+}
+
+impl Lanes {
+    /// What is under way just now; nothing where the gateway is gone.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let Some(runtime) = self.runtime.upgrade() else { return Traffic::default() };
+        let mut all = Traffic::default();
+        for Traffic { asks, sends, paused } in runtime.directory.all().iter().map(|tenant| tenant.lane.traffic()) {
+            (all.asks, all.sends, all.paused) = (all.asks + asks, all.sends + sends, all.paused + paused);
+        }
+        all
     }
 }
 

@@ -2,14 +2,16 @@
 //! wake the conversation, and only then may the provider be told 2xx.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Arrival, DeliveryFailure, Receipt, Sequence, Work, WorkRecord};
 use raconteur_storage::{Accepted, Limit, NewWork, StoreError, TranscriptTurn};
+use tracing::{Instrument, Span, field};
 
 use crate::conversation::Fresh;
-use crate::port::{Event, Incident, TurnedAway};
+use crate::port::{Event, Incident, Timed, TurnedAway};
 use crate::runtime::{Runtime, Stage};
 use crate::shard::ShardMsg;
 
@@ -133,6 +135,11 @@ impl Inbox {
         self.runtime.now()
     }
 
+    /// Notes with which status of HTTP a provider's request was answered, and how long that took.
+    pub fn answered(&self, status: u16, took: Duration) {
+        self.runtime.timed(Timed::Request(status), took);
+    }
+
     /// Notes that a provider's request was turned away before anybody knew what it brought. Where the provider keeps a log, what was in
     /// it is looked for there later.
     pub fn turned_away(&self, why: TurnedAway) {
@@ -156,7 +163,11 @@ impl Inbox {
     /// conversation, durable like any other.
     async fn accept_receipt(&self, key: ConversationKey, receipt: Receipt) -> Result<Outcome, Refused> {
         self.check_tenant(&key)?;
-        if !self.runtime.store.receipt(&key, &receipt, self.runtime.now()).await? {
+        let span = tracing::debug_span!(
+            "receipt", conversation = %self.runtime.log_id(&key), text = %receipt.outbound, status = ?receipt.status
+        );
+        let noted = self.runtime.store.receipt(&key, &receipt, self.runtime.now()).instrument(span).await;
+        if !noted? {
             return Ok(Outcome::Unknown);
         }
         self.runtime.observed(&key, &Event::Receipt(&receipt));
@@ -200,19 +211,30 @@ pub(crate) fn check_running(runtime: &Runtime) -> Result<(), Refused> {
 
 /// Keeps what is offered, once, and wakes its conversation.
 pub(crate) async fn accept(runtime: &Runtime, offer: Offer) -> Result<Outcome, Refused> {
+    let span = tracing::debug_span!(
+        "accept", conversation = %runtime.log_id(&offer.key), turn = field::Empty, repeated = field::Empty
+    );
+    keep(runtime, offer, &span).instrument(span.clone()).await
+}
+
+async fn keep(runtime: &Runtime, offer: Offer, span: &Span) -> Result<Outcome, Refused> {
     let Offer { key, id, content, work, at } = offer;
     let (now, seed) = (runtime.now(), runtime.clock.seed());
     let accepted_at = at.unwrap_or(now).min(now);
     let new = NewWork { key: key.clone(), id, accepted_at, seed, content, work: work.clone() };
     match runtime.store.accept(new).await? {
         Accepted::Fresh { sequence, behind } => {
+            span.record("turn", field::display(sequence));
             tracing::debug!(conversation = %runtime.log_id(&key), %sequence, "accepted");
             runtime.observed(&key, &Event::Accepted(sequence, &work));
             let record = WorkRecord { sequence, accepted_at, seed, attempts: 0, alone: false, work };
             runtime.tell(&key.clone(), ShardMsg::Accepted(key, Box::new(Fresh { record, behind })));
             Ok(Outcome::Accepted(sequence))
         }
-        Accepted::Duplicate(sequence) => Ok(Outcome::Duplicate(sequence)),
+        Accepted::Duplicate(sequence) => {
+            span.record("repeated", true).record("turn", field::display(sequence));
+            Ok(Outcome::Duplicate(sequence))
+        }
         Accepted::Conflict(_) => Err(Refused::Conflict),
         Accepted::Full(limit) => {
             tracing::warn!(conversation = %runtime.log_id(&key), limit = words(limit), "a text was refused");

@@ -35,6 +35,19 @@ pub struct Lane {
     pace: Mutex<Pace>,
     /// Held while waiting for the pace: who comes first goes first, or short texts would pass a long one for ever.
     line: tokio::sync::Mutex<()>,
+    /// How many slots there are of each kind: for asks, for sends.
+    slots: [usize; 2],
+}
+
+/// How much is under way at once, of one number or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Questions with an assistant.
+    pub asks: usize,
+    /// Texts with the provider.
+    pub sends: usize,
+    /// Numbers that send nothing for a while.
+    pub paused: usize,
 }
 
 /// The right to make one call; given back when dropped.
@@ -47,9 +60,20 @@ impl Lane {
     /// A lane with these limits. A limit of zero slots is taken as one.
     #[must_use]
     pub fn new(limits: &LaneLimits) -> Self {
-        let slots = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
-        let pace = Mutex::new(Pace::new(limits));
-        Self { asks: slots(limits.asks_max), sends: slots(limits.sends_max), pace, line: tokio::sync::Mutex::default() }
+        let slots = [limits.asks_max, limits.sends_max].map(|most| most.clamp(1, Semaphore::MAX_PERMITS));
+        let [asks, sends] = slots.map(|most| Arc::new(Semaphore::new(most)));
+        Self { asks, sends, pace: Mutex::new(Pace::new(limits)), line: tokio::sync::Mutex::default(), slots }
+    }
+
+    /// What is under way just now.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let taken = |slots: usize, semaphore: &Semaphore| slots - semaphore.available_permits().min(slots);
+        let paused = self.with_pace(|pace| Instant::now() < pace.paused_until);
+        Traffic {
+            asks: taken(self.slots[0], &self.asks),
+            sends: taken(self.slots[1], &self.sends),
+            paused: usize::from(paused),
+        }
     }
 
     /// Waits for room to ask.
@@ -185,6 +209,18 @@ mod tests {
         let began = Instant::now();
         drop(lane.send_slot(1).await);
         assert_eq!(began.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_is_known_and_whether_the_number_pauses() {
+        let lane = Lane::new(&LaneLimits { asks_max: 2, sends_max: 3, ..LaneLimits::default() });
+        let held = (lane.ask_slot().await, lane.try_send_slot(1), lane.try_send_slot(1));
+        assert_eq!(lane.traffic(), Traffic { asks: 1, sends: 2, paused: 0 });
+        drop(held);
+        lane.pause(Duration::from_secs(60));
+        assert_eq!(lane.traffic(), Traffic { asks: 0, sends: 0, paused: 1 });
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(lane.traffic(), Traffic::default());
     }
 
     #[tokio::test(start_paused = true)]

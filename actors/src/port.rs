@@ -158,6 +158,21 @@ pub enum Incident {
     TurnedAway(TurnedAway),
     /// The provider's log of one number was read for texts that are missing.
     CaughtUp(CaughtUp),
+    /// A message was put on the list of dead letters.
+    SetAside,
+}
+
+/// Something that takes its time, with what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timed<'a> {
+    /// A provider's request, answered with this status of HTTP.
+    Request(u16),
+    /// One question to an assistant.
+    Ask(Result<(), &'a AskError>),
+    /// One text for the provider.
+    Send(Result<(), &'a SendError>),
+    /// What one step of a conversation changes, until it is durable.
+    Commit,
 }
 
 /// Why a provider's request was turned away.
@@ -243,6 +258,11 @@ pub trait Observer: Send + Sync + 'static {
     /// One thing that has happened beside the conversations.
     fn observe_incident(&self, incident: &Incident) {
         let _ = incident;
+    }
+
+    /// How long something has taken. Of an ask or a send it is the call alone, without the wait for a place in the lane.
+    fn observe_time(&self, what: Timed<'_>, took: Duration) {
+        let _ = (what, took);
     }
 }
 

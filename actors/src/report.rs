@@ -3,11 +3,15 @@
 use raconteur_conversation::address::ConversationId;
 use raconteur_conversation::effect::{Consumed, Notice};
 
-/// A turn is committed.
+/// A turn is committed. Its span is over when it is made, since a turn outlives what a process could hold open: it says when it began.
 pub(crate) fn answered(conversation: ConversationId, consumed: &Consumed) {
-    let (turn, texts, asks) = (consumed.record.sequence, consumed.rows.len(), consumed.asks);
-    let took = consumed.answered_at.since(consumed.record.accepted_at);
-    tracing::debug!(%conversation, %turn, asks, texts, ?took, "answered");
+    let Consumed { record, asks, rows, error, answered_with, .. } = consumed;
+    let span = tracing::debug_span!(
+        "turn", %conversation, turn = %record.sequence, began_ms = record.accepted_at.0, asks = *asks, texts = rows.len(),
+        error = error.as_deref(), answered_with = answered_with.map(tracing::field::display)
+    );
+    let took = consumed.answered_at.since(record.accepted_at);
+    span.in_scope(|| tracing::debug!(?took, "answered"));
 }
 
 /// Writes one note.

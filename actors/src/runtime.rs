@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::catch_up::CatchUp;
 use crate::gateway::Fatal;
-use crate::port::{Clock, Event, Forwarder, Incident, Observer};
+use crate::port::{Clock, Event, Forwarder, Incident, Observer, Timed};
 use crate::recovery::Recovery;
 use crate::residents::Residents;
 use crate::shard::ShardMsg;
@@ -93,6 +93,13 @@ impl Runtime {
     pub(crate) fn incident(&self, incident: &Incident) {
         for observer in &self.observers {
             observer.observe_incident(incident);
+        }
+    }
+
+    /// Tells everybody who wants to know how long something has taken.
+    pub(crate) fn timed(&self, what: Timed<'_>, took: Duration) {
+        for observer in &self.observers {
+            observer.observe_time(what, took);
         }
     }
 

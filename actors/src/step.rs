@@ -4,7 +4,7 @@ use raconteur_conversation::Effect;
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::effect::{Consumed, Kind};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{Others, RowState};
+use raconteur_conversation::words::{Others, RowState, Sequence};
 use raconteur_storage::record::TranscriptRow;
 use raconteur_storage::{Answered, DeadLetter, Erase, Mark, Step, TranscriptTurn};
 
@@ -95,6 +95,16 @@ fn answered(consumed: &Consumed) -> Answered {
     Answered { sequence: record.sequence, rows: rows.clone(), transcript: Some(transcript) }
 }
 
+/// The turn that a step belongs to, for whoever follows it: the one that it answers, else the one whose text it moves.
+pub(crate) fn turn(effects: &[Effect]) -> Option<Sequence> {
+    let answered = effects.iter().find_map(|effect| {
+        let Effect::Consume(consumed) = effect else { return None };
+        Some(consumed.answered_with.unwrap_or(consumed.record.sequence))
+    });
+    let moved = |effect: &Effect| if let Effect::Mark { id, .. } = effect { Some(id.turn) } else { None };
+    answered.or_else(|| effects.iter().find_map(moved))
+}
+
 /// A row that is created and marked in the same step is written once, with its latest state.
 fn mark(step: &mut Step, mark: Mark) {
     let created = step.answered.iter_mut().flat_map(|answered| &mut answered.rows).find(|row| row.id == mark.id);
@@ -111,9 +121,7 @@ fn mark(step: &mut Step, mark: Mark) {
 mod tests {
     use raconteur_conversation::address::Address;
     use raconteur_conversation::effect::{Erasure, Kept, Remains};
-    use raconteur_conversation::words::{
-        InboundMessage, OutboundId, OutboundRow, ProviderId, Sequence, Work, WorkRecord,
-    };
+    use raconteur_conversation::words::{InboundMessage, OutboundId, OutboundRow, ProviderId, Work, WorkRecord};
 
     use super::*;
 
@@ -160,6 +168,17 @@ mod tests {
         assert!(changes.step.marks.is_empty() && changes.awaited && changes.snapshot);
         let states: Vec<&RowState> = changes.step.answered[0].rows.iter().map(|row| &row.state).collect();
         assert_eq!(states, [&sending, &RowState::Queued]);
+    }
+
+    #[test]
+    fn a_step_belongs_to_the_turn_that_it_answers_before_the_one_whose_text_it_moves() {
+        let moved = || {
+            let id = OutboundId { turn: Sequence(7), part: 0 };
+            Effect::Mark { id, state: RowState::Queued }
+        };
+        assert_eq!(turn(&[moved(), consumed(1)]), Some(Sequence(1)));
+        assert_eq!(turn(&[Effect::Save, moved()]), Some(Sequence(7)));
+        assert_eq!(turn(&[Effect::Save]), None);
     }
 
     #[test]

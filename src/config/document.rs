@@ -14,9 +14,11 @@ use super::section::{Origin, Section};
 use super::settings::{EngineConfig, LogConfig, ServerConfig, StoreConfig};
 use super::source::{At, Found};
 use super::tenant::{TenantConfig, TenantKeys};
+use super::traces::TracesConfig;
 use super::tree::{Entry, Node, Table, Value};
 
-const SECTIONS: [&str; 8] = ["server", "store", "log", "engine", "channels", "assistants", "reports", "tenants"];
+const SECTIONS: [&str; 9] =
+    ["server", "store", "log", "traces", "engine", "channels", "assistants", "reports", "tenants"];
 
 /// The longest name of a channel or an assistant.
 const NAME_MAX: usize = 64;
@@ -29,6 +31,7 @@ pub(super) fn assemble(root: &Table, origin: &Arc<Origin>) -> (Config, Vec<Found
         server: reading.settings("server", ServerConfig::check),
         store: reading.settings("store", StoreConfig::check),
         log: reading.settings("log", LogConfig::check),
+        traces: reading.settings("traces", TracesConfig::check),
         engine: reading.settings("engine", EngineConfig::check),
         channels: reading.named("channels"),
         assistants: reading.named("assistants"),

@@ -5,6 +5,7 @@
 
 mod rules;
 mod samples;
+mod telemetry;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use raconteur_conversation::policy::Policy;
 
 use rules::{write_lane, write_policy};
 use samples::{CONTROL, KEYWORDS, QUIET, REPORTS, SERVER};
+use telemetry::{write_log, write_traces};
 
-use super::settings::{EngineConfig, LogConfig, LogFormat, ServerConfig, StoreConfig, StoreKind};
+use super::settings::{EngineConfig, ServerConfig, StoreConfig, StoreKind};
 use super::{Config, message};
 
 /// What holds where a configuration names no channel, no assistant and no tenant: enough to try everything without an account.
@@ -161,12 +163,14 @@ const TENANTS: &str = "\
 /// The text of `raconteur.example.toml`.
 #[must_use]
 pub fn example() -> String {
-    let Config { server, store, log, engine, channels: _, assistants: _, reports: _, tenants: _ } = Config::defaults();
+    let Config { server, store, log, traces, engine, channels: _, assistants: _, reports: _, tenants: _ } =
+        Config::defaults();
     let [channels, assistants, tenants] = demo_sections();
     let mut text = format!("{HEAD}\n");
     write_server(&mut text, &server);
     write_store(&mut text, &store);
     write_log(&mut text, &log);
+    write_traces(&mut text, &traces);
     write_engine(&mut text, &engine);
     let (none, reports) = (String::new(), REPORTS);
     let samples = [WATSON, WEBHOOKS].concat();
@@ -296,18 +300,6 @@ fn write_store(text: &mut String, config: &StoreConfig) {
     key(text, "duplicates_kept", span(*duplicates_kept), explanation);
     let explanation = "How long writing to the disk may take; after that the process ends with a failure.";
     key(text, "write_timeout", span(*write_timeout), explanation);
-}
-
-fn write_log(text: &mut String, config: &LogConfig) {
-    let LogConfig { level, format } = config;
-    let format = match format {
-        LogFormat::Text => "text",
-        LogFormat::Json => "json",
-    };
-    text.push_str("\n[log]\n");
-    let explanation = "off, error, warn, info, debug or trace; also by module, as in \"info,raconteur=debug\".";
-    key(text, "level", quoted(level), explanation);
-    key(text, "format", quoted(format), "\"text\" for people, \"json\" for machines. Lines go to standard error.");
 }
 
 fn write_engine(text: &mut String, config: &EngineConfig) {

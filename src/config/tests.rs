@@ -9,6 +9,7 @@ pub(super) fn same(left: &Config, right: &Config) {
     assert_eq!(left.server, right.server);
     assert_eq!(left.store, right.store);
     assert_eq!(left.log, right.log);
+    assert_eq!(left.traces, right.traces);
     assert_eq!(left.engine, right.engine);
     let sections = |all: &[Section]| -> Vec<_> { all.iter().map(|s| (s.name.clone(), s.kind.clone())).collect() };
     assert_eq!(sections(&left.channels), sections(&right.channels));
@@ -339,7 +340,7 @@ fn a_wrong_variable_is_named_as_the_place() {
         ],
     );
     let expected = r#"RACONTEUR_: a name is missing: write RACONTEUR_SECTION__KEY
-RACONTEUR_LISTEN: unknown section `listen`: use one of server, store, log, engine, channels, assistants, reports, tenants
+RACONTEUR_LISTEN: unknown section `listen`: use one of server, store, log, traces, engine, channels, assistants, reports, tenants
 RACONTEUR_LOG: `log` is a section: write [log] and its keys below
 RACONTEUR_SERVER__LISTEN: expected an IP address and a port from 0 to 65535, such as "127.0.0.1:8080" or "[::]:8080"
 RACONTEUR_SERVER__PORT: unknown key `port`: use one of listen, body_max_bytes, request_timeout, requests_max, control_requests_max, aliases, connections_max, header_timeout, header_max_bytes, refusals_max, trusted_proxies, outbound_allow, open_beyond_loopback, metrics_token, operators, tls

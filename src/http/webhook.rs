@@ -23,6 +23,7 @@ use raconteur_actors::port::TurnedAway;
 use raconteur_conversation::words::Arrival;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tracing::{Instrument, field};
 
 use super::caller::Caller;
 use super::refusals::{Allowance, Refusals};
@@ -48,26 +49,36 @@ pub(super) async fn receive(
     mut request: Request<Body>,
 ) -> Response {
     *request.uri_mut() = uri;
-    let until = Instant::now() + desk.limits.request_timeout;
-    let Ok(_room) = desk.room.try_acquire() else {
-        desk.inbox.turned_away(TurnedAway::Requests);
-        return busy("too many requests at once");
-    };
-    let caller = Caller::noted(request.extensions());
-    let arrivals = match tokio::time::timeout_at(until, desk.read(request, caller)).await {
-        Ok(Ok(arrivals)) => arrivals,
-        Ok(Err(refusal)) => return refusal,
-        // Nobody has proved anything yet.
-        Err(_elapsed) => return busy("the request took too long"),
-    };
-    let kept = tokio::time::timeout_at(until, desk.keep(arrivals, caller)).await;
-    kept.unwrap_or_else(|_elapsed| {
-        desk.inbox.turned_away(TurnedAway::TooSlow);
-        busy("the text could not be kept in time")
-    })
+    let began = Instant::now();
+    let span = tracing::debug_span!("webhook", channel = desk.inbox.channel(), status = field::Empty);
+    let response = desk.answer(request).instrument(span.clone()).await;
+    let status = response.status().as_u16();
+    span.record("status", status);
+    desk.inbox.answered(status, began.elapsed());
+    response
 }
 
 impl Desk {
+    async fn answer(&self, request: Request<Body>) -> Response {
+        let until = Instant::now() + self.limits.request_timeout;
+        let Ok(_room) = self.room.try_acquire() else {
+            self.inbox.turned_away(TurnedAway::Requests);
+            return busy("too many requests at once");
+        };
+        let caller = Caller::noted(request.extensions());
+        let arrivals = match tokio::time::timeout_at(until, self.read(request, caller)).await {
+            Ok(Ok(arrivals)) => arrivals,
+            Ok(Err(refusal)) => return refusal,
+            // Nobody has proved anything yet.
+            Err(_elapsed) => return busy("the request took too long"),
+        };
+        let kept = tokio::time::timeout_at(until, self.keep(arrivals, caller)).await;
+        kept.unwrap_or_else(|_elapsed| {
+            self.inbox.turned_away(TurnedAway::TooSlow);
+            busy("the text could not be kept in time")
+        })
+    }
+
     /// What a request brings, once it has proved where it comes from.
     async fn read(&self, request: Request<Body>, caller: Caller) -> Result<Vec<Arrival>, Response> {
         let (parts, body) = request.into_parts();
