@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 #[cfg(unix)]
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use clap::Parser;
 #[cfg(unix)]
@@ -21,6 +22,9 @@ use raconteur::store_tools::{self, Done};
 use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport, watchdog};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long the last traces may take when the gateway has stopped.
+const LAST_TRACES_WITHIN: Duration = Duration::from_secs(3);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -63,15 +67,21 @@ async fn serve(cli: &Cli, args: &ServeArgs) -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     args.apply(&mut config);
-    if let Err(error) = telemetry::init(&config.log) {
-        return fail(error);
-    }
+    let telemetry = match telemetry::start(&config.log, &config.traces) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return fail(error),
+    };
     let summary = config.clone();
-    match Server::start(config).await {
-        Ok(server) => run(server, &summary).await,
+    let code = match Server::start(config).await {
+        Ok(server) => {
+            server.metrics().watch_spans(telemetry.spans());
+            run(server, &summary).await
+        }
         Err(ServerError::Config(problems)) => refuse(&problems),
         Err(error) => fail(error),
-    }
+    };
+    telemetry.close(LAST_TRACES_WITHIN).await;
+    code
 }
 
 async fn run(server: Server, config: &Config) -> ExitCode {

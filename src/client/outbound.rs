@@ -81,10 +81,22 @@ impl Outbound {
     /// # Errors
     /// When no head of a response came.
     pub(crate) async fn ask(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
+        #[cfg(feature = "otlp")]
+        let ask = self.traced(ask);
         match self {
             Self::Ours(ours) if ours.is_direct(&ask.uri) => ours.direct.ask(ask, most).await,
             Self::Ours(_) | Self::Guarded(..) => self.ask_around(ask, most).await,
         }
+    }
+
+    /// The operator's own addresses are told which trace a request belongs to, where there are any; nobody else is.
+    #[cfg(feature = "otlp")]
+    fn traced(&self, mut ask: Ask) -> Ask {
+        match self {
+            Self::Ours(_) => crate::telemetry::traces::go_along(&mut ask.headers),
+            Self::Guarded(..) => {}
+        }
+        ask
     }
 
     async fn ask_around(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {

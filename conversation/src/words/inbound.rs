@@ -32,6 +32,19 @@ impl Sequence {
         (next % Self::STRIDE < Self::STRIDE - 1 && next % Self::STRIDE > 0).then_some(Self(next))
     }
 
+    /// The number before this one in such a chain; `None` for what nothing of the conversation's own has caused.
+    #[must_use]
+    pub fn cause(self) -> Option<Self> {
+        let is_chained = (1..Self::STRIDE - 1).contains(&(self.0 % Self::STRIDE));
+        is_chained.then(|| Self(self.0 - 1))
+    }
+
+    /// The number at the beginning of its chain.
+    #[must_use]
+    pub fn origin(self) -> Self {
+        self.cause().map_or(self, |_| Self(self.0 - self.0 % Self::STRIDE))
+    }
+
     /// The number for the turn that tells the assistant of a silent user, after the turn that has this number.
     #[must_use]
     pub fn of_timeout(self) -> Self {
@@ -286,4 +299,20 @@ pub enum Arrival {
         /// The word.
         receipt: Receipt,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_leads_back_to_where_it_began_and_a_timeout_to_nothing() {
+        let first = Sequence(80);
+        let second = first.chained().unwrap();
+        let third = second.chained().unwrap();
+        assert_eq!((first.cause(), second.cause(), third.cause()), (None, Some(first), Some(second)));
+        assert_eq!([first, second, third].map(Sequence::origin), [first; 3]);
+        let silence = third.of_timeout();
+        assert_eq!((silence.cause(), silence.origin()), (None, silence));
+    }
 }
