@@ -6,6 +6,8 @@ mod caller;
 #[path = "support/scene.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod scene;
+#[path = "support/serving.rs"]
+mod serving;
 #[path = "support/twilio.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod twilio;
@@ -14,89 +16,15 @@ mod twilio;
 mod watson;
 
 use std::path::Path;
-use std::process::{Output, Stdio};
 
 use caller::{Answered, Caller, INBOUND, text_fields};
-use scene::{ADA, Keys, TENANT, configuration, echo, secrets, soon};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use scene::{ADA, Keys, TENANT, configuration, echo, soon};
+use serde_json::Value;
+use serving::{Serving, directory, run};
 use twilio::Twilio;
-use watson::StandIn;
+use watson::{Fault, Operation, StandIn};
 
 const DEMO: &str = "[server]\nlisten = \"127.0.0.1:0\"\n";
-
-/// The binary, in a directory and with an environment of its own.
-fn raconteur(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raconteur"));
-    command.args(arguments).current_dir(directory).env_clear().envs(secrets()).kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Runs it to its end: the code, what it printed, what it complained of.
-async fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } =
-        soon("the end", raconteur(directory, arguments).output()).await.expect("it can be run");
-    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
-    (status.code(), text(stdout), text(stderr))
-}
-
-fn directory(configuration: &str) -> TempDir {
-    let directory = tempfile::tempdir().expect("there is room for a directory");
-    std::fs::write(directory.path().join("raconteur.toml"), configuration).expect("it can be written to");
-    directory
-}
-
-/// A gateway that serves.
-struct Serving {
-    child: Child,
-    out: Lines<BufReader<ChildStdout>>,
-    address: String,
-}
-
-impl Serving {
-    async fn start(directory: &Path) -> Self {
-        let mut child = raconteur(directory, &["serve"]).spawn().expect("it can be started");
-        let stdout = child.stdout.take().expect("it is piped");
-        let mut out = BufReader::new(stdout).lines();
-        let first = soon("the address", out.next_line()).await.expect("it can be read").unwrap_or_default();
-        let address = first.split_once("is running on http://").map(|(_, address)| address.to_owned());
-        let Some(address) = address else {
-            let (_, complaint) = soon("the end", ended(child)).await;
-            panic!("it did not start: {first} {complaint}");
-        };
-        Self { child, out, address }
-    }
-
-    fn terminate(&self) {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = std::process::Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill");
-        assert!(sent.success());
-    }
-
-    /// Reads what it prints up to a line with these words.
-    async fn prints(&mut self, words: &str) {
-        loop {
-            let line = soon(words, self.out.next_line()).await.expect("it can be read");
-            let line = line.unwrap_or_else(|| panic!("it ended without saying {words:?}"));
-            if line.contains(words) {
-                return;
-            }
-        }
-    }
-
-    async fn end(self) -> (Option<i32>, String) {
-        soon("the end", ended(self.child)).await
-    }
-}
-
-/// The code with which it ends and all that it logged.
-async fn ended(mut child: Child) -> (Option<i32>, String) {
-    let mut log = String::new();
-    child.stderr.take().expect("it is piped").read_to_string(&mut log).await.expect("it logs text");
-    (child.wait().await.expect("it ends").code(), log)
-}
 
 #[tokio::test]
 async fn check_tells_every_problem_with_its_place_and_ends_with_1() {
@@ -261,4 +189,50 @@ async fn a_text_that_comes_while_the_process_is_dead_is_answered_once_when_it_li
     assert_eq!(watson.asked(), ["one", "two", "three"]);
     assert!(log.contains("the provider's log had texts that were missing"), "{log}");
     assert!(!log.contains("5550111") && !log.contains("5550100"), "{log}");
+}
+
+#[tokio::test]
+async fn a_log_in_json_is_one_object_a_line_with_time_level_conversation_and_turn_and_no_number() {
+    let (twilio, watson) = (Twilio::start().await, StandIn::start(echo).await);
+    let keys = Keys { ask: "retries = 0", ..Keys::default() };
+    let text = configuration(Path::new("data"), (twilio.base_url(), &watson.url()), keys);
+    let directory = directory(&format!("{text}[log]\nformat = \"json\"\n"));
+    let serving = Serving::start(directory.path()).await;
+    let caller = Caller::new(serving.address.parse().unwrap());
+    caller.text((ADA, TENANT), "my secret words").await;
+    soon("the answer", twilio.creates_arrived(1)).await;
+    watson.expire_sessions();
+    caller.text((ADA, TENANT), "my secret words").await;
+    soon("another answer", twilio.creates_arrived(2)).await;
+    watson.fault(Operation::Message, Fault::Status(500, Vec::new(), "my secret words for +15550111".into()));
+    caller.text((ADA, TENANT), "my secret words").await;
+    soon("the apology", twilio.creates_arrived(3)).await;
+    let fields = text_fields(&caller.fresh_sid(), (ADA, TENANT), "my secret words");
+    caller.post(INBOUND, &fields, "no").await;
+    serving.terminate();
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect();
+    for line in &lines {
+        let text = |key: &str| line[key].as_str().unwrap_or_else(|| panic!("no {key} in {line}"));
+        assert!(text("timestamp").ends_with('Z') && humantime::parse_rfc3339(text("timestamp")).is_ok(), "{line}");
+        assert!(["ERROR", "WARN", "INFO"].contains(&text("level")), "{line}");
+        assert!(text("target").starts_with("raconteur") && !text("message").is_empty(), "{line}");
+    }
+    let saying =
+        |words: &str| lines.iter().find(|line| line["message"].as_str().is_some_and(|said| said.contains(words)));
+    let failed = saying("the turn failed").unwrap_or_else(|| panic!("{log}"));
+    let conversation = failed["conversation"].as_str().unwrap_or_default();
+    assert!(conversation.len() == 12 && failed["turn"].as_str().is_some_and(|turn| turn.contains('/')), "{failed}");
+    let within = &saying("the session was gone").unwrap_or_else(|| panic!("{log}"))["span"];
+    assert_eq!(
+        (within["name"].as_str(), within["conversation"].as_str()),
+        (Some("ask"), Some(conversation)),
+        "{within}"
+    );
+    assert!(saying("it does not prove where it comes from").is_some(), "{log}");
+    for secret in ["5550111", "5550100", "secret words", twilio::TOKEN, watson::KEY] {
+        assert!(!log.contains(secret), "{secret} is in {log}");
+    }
 }

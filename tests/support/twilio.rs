@@ -40,6 +40,8 @@ pub(crate) struct Create {
     pub(crate) sid: Option<String>,
     /// How often the log had been read by then.
     pub(crate) lists_before: usize,
+    /// Of which trace it said to be; empty where it did not.
+    pub(crate) traceparent: String,
 }
 
 /// One message in the log that `GET Messages.json` reads.
@@ -265,6 +267,7 @@ async fn create(
     }
     let form: Form = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let (answer, taken) = shared.books().next_creates.pop_front().unwrap_or((Answer::Usual, Taken::Yes));
+    let traceparent = headers.get("traceparent").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let invalid = invalid(&form);
     let taken = if invalid.is_some() { Taken::No } else { taken };
     let (before, after) = (shared.pace)();
@@ -272,7 +275,7 @@ async fn create(
     // In a task of its own: what has arrived is taken, even if its client dies meanwhile.
     let taking = tokio::spawn(async move {
         pause(before).await;
-        let created = book(&shared, &form, taken);
+        let created = book(&shared, (&form, traceparent), taken);
         shared.arrived.notify_waiters();
         created
     });
@@ -295,7 +298,7 @@ async fn pause(span: Duration) {
 }
 
 /// Writes the create down, and the message into the log if it is taken.
-fn book(shared: &Shared, form: &Form, taken: Taken) -> Option<(Message, usize)> {
+fn book(shared: &Shared, (form, traceparent): (&Form, String), taken: Taken) -> Option<(Message, usize)> {
     let mut books = shared.books();
     let time = SystemTime::now();
     let text = |name| first(form, name).unwrap_or_default();
@@ -321,7 +324,18 @@ fn book(shared: &Shared, form: &Form, taken: Taken) -> Option<(Message, usize)> 
     let media_count = media.len();
     let (status_callback, validity_period) = (first(form, "StatusCallback"), first(form, "ValidityPeriod"));
     let lists_before = books.lists.len();
-    books.creates.push(Create { time, to, from, body, media, status_callback, validity_period, sid, lists_before });
+    books.creates.push(Create {
+        time,
+        to,
+        from,
+        body,
+        media,
+        status_callback,
+        validity_period,
+        sid,
+        lists_before,
+        traceparent,
+    });
     message.map(|message| (message, media_count))
 }
 

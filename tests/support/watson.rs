@@ -95,6 +95,8 @@ pub(crate) struct Seen {
     /// Path and query.
     pub(crate) target: String,
     pub(crate) authorization: String,
+    /// Of which trace it says to be; empty where it does not.
+    pub(crate) traceparent: String,
     pub(crate) raw: String,
     pub(crate) body: Value,
 }
@@ -240,9 +242,10 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let (parts, body) = request.into_parts();
     let raw =
         to_bytes(body, 1 << 20).await.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let authorization = parts.headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let (authorization, traceparent) = (header("authorization"), header("traceparent"));
     let body = serde_json::from_str(&raw).unwrap_or_default();
-    let seen = Seen { method: parts.method, target: parts.uri.to_string(), authorization, raw, body };
+    let seen = Seen { method: parts.method, target: parts.uri.to_string(), authorization, traceparent, raw, body };
     shared.lock().seen.push(seen.clone());
     shared.arrived.notify_one();
     let Some((operation, session)) = route(&seen) else { return error(404, "Resource not found") };
