@@ -62,8 +62,8 @@ fn exposition() -> &'static str {
 }
 
 fn promtool(arguments: &[&str], input: &str) -> String {
-    let program = kit::installed("promtool", "promtool").join("promtool");
-    let mut command = Command::new(program);
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PROGRAM.get_or_init(|| kit::installed("promtool", "promtool").join("promtool")));
     command.args(arguments).current_dir(repository("ops/prometheus"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it can be started");

@@ -218,7 +218,7 @@ async fn a_log_in_json_is_one_object_a_line_with_time_level_conversation_and_tur
         let text = |key: &str| line[key].as_str().unwrap_or_else(|| panic!("no {key} in {line}"));
         assert!(text("timestamp").ends_with('Z') && humantime::parse_rfc3339(text("timestamp")).is_ok(), "{line}");
         assert!(["ERROR", "WARN", "INFO"].contains(&text("level")), "{line}");
-        assert!(text("target").starts_with("raconteur") && !text("message").is_empty(), "{line}");
+        assert!(!text("target").is_empty() && !text("message").is_empty(), "{line}");
     }
     let saying =
         |words: &str| lines.iter().find(|line| line["message"].as_str().is_some_and(|said| said.contains(words)));

@@ -40,7 +40,7 @@ mod linux {
                 (
                     "process_start_time_seconds",
                     "When the process began, in seconds of Unix time.",
-                    times.and_then(began),
+                    times.as_ref().and_then(began),
                 ),
                 ("process_resident_memory_bytes", "Bytes of memory that are resident.", kilobytes(&status, "VmRSS:")),
                 ("process_virtual_memory_bytes", "Bytes of address space.", kilobytes(&status, "VmSize:")),
@@ -78,7 +78,7 @@ mod linux {
         }
     }
 
-    fn began(times: Times) -> Option<f64> {
+    fn began(times: &Times) -> Option<f64> {
         let stat = fs::read_to_string("/proc/stat").ok()?;
         Some(value(&stat, "btime")? + times.began)
     }
@@ -120,7 +120,7 @@ mod linux {
             assert!(kilobytes(&status, "VmRSS:").unwrap() > 1e5);
             assert!(open_files().unwrap() >= 1.0 && most_files().unwrap() >= open_files().unwrap());
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
-            let age = now - began(Times::read().unwrap()).unwrap();
+            let age = now - began(&Times::read().unwrap()).unwrap();
             assert!((-2.0..86_400.0).contains(&age), "{age}");
         }
     }

@@ -35,7 +35,7 @@ use crate::client::{ClientError, Outbound, default_connect_timeout};
 use crate::config::TracesConfig;
 use crate::metrics::Spans;
 
-use self::courier::Courier;
+use self::courier::{Courier, Stage};
 use self::layer::SpanLayer;
 use self::span::Open;
 
@@ -73,6 +73,7 @@ where
 {
     let Some(address) = config.address() else { return Ok(None) };
     let (post, queue) = courier::line(config.queue_max, counts);
+    let (close, closing) = oneshot::channel();
     let courier = Courier {
         queue,
         out: Outbound::ours(default_connect_timeout())?,
@@ -82,9 +83,10 @@ where
         interval: config.interval,
         timeout: config.timeout,
         counts: counts.clone(),
+        closing,
+        stage: Stage::Open,
     };
-    let (close, closing) = oneshot::channel();
-    let courier = tokio::spawn(courier.run(closing));
+    let courier = tokio::spawn(courier.run());
     let layer = SpanLayer::new(post, config.sample_ratio).with_filter(SpanLayer::interest());
     Ok(Some((layer, Export { close, courier })))
 }

@@ -62,6 +62,16 @@ pub(super) struct Courier {
     pub(super) interval: Duration,
     pub(super) timeout: Duration,
     pub(super) counts: Spans,
+    /// Resolves when it is to close.
+    pub(super) closing: oneshot::Receiver<()>,
+    pub(super) stage: Stage,
+}
+
+/// Whether more is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Open,
+    Closing,
 }
 
 /// What came of one attempt.
@@ -75,63 +85,54 @@ enum Attempt {
 }
 
 impl Courier {
-    /// Runs until it is told to close, or nobody is left to tell.
-    pub(super) async fn run(mut self, mut closing: oneshot::Receiver<()>) {
+    /// Runs until it is told to close and has handed over what is left, or until nobody is left to tell.
+    pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut is_well = true;
         loop {
-            tokio::select! {
-                biased;
-                _ = &mut closing => break,
-                () = gather(&mut self.queue, &mut batch, self.interval) => {}
-            }
-            if batch.is_empty() {
-                return;
-            }
-            let spans = std::mem::take(&mut batch);
-            let count = spans.len() as u64;
-            tokio::select! {
-                biased;
-                handed = self.hand_over(&spans, ATTEMPTS) => is_well = self.note(handed, count, is_well),
-                _ = &mut closing => {
-                    batch = spans;
-                    break;
+            if self.is_open() {
+                tokio::select! {
+                    biased;
+                    _ = &mut self.closing => self.stage = Stage::Closing,
+                    () = gather(&mut self.queue, &mut batch, self.interval) => {}
                 }
             }
-        }
-        self.close(batch, is_well).await;
-    }
-
-    /// Hands over what is left, each batch once.
-    async fn close(mut self, mut batch: Vec<Span>, mut is_well: bool) {
-        self.queue.close();
-        loop {
-            while batch.len() < BATCH_MAX
-                && let Ok(span) = self.queue.try_recv()
-            {
-                batch.push(span);
+            if !self.is_open() {
+                self.queue.close();
+                while batch.len() < BATCH_MAX
+                    && let Ok(span) = self.queue.try_recv()
+                {
+                    batch.push(span);
+                }
             }
             if batch.is_empty() {
                 return;
             }
             let spans = std::mem::take(&mut batch);
-            let handed = self.hand_over(&spans, 1).await;
-            is_well = self.note(handed, spans.len() as u64, is_well);
+            let attempt = self.hand_over(&spans).await;
+            is_well = self.note(attempt, spans.len() as u64, is_well);
         }
     }
 
-    /// Tries so often.
-    async fn hand_over(&self, spans: &[Span], attempts: u32) -> Attempt {
+    fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    /// Tries until it is known what became of a batch, or often enough. At the end there is no time to wait: then once more, and no more.
+    async fn hand_over(&mut self, spans: &[Span]) -> Attempt {
         let body = Bytes::from(self.request(spans).encode_to_vec());
         let mut failures = 0;
         loop {
             let attempt = self.attempt(body.clone()).await;
             failures += 1;
-            match attempt {
-                Attempt::Later(_, wait) if failures < attempts => {
-                    tokio::time::sleep(wait.max(BACKOFF.after(failures, 0)).min(BACKOFF.longest)).await;
-                }
-                attempt => return attempt,
+            let Attempt::Later(_, wait) = &attempt else { return attempt };
+            if failures == ATTEMPTS || !self.is_open() {
+                return attempt;
+            }
+            let wait = (*wait).max(BACKOFF.after(failures, 0)).min(BACKOFF.longest);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = &mut self.closing => self.stage = Stage::Closing,
             }
         }
     }

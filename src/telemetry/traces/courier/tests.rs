@@ -66,6 +66,7 @@ struct Running {
 impl Running {
     fn to(address: &str, most: usize) -> Self {
         let counts = Spans::default();
+        let (close, closing) = oneshot::channel();
         let (post, queue) = line(most, &counts);
         let courier = Courier {
             queue,
@@ -76,9 +77,10 @@ impl Running {
             interval: Duration::from_millis(10),
             timeout: Duration::from_secs(5),
             counts: counts.clone(),
+            closing,
+            stage: Stage::Open,
         };
-        let (close, closing) = oneshot::channel();
-        Self { post, counts, close, courier: tokio::spawn(courier.run(closing)) }
+        Self { post, counts, close, courier: tokio::spawn(courier.run()) }
     }
 
     fn put(&self, name: &str) {
