@@ -85,8 +85,8 @@ fn documented() -> BTreeMap<String, Vec<String>> {
     let section = docs.split("\n## ").find(|section| section.starts_with("Metrics\n")).expect("there is the section");
     let mut rows = BTreeMap::new();
     for row in section.lines().filter_map(|line| line.strip_prefix("| `")) {
-        let mut cells = row.split(" | ");
-        let name = cells.next().expect("a row has cells").trim_end_matches('`');
+        let mut cells = row.split('|');
+        let name = cells.next().expect("a row has cells").trim().trim_end_matches('`');
         let words = cells.next().expect("a row has two cells").split('`').skip(1).step_by(2).map(str::to_owned);
         assert!(rows.insert(name.to_owned(), words.collect()).is_none(), "{name} stands there twice");
     }
