@@ -52,7 +52,7 @@ fn exposition() -> &'static str {
         BufReader::new(child.0.stdout.as_mut().expect("it is piped")).read_line(&mut line).expect("it can be read");
         let (_, address) = line.trim().rsplit_once("http://").unwrap_or_else(|| panic!("it did not start: {line}"));
         let mut stream = TcpStream::connect(address).expect("it listens");
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n").expect("it reads");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
