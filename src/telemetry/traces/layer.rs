@@ -123,9 +123,8 @@ mod tests {
         let layer = SpanLayer::new(post, 1.0).with_filter(SpanLayer::interest());
         let registry = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(registry, || {
-            let foreign = tracing::info_span!(target: "hyper", "ask", conversation = "0123456789ab", turn = "80");
-            assert!(foreign.is_disabled() && tracing::info_span!("other").is_disabled());
-            assert!(!tracing::enabled!(tracing::Level::ERROR), "lines are somebody else's");
+            drop(tracing::info_span!(target: "hyper", "ask", conversation = "0123456789ab", turn = "80"));
+            drop(tracing::info_span!("other", conversation = "0123456789ab", turn = "80"));
             drop(tracing::debug_span!("turn", conversation = "0123456789ab", turn = "80"));
         });
         assert_eq!(shown.try_recv().unwrap().name, "turn");
