@@ -324,18 +324,9 @@ fn book(shared: &Shared, (form, traceparent): (&Form, String), taken: Taken) -> 
     let media_count = media.len();
     let (status_callback, validity_period) = (first(form, "StatusCallback"), first(form, "ValidityPeriod"));
     let lists_before = books.lists.len();
-    books.creates.push(Create {
-        time,
-        to,
-        from,
-        body,
-        media,
-        status_callback,
-        validity_period,
-        sid,
-        lists_before,
-        traceparent,
-    });
+    let create =
+        Create { time, to, from, body, media, status_callback, validity_period, sid, lists_before, traceparent };
+    books.creates.push(create);
     message.map(|message| (message, media_count))
 }
 
