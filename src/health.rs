@@ -80,7 +80,7 @@ fn here(config: &Config) -> Result<String, Unwell> {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     Ok(format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))

@@ -113,7 +113,7 @@ async fn raconteur(desk: &mut Desk, line: &Line, arguments: &str) -> Result<(), 
     match cli.command_or_serve() {
         Command::Serve(_) => desk.serve(&text).await,
         Command::Chat(_) => {
-            let told = text.replacen(" chat", &format!(" chat --url http://{}", desk.address()), 1);
+            let told = text.replacen(" chat", &format!(" chat --url http://{}", desk::ADDRESS), 1);
             desk.ask(&format!("echo hello | {told}")).await.map(drop)
         }
         Command::Health(_) => desk.ask(&text).await.map(drop),

@@ -18,9 +18,9 @@ use super::twilio::{ACCOUNT, Twilio};
 use super::watson::{ASSISTANT, ENVIRONMENT, StandIn};
 
 /// Where documents have the gateway listen.
-const ADDRESS: &str = "127.0.0.1:8080";
+pub(crate) const ADDRESS: &str = "127.0.0.1:8080";
 
-/// A shell that is never asked twice: what it finds in a variable is set.
+/// A command that fails, a part of a pipe and a variable that is not set are failures.
 const PROLOGUE: &str = "set -euo pipefail\n";
 
 pub(crate) struct Desk {
@@ -54,12 +54,9 @@ impl Desk {
         // What whoever comes from IBM has already.
         desk.write("work/tenants.json", IBM_TENANTS);
         desk.write("work/gateway.env", "LOG_LEVEL=INFO\n");
-        for (program, runs) in [("raconteur", env!("CARGO_BIN_EXE_raconteur").to_owned())] {
-            let path = desk.write(&format!("bin/{program}"), &format!("#!/usr/bin/env bash\nexec '{runs}' \"$@\"\n"));
-            let mut permissions = fs::metadata(&path).expect("it is there").permissions();
-            std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
-            fs::set_permissions(&path, permissions).expect("it can be changed");
-        }
+        let bin = desk.directory.path().join("bin");
+        fs::create_dir(&bin).expect("there is room");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_raconteur"), bin.join("raconteur")).expect("it can be linked");
         desk
     }
 
@@ -82,16 +79,19 @@ impl Desk {
 
     /// The environment that leads a configuration to the stand-ins, as far as it has what they stand in for.
     fn detours(&self, configuration: &str) -> Vec<(String, String)> {
+        let table: toml::Table = configuration.parse().unwrap_or_default();
+        let section = |group: &str, name: &str| table.get(group)?.get(name)?.as_table();
         let mut detours: Vec<(String, String)> = Vec::new();
         let mut lead = |key: &str, value: &str| detours.push((format!("RACONTEUR_{key}"), value.to_owned()));
-        if configuration.contains("[channels.twilio]") {
+        if section("channels", "twilio").is_some() {
             lead("CHANNELS__TWILIO__BASE_URL", self.twilio.base_url());
             lead("CHANNELS__TWILIO__ACCOUNT_SID", ACCOUNT);
         }
-        if configuration.contains("[assistants.watson]\nkind = \"watson\"\n") {
+        if let Some(watson) = section("assistants", "watson").filter(|watson| watson["kind"].as_str() == Some("watson"))
+        {
             lead("ASSISTANTS__WATSON__URL", &self.watson.url());
             lead("ASSISTANTS__WATSON__ASSISTANT_ID", ASSISTANT);
-            if configuration.contains("environment_id") {
+            if watson.contains_key("environment_id") {
                 lead("ASSISTANTS__WATSON__ENVIRONMENT_ID", ENVIRONMENT);
             }
         }
@@ -198,10 +198,6 @@ impl Desk {
     pub(crate) async fn sent(&self, before: usize) -> String {
         let creates = soon("a text by Twilio", self.twilio.creates_arrived(before + 1)).await;
         creates[before].body.clone()
-    }
-
-    pub(crate) fn address(&self) -> &str {
-        self.gateway.as_ref().map_or("", |gateway| &gateway.address)
     }
 }
 

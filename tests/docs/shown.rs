@@ -70,8 +70,8 @@ pub(crate) fn judge(block: &Block) -> Result<(), String> {
 }
 
 fn json(text: &str) -> Result<(), String> {
-    let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    values.map(|value| value.map(drop)).collect::<Result<(), _>>().map_err(|error| error.to_string())
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    values.try_for_each(|value| value.map(drop)).map_err(|error| error.to_string())
 }
 
 /// What is shown of a file is in it, paragraph by paragraph and in order.
@@ -133,10 +133,10 @@ fn lay_over(base: &mut Table, over: Table, depth: usize) {
         let below = base.get_mut(&name).filter(|_| depth > 0);
         match (below, value) {
             (Some(toml::Value::Table(base)), toml::Value::Table(over)) => lay_over(base, over, depth - 1),
-            (Some(toml::Value::Array(list)), toml::Value::Table(over)) => lay_over_first(list, over, depth),
+            (Some(toml::Value::Array(list)), toml::Value::Table(over)) => lay_over_first(list, over),
             (Some(toml::Value::Array(list)), toml::Value::Array(over)) => {
                 for over in over.into_iter().filter_map(|over| over.try_into().ok()) {
-                    lay_over_first(list, over, depth);
+                    lay_over_first(list, over);
                 }
             }
             (Some(_) | None, value) => {
@@ -146,9 +146,10 @@ fn lay_over(base: &mut Table, over: Table, depth: usize) {
     }
 }
 
-fn lay_over_first(list: &mut [toml::Value], over: Table, depth: usize) {
-    let Some(toml::Value::Table(first)) = list.first_mut() else { return };
-    lay_over(first, over, depth - 1);
+fn lay_over_first(list: &mut [toml::Value], over: Table) {
+    if let Some(toml::Value::Table(first)) = list.first_mut() {
+        first.extend(over);
+    }
 }
 
 /// Puts what a configuration names at absolute paths below a directory, and makes it.
