@@ -3,7 +3,8 @@
 //!
 //! A document is read from its top to its end, as its reader would: what it has him write lies in a directory of its own, and a gateway
 //! that it has him start runs until it has him start another. ```` ```toml raconteur.toml ```` is a file that is written,
-//! ```` ```toml ```` a fragment. Nothing but loopback is spoken to: Twilio and Watson are stand-ins.
+//! ```` ```toml ```` a fragment, ```` ```text output ```` is among what the command before it has said. Nothing but loopback is spoken
+//! to: Twilio and Watson are stand-ins.
 
 #![cfg(all(unix, feature = "cli", feature = "sled", feature = "script"))]
 
@@ -54,7 +55,14 @@ struct Outcome {
 /// Goes through a document as its reader would.
 async fn follow(document: &Document, excuses: &'static [Excuse], outcome: &mut Outcome) {
     let mut desk = Desk::new().await;
+    let mut said = String::new();
     for block in &document.blocks {
+        if block.file.as_deref() == Some("output") {
+            let unsaid = block.text.lines().find(|line| !said.lines().any(|other| other == *line));
+            outcome
+                .problems
+                .extend(unsaid.map(|line| format!("{}: `{line}` is not in the output:\n{said}", block.place)));
+        }
         if let ("toml" | "rhai", Some(file)) = (block.language.as_str(), &block.file) {
             desk.put(file, &block.text);
         }
@@ -67,7 +75,10 @@ async fn follow(document: &Document, excuses: &'static [Excuse], outcome: &mut O
                 None => line,
             };
             match perform(&mut desk, &line).await {
-                Ok(()) => outcome.run += 1,
+                Ok(output) => {
+                    said = output;
+                    outcome.run += 1;
+                }
                 Err(why) => outcome.problems.push(format!("{}: {why}", line.place)),
             }
         }
@@ -77,27 +88,28 @@ async fn follow(document: &Document, excuses: &'static [Excuse], outcome: &mut O
     }
 }
 
-async fn perform(desk: &mut Desk, line: &Line) -> Result<(), String> {
+/// Does what a command asks for, and says what came out.
+async fn perform(desk: &mut Desk, line: &Line) -> Result<String, String> {
     match line.task() {
         Task::Raconteur(arguments) => raconteur(desk, line, &arguments).await,
-        Task::Example(line) => desk.example(&line).await.map(drop),
-        Task::Tests(line) => targets::find(&line),
-        Task::Ask => desk.ask(&line.text).await.map(drop),
-        Task::Plain => desk.run(&line.text).await.map(drop),
+        Task::Example(line) => desk.example(&line).await,
+        Task::Tests(line) => targets::find(&line).map(|()| String::new()),
+        Task::Ask => desk.ask(&line.text).await,
+        Task::Plain => desk.run(&line.text).await,
         Task::Setting => {
             desk.set(&line.text);
-            Ok(())
+            Ok(String::new())
         }
         Task::Variables => {
             let check = format!("env {} RACONTEUR_CONFIG=../sample.toml raconteur check", line.text);
-            desk.run(&check).await.map(drop)
+            desk.run(&check).await
         }
         Task::Unknown => Err(format!("nobody knows how to run `{}`: add it to the test, or to its excuses", line.text)),
     }
 }
 
 /// The binary, with whatever the line has around it; `cargo run` is it as well.
-async fn raconteur(desk: &mut Desk, line: &Line, arguments: &str) -> Result<(), String> {
+async fn raconteur(desk: &mut Desk, line: &Line, arguments: &str) -> Result<String, String> {
     let text = match line.text.find("cargo run") {
         Some(at) => format!("{}raconteur {arguments}", &line.text[..at]),
         None => line.text.clone(),
@@ -107,23 +119,23 @@ async fn raconteur(desk: &mut Desk, line: &Line, arguments: &str) -> Result<(), 
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         // The version and the help come like this.
-        Err(error) if error.exit_code() == 0 => return desk.run(&text).await.map(drop),
+        Err(error) if error.exit_code() == 0 => return desk.run(&text).await,
         Err(error) => return Err(format!("{text}: {error}")),
     };
     match cli.command_or_serve() {
         Command::Serve(_) => desk.serve(&text).await,
         Command::Chat(_) => {
             let told = text.replacen(" chat", &format!(" chat --url http://{}", desk::ADDRESS), 1);
-            desk.ask(&format!("echo hello | {told}")).await.map(drop)
+            desk.ask(&format!("echo hello | {told}")).await
         }
-        Command::Health(_) => desk.ask(&text).await.map(drop),
-        Command::Store(_) => desk.look_after(&text).await.map(drop),
+        Command::Health(_) => desk.ask(&text).await,
+        Command::Store(_) => desk.look_after(&text).await,
         Command::Check
         | Command::Import(_)
         | Command::Token
         | Command::Load(_)
         | Command::Completions(_)
-        | Command::Man(_) => desk.run(&text).await.map(drop),
+        | Command::Man(_) => desk.run(&text).await,
     }
 }
 
@@ -228,6 +240,8 @@ async fn a_command_that_fails_or_that_nobody_knows_is_found() {
         &[Excuse { command: "rm -rf data", instead: Instead::Nothing, why: "it is only there to be excused" }];
     for (line, expected) in [
         ("raconteur check", None),
+        ("raconteur check\n```\n```text output\n  listens on 127.0.0.1:8080", None),
+        ("raconteur check\n```\n```text output\n  listens on 127.0.0.1:8081", Some("is not in the output")),
         ("cargo run --release -- check  # all is well", None),
         ("rm -rf data", None),
         ("rm -rf date", Some("nobody knows how to run")),
@@ -248,7 +262,7 @@ async fn a_command_that_fails_or_that_nobody_knows_is_found() {
         follow(&document, ODD, &mut outcome).await;
         let told = outcome.problems.join("\n");
         assert!(expected.map_or(told.is_empty(), |expected| told.contains(expected)), "{line}: {told}");
-        assert!(told.is_empty() || told.starts_with("made-up.md:3: "), "{told}");
+        assert!(told.is_empty() || told.starts_with("made-up.md:"), "{told}");
     }
 }
 

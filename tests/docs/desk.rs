@@ -148,26 +148,34 @@ impl Desk {
     }
 
     /// Starts a gateway by this command, in the place of the one before.
-    pub(crate) async fn serve(&mut self, line: &str) -> Result<(), String> {
+    pub(crate) async fn serve(&mut self, line: &str) -> Result<String, String> {
         let mut variables = self.detours(&self.configuration());
         variables.push(("RACONTEUR_SERVER__LISTEN".into(), "127.0.0.1:0".into()));
-        self.start(line, &variables).await?;
-        self.ask("raconteur health").await.map(drop)
+        let said = self.start(line, &variables).await?;
+        self.ask("raconteur health").await?;
+        Ok(said)
     }
 
-    async fn start(&mut self, line: &str, variables: &[(String, String)]) -> Result<(), String> {
+    /// Starts it; what it says by then, with the address that it would have had.
+    async fn start(&mut self, line: &str, variables: &[(String, String)]) -> Result<String, String> {
         self.stop().await?;
         let mut shell = self.shell(&format!("exec {line}"));
         shell.envs(variables.iter().cloned());
         let mut process = shell.spawn().map_err(|error| error.to_string())?;
         let mut out = BufReader::new(process.stdout.take().expect("it is piped")).lines();
-        let first = soon(line, out.next_line()).await.map_err(|error| error.to_string())?.unwrap_or_default();
-        let Some((_, address)) = first.split_once("is running on http://") else {
+        let mut said = String::new();
+        while !said.ends_with("Stop it with Ctrl-C.\n") {
+            let Some(next) = soon(line, out.next_line()).await.map_err(|error| error.to_string())? else { break };
+            said += &format!("{next}\n");
+        }
+        let address = said.lines().next().and_then(|first| first.rsplit_once("is running on http://"));
+        let Some(address) = address.map(|(_, address)| address.to_owned()) else {
             let output = soon(line, process.wait_with_output()).await.map_err(|error| error.to_string())?;
-            return Err(format!("{line}: it did not start: {first}{}", String::from_utf8_lossy(&output.stderr)));
+            return Err(format!("{line}: it did not start: {said}{}", String::from_utf8_lossy(&output.stderr)));
         };
-        self.gateway = Some(Running { address: address.to_owned(), process, _out: out });
-        Ok(())
+        let said = said.replace(&address, ADDRESS);
+        self.gateway = Some(Running { address, process, _out: out });
+        Ok(said)
     }
 
     /// Stops the gateway that runs, in good order.
