@@ -154,8 +154,8 @@ fn misnamed(documents: &[Document]) -> Vec<String> {
     for document in documents {
         for (number, line) in &document.prose {
             for code in without_code(line).1 {
-                let mut words = code.split_whitespace().filter(|word| !word.starts_with('-'));
-                let (program, command) = (words.next(), words.next());
+                let mut words = code.split_whitespace();
+                let (program, command) = (words.next(), words.next().filter(|word| !word.starts_with('-')));
                 if program == Some("raconteur") && command.is_some_and(|command| !known.contains(command)) {
                     wrong.push(format!("{}:{number}: there is no `{code}`", document.name));
                 }
@@ -303,7 +303,8 @@ fn links_to_nowhere_and_commands_that_are_not_are_found() {
 fn commands_are_taken_apart_as_a_shell_would() {
     let text =
         "raconteur check   # all of it\n\n# nothing\ncurl -d x \\\n  http://h\ncat > f <<'END'\na # b\nEND\nA=1 B=2\n";
-    let document = Document::parse("made-up.md", &format!("1. so\n\n   ```sh\n{text}   ```\n"));
+    let indented: String = text.lines().map(|line| format!("   {line}\n")).collect();
+    let document = Document::parse("made-up.md", &format!("1. so\n\n   ```sh\n{indented}   ```\n"));
     let found = lines(&document.blocks[0]);
     let texts: Vec<&str> = found.iter().map(|line| line.text.as_str()).collect();
     assert_eq!(texts, ["raconteur check", "curl -d x \\\n  http://h", "cat > f <<'END'\na # b\nEND", "A=1 B=2"]);

@@ -26,7 +26,7 @@ pub fn completions(shell: Shell) -> Vec<u8> {
 /// None that is known of: it is written to memory.
 pub fn page() -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    Man::new(Cli::command()).render(&mut page)?;
+    Man::new(Cli::command().disable_help_subcommand(true)).render(&mut page)?;
     Ok(page)
 }
 

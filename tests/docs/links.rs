@@ -34,7 +34,7 @@ fn follow(from: &Path, target: &str, anchors: &BTreeMap<PathBuf, Vec<String>>) -
     }
     let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
     let path = if path.is_empty() { from.to_owned() } else { plain(&from.parent().unwrap_or(from).join(path))? };
-    if !root().join(&path).exists() {
+    if !anchors.contains_key(&path) && !root().join(&path).exists() {
         return Err("there is no such file".into());
     }
     match (anchor, anchors.get(&path)) {

@@ -50,7 +50,7 @@ pub(crate) const SECRETS: [(&str, &str); 9] = [
     ("CONTROL_PASSWORD", "secret"),
     ("CONTROL_TOKEN", "token"),
     ("REPORT_TOKEN", "secret"),
-    ("WEBHOOK_SECRET", "a-secret-that-is-long-enough-for-any-signature"),
+    ("WEBHOOK_SECRET", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
     ("WEBHOOK_KEY", "secret"),
     ("METRICS_TOKEN", "secret"),
 ];
