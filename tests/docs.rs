@@ -248,7 +248,7 @@ async fn a_command_that_fails_or_that_nobody_knows_is_found() {
         ("raconteur chekc", Some("unrecognized subcommand")),
         ("raconteur check --config nowhere.toml", Some("cannot read the configuration")),
         ("raconteur --config nowhere.toml", Some("did not start")),
-        ("cargo run --example nothing", Some("No such file")),
+        ("cargo run --example nothing", Some("no example nothing")),
         ("cargo test --test nothing", Some("no test file")),
         ("cargo test --test docs no_such_test", Some("no test")),
         ("RACONTEUR_NO_SUCH=1 cargo test --test docs", Some("no test reads")),

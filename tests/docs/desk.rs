@@ -132,7 +132,12 @@ impl Desk {
     /// Runs an example, which cargo has put beside the binary.
     pub(crate) async fn example(&self, line: &str) -> Result<String, String> {
         let beside = Path::new(env!("CARGO_BIN_EXE_raconteur")).parent().expect("it is in a directory");
-        self.run(&format!("'{}'/{line}", beside.join("examples").display())).await
+        let examples = beside.join("examples");
+        let name = line.split(' ').next().unwrap_or_default();
+        if !examples.join(name).exists() {
+            return Err(format!("there is no example {name}, or it is not built: cargo build --examples"));
+        }
+        self.run(&format!("'{}'/{line}", examples.display())).await
     }
 
     /// Asks the gateway that runs, or the sample's.
