@@ -94,6 +94,7 @@ async fn perform(desk: &mut Desk, line: &Line) -> Result<String, String> {
         Task::Raconteur(arguments) => raconteur(desk, line, &arguments).await,
         Task::Example(line) => desk.example(&line).await,
         Task::Tests(line) => targets::find(&line).map(|()| String::new()),
+        Task::Benches(line) => targets::find_bench(&line).map(|()| String::new()),
         Task::Ask => desk.ask(&line.text).await,
         Task::Plain => desk.run(&line.text).await,
         Task::Setting => {
@@ -252,6 +253,8 @@ async fn a_command_that_fails_or_that_nobody_knows_is_found() {
         ("cargo test --test nothing", Some("no test file")),
         ("cargo test --test docs no_such_test", Some("no test")),
         ("RACONTEUR_NO_SUCH=1 cargo test --test docs", Some("no test reads")),
+        ("cargo bench --bench turns", None),
+        ("cargo bench --bench tuns", Some("no bench tuns")),
         ("curl http://127.0.0.1:8080/nowhere", Some("404")),
         ("RACONTEUR_SERVER__LISSTEN=0.0.0.0:80", Some("lissten")),
         ("raconteur store check --store nowhere", Some("nowhere")),

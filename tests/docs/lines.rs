@@ -21,6 +21,8 @@ pub(crate) enum Task {
     Example(String),
     /// Look whether these tests are there.
     Tests(String),
+    /// Look whether these benches are there.
+    Benches(String),
     /// Ask a gateway.
     Ask,
     /// Run it as it is: it touches nothing but files here.
@@ -82,6 +84,7 @@ impl Line {
             [] => Task::Variables,
             ["raconteur", ..] => Task::Raconteur(rest(1)),
             ["cargo", "test", ..] => Task::Tests(words.join(" ")),
+            ["cargo", "bench", ..] => Task::Benches(words.join(" ")),
             ["cargo", "run", ..] => {
                 let behind = command.iter().position(|word| *word == "--").unwrap_or(command.len());
                 let example = command[..behind].iter().skip_while(|word| **word != "--example").nth(1);

@@ -1,4 +1,4 @@
-//! Commands that run tests: they are not run here, but what they name must be there.
+//! Commands that run tests and benches: they are not run here, but what they name must be there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,14 @@ pub(crate) fn find(line: &str) -> Result<(), String> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Looks for what a `cargo bench` names.
+pub(crate) fn find_bench(line: &str) -> Result<(), String> {
+    let name = line.split_whitespace().skip_while(|word| *word != "--bench").nth(1);
+    let Some(name) = name else { return Err(format!("{line}: it names no bench")) };
+    let is_there = root().join("benches").join(format!("{name}.rs")).exists();
+    if is_there { Ok(()) } else { Err(format!("{line}: there is no bench {name}")) }
 }
 
 /// All sources below a directory, which need not be there.
