@@ -1,10 +1,14 @@
-//! The command line, as clap reads it. Definitions only: what the commands do is told in `main.rs`.
+//! The command line, as clap reads it. Definitions only: what the commands do is told in `main.rs`; what the definitions are good for
+//! besides, completions and pages for `man`, is in `shell.rs`.
+
+pub mod shell;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use raconteur_conversation::address::Address;
 
 use crate::config::{Config, StoreKind};
@@ -13,7 +17,7 @@ use crate::load::LoadArgs;
 
 /// Raconteur: an SMS conversation engine between providers and an assistant.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "raconteur", version, about)]
+#[command(name = "raconteur", version = version(option_env!("BUILD_COMMIT")), about)]
 pub struct Cli {
     /// The configuration file [default: the one RACONTEUR_CONFIG names, else ./raconteur.toml if it is there]
     #[arg(long, global = true, value_name = "FILE")]
@@ -31,6 +35,15 @@ impl Cli {
     }
 }
 
+/// The version, and the commit where whoever built it has said which it is.
+fn version(commit: Option<&str>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match commit.filter(|commit| !commit.is_empty()) {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
+    }
+}
+
 /// What the binary can do.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
@@ -40,6 +53,8 @@ pub enum Command {
     Chat(ChatArgs),
     /// Tell everything that is wrong with the configuration, and end with 1 if there is anything
     Check,
+    /// Ask a running gateway whether it takes texts, and end with 1 if it does not
+    Health(HealthArgs),
     /// Turn another product's configuration into one of ours
     Import(ImportArgs),
     /// Make a token for the REST interface, and the hash of it that belongs in the configuration
@@ -49,6 +64,10 @@ pub enum Command {
     /// Put a gateway under load, check every answer, and tell how fast it was
     #[cfg(unix)]
     Load(Box<LoadArgs>),
+    /// Write what a shell is to read so that it completes commands and options
+    Completions(CompletionsArgs),
+    /// Write the page for man
+    Man(ManArgs),
 }
 
 /// What `serve` takes.
@@ -93,6 +112,33 @@ pub struct ChatArgs {
     /// Without a terminal: how long to wait for the last answers after the input has ended
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = humantime::parse_duration)]
     pub patience: Duration,
+}
+
+/// What `health` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct HealthArgs {
+    /// Where the gateway is [default: on this machine, where the configuration has it listen]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// How long its answer may take
+    #[arg(long, value_name = "SPAN", default_value = "3s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+}
+
+/// What `completions` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// What `man` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ManArgs {
+    /// Write a page for each command into this directory [default: the page of the whole, to standard output]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 /// What `import` takes.
@@ -295,6 +341,37 @@ mod tests {
         assert_eq!(args, StoreArgs { store: Some("d".into()), command });
         assert!(parse("raconteur store person export").is_err(), "of whom?");
         assert!(parse("raconteur store person export --user +15550199 --output f").is_ok());
+    }
+
+    #[test]
+    fn the_version_has_the_commit_where_it_is_known() {
+        let version_alone = env!("CARGO_PKG_VERSION");
+        assert_eq!(version(None), version_alone);
+        assert_eq!(version(Some("")), version_alone, "an argument of a build that nobody has set");
+        assert_eq!(version(Some("1a2b3c4")), format!("{version_alone} (1a2b3c4)"));
+    }
+
+    #[test]
+    fn health_is_asked_of_this_machine_unless_told_otherwise() {
+        let health = |line: &str| parse(line).map(|cli| cli.command_or_serve());
+        let args = |url: Option<&str>, seconds| HealthArgs {
+            url: url.map(str::to_owned),
+            timeout: Duration::from_secs(seconds),
+        };
+        assert_eq!(health("raconteur health").unwrap(), Command::Health(args(None, 3)));
+        let line = "raconteur health --url http://h:1 --timeout 1s";
+        assert_eq!(health(line).unwrap(), Command::Health(args(Some("http://h:1"), 1)));
+    }
+
+    #[test]
+    fn completions_need_a_shell_and_pages_go_where_they_are_told() {
+        assert!(parse("raconteur completions").is_err() && parse("raconteur completions cmd").is_err());
+        let Command::Completions(args) = parse("raconteur completions zsh").unwrap().command_or_serve() else {
+            panic!()
+        };
+        assert_eq!(args.shell, Shell::Zsh);
+        let Command::Man(args) = parse("raconteur man --output man1").unwrap().command_or_serve() else { panic!() };
+        assert_eq!(args.output, Some("man1".into()));
     }
 
     #[test]

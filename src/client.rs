@@ -62,7 +62,8 @@ fn builder(connect_timeout: Duration) -> Result<reqwest::ClientBuilder, ClientEr
         .user_agent(USER_AGENT))
 }
 
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+/// Believes in the platform's certificates.
+pub(crate) fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?

@@ -17,6 +17,8 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod guard;
+#[cfg(feature = "cli")]
+pub mod health;
 pub mod http;
 pub mod import;
 #[cfg(all(feature = "cli", unix))]

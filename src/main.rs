@@ -13,13 +13,13 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use raconteur::chat::{self, ChatOptions};
 use raconteur::check::{self, Kind, Kinds};
-use raconteur::cli::{Cli, Command, ImportArgs, ImportFrom, ServeArgs, StoreArgs};
+use raconteur::cli::{Cli, Command, HealthArgs, ImportArgs, ImportFrom, ManArgs, ServeArgs, StoreArgs, shell};
 use raconteur::config::{self, Config, Problem, StoreKind};
 #[cfg(unix)]
 use raconteur::load::{LoadArgs, Second};
 #[cfg(feature = "sled")]
 use raconteur::store_tools::{self, Done};
-use raconteur::{Server, ServerError, assistant, reporting, telemetry, transport, watchdog};
+use raconteur::{Server, ServerError, assistant, health, reporting, telemetry, transport, watchdog};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -39,6 +39,12 @@ fn main() -> ExitCode {
         match cli.command_or_serve() {
             Command::Serve(args) => serve(&cli, &args).await,
             Command::Check => checked(&cli),
+            Command::Health(args) => well(&cli, &args).await,
+            Command::Completions(args) => {
+                write(&shell::completions(args.shell));
+                ExitCode::SUCCESS
+            }
+            Command::Man(args) => manual(&args),
             Command::Import(args) => import(&args),
             Command::Token => token(),
             Command::Store(args) => look_after(&cli, &args).await,
@@ -172,6 +178,30 @@ fn checked(cli: &Cli) -> ExitCode {
     let report = check::report(&reading, kinds);
     say(&report.text);
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What else is wrong with the configuration is not asked here: the gateway runs, or does not.
+async fn well(cli: &Cli, args: &HealthArgs) -> ExitCode {
+    let config::Reading { config, .. } = config::read(cli.config.as_deref(), config::environment());
+    match health::ask(args.url.as_deref(), &config, args.timeout).await {
+        Ok(()) => {
+            say("ready\n");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(error),
+    }
+}
+
+fn manual(args: &ManArgs) -> ExitCode {
+    let done = match &args.output {
+        None => shell::page().map(|page| write(&page)),
+        Some(directory) => shell::pages(directory),
+    };
+    match (done, &args.output) {
+        (Ok(()), _) => ExitCode::SUCCESS,
+        (Err(error), Some(directory)) => fail(format_args!("{}: {error}", directory.display())),
+        (Err(error), None) => fail(error),
+    }
 }
 
 fn token() -> ExitCode {
@@ -314,6 +344,10 @@ fn fail(error: impl Display) -> ExitCode {
 }
 
 fn say(text: &str) {
+    write(text.as_bytes());
+}
+
+fn write(bytes: &[u8]) {
     let mut out = io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
 }

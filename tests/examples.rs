@@ -44,3 +44,12 @@ fn embedded_runs_two_gateways_in_one_program() {
     assert_eq!(out.matches("ready: true").count(), 2, "{out}");
     assert!(out.contains("both gateways have stopped"), "{out}");
 }
+
+#[test]
+fn a_transport_in_one_file_takes_a_text_once_and_answers_it() {
+    let out = output_of("transport_in_one_file");
+    assert!(out.contains("pager: have the provider post texts to /channels/pager/inbound"), "{out}");
+    assert!(out.contains("with a wrong token: Some(Forbidden("), "{out}");
+    assert!(out.contains("> my name is Ada: Accepted(") && out.contains("> my name is Ada: Duplicate("), "{out}");
+    assert!(out.contains("Ada") && out.contains("\"to\":\"+15550199\"") && out.contains("and 0 more"), "{out}");
+}
