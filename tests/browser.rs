@@ -6,68 +6,37 @@
 
 #[path = "support/kit.rs"]
 mod kit;
+#[path = "support/stored.rs"]
+#[allow(dead_code, reason = "every test binary uses its part")]
+mod stored;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use raconteur::config::token::TokenHash;
 use raconteur::{Server, config};
-use raconteur_conversation::address::{Address, ConversationKey, SHARDS, Shard};
 use raconteur_conversation::session::Session;
-use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{InboundMessage, Sequence, Work};
-use raconteur_storage::{Claim, DeadLetter, KvStore, Options, Step, Store, engine};
+use raconteur_storage::{DeadLetter, Step};
 use serde_json::json;
-use tokio::task::JoinSet;
+use stored::{Stored, key, now};
 
 const CONVERSATIONS: u32 = 100_000;
-const AT_ONCE: u32 = 1_024;
 const TOKEN: &str = "an operator's token";
-
-fn number(text: &str) -> Address {
-    Address::parse(text).expect("it is a number")
-}
-
-fn key(user: &str) -> ConversationKey {
-    ConversationKey { tenant: number("+15550100"), user: number(user) }
-}
-
-fn now() -> UnixMillis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later than 1970");
-    UnixMillis(u64::try_from(since.as_millis()).expect("it is not that late"))
-}
 
 /// A store of so many conversations, each with an open session, and a dead letter.
 async fn furnish(path: &Path) {
-    let engine = engine::sled::SledEngine::open(path, 64 << 20).expect("it opens");
-    let store = Arc::new(KvStore::open(engine, Options { min_free: 0, ..Options::default() }).expect("it opens"));
-    let shards: Vec<Shard> = (0..SHARDS).map(Shard).collect();
-    let claims: Arc<Vec<Claim>> = Arc::new(store.claim(&shards).await.expect("nobody else has them"));
-    let mut tasks = JoinSet::new();
-    for first in 0..AT_ONCE {
-        let (store, claims) = (Arc::clone(&store), Arc::clone(&claims));
-        tasks.spawn(async move {
-            for user in (first..CONVERSATIONS).step_by(AT_ONCE as usize) {
-                let key = key(&format!("+1555{user:07}"));
-                let session = Session::open(u128::from(user), now());
-                let snapshot = Some(json!({"session": session}).to_string().into_bytes());
-                let deadline = Some(UnixMillis(now().0 + 3_600_000));
-                let claim = claims[usize::from(key.shard().0)];
-                let step = Step { snapshot, deadline, ..Step::default() };
-                store.commit(claim, &key, step).await.expect("it is written");
-            }
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.expect("everything is written");
-    }
-    let key = key("+15550444");
+    let stored = Stored::create(path).await;
+    let like = |user| {
+        let session = Session::open(u128::from(user), now());
+        (key("+15550100", &format!("+1555{user:07}")), json!({"session": session}))
+    };
+    stored.fill(CONVERSATIONS, like).await;
+    let key = key("+15550100", "+15550444");
     let work = Work::Message(InboundMessage { body: "are you there?".into(), ..InboundMessage::default() });
     let (sequence, reason) = (Sequence(8), "its conversation failed 3 times at this message".to_owned());
     let letter = DeadLetter { sequence, key: Some(key.clone()), at: now(), reason, work: Some(work), bytes: None };
-    let step = Step { dead_letters: vec![letter], ..Step::default() };
-    store.commit(claims[usize::from(key.shard().0)], &key, step).await.expect("it is written");
-    store.close().await.expect("it closes");
+    stored.commit(&key, Step { dead_letters: vec![letter], ..Step::default() }).await;
+    stored.close().await;
 }
 
 /// A gateway with the simulated phone and the demo bot.

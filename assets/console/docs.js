@@ -7,9 +7,9 @@ document.documentElement.dataset.theme = localStorage.getItem('raconteur.theme')
 
 const nameOf = (schema) => schema?.$ref?.split('/').at(-1);
 
-function boundsOf({ minimum, maximum, minLength, maxLength }) {
+function boundsOf({ minimum, maximum, maxLength }) {
   if (maximum != null) return `, ${minimum} to ${maximum}`;
-  return maxLength != null ? `, ${minLength} to ${maxLength} characters` : '';
+  return maxLength != null ? `, at most ${maxLength} characters` : '';
 }
 
 /** A type in a few words, with links to the shapes that it names. */
@@ -34,7 +34,7 @@ function example(schema, shapes, depth = 0) {
     case 'array': return [example(schema.items, shapes, depth + 1)];
     case 'integer': return schema.minimum ?? 0;
     case 'boolean': return false;
-    case 'string': return 'text';
+    case 'string': return schema.format === 'uri' ? 'https://example.com/sms' : 'text';
     default: return {};
   }
 }

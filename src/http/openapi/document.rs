@@ -93,7 +93,8 @@ fn path_parameter(name: &str) -> Value {
         "pipe" => "The id of a pipe.",
         _ => "A name of the configuration's.",
     };
-    json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}, "description": words})
+    let kind = if matches!(name, "tenant" | "user") { "address" } else { "string" };
+    json!({"name": name, "in": "path", "required": true, "schema": shapes::of(kind), "description": words})
 }
 
 fn responses(operation: &Operation) -> Value {

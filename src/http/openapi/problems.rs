@@ -52,10 +52,20 @@ pub(super) fn codes() -> Value {
     json!({"type": "string", "enum": codes, "description": words})
 }
 
-/// What is named once.
+/// What is named once, as answers.
 pub(super) fn shared() -> Value {
     let all = EVERYWHERE.iter().chain(HERE_AND_THERE);
-    Value::Object(all.map(|(name, status, code)| ((*name).to_owned(), answer(status, &[code]))).collect())
+    let named = all.map(|(name, status, code)| {
+        let schema = json!({"$ref": format!("#/components/schemas/{name}")});
+        ((*name).to_owned(), answer(status, &[code], &schema))
+    });
+    Value::Object(named.collect())
+}
+
+/// What is named once, as shapes.
+pub(super) fn shapes() -> impl Iterator<Item = (String, Value)> {
+    let all = EVERYWHERE.iter().chain(HERE_AND_THERE);
+    all.map(|(name, status, code)| ((*name).to_owned(), narrowed(status, &[code])))
 }
 
 /// Adds to an operation's answers what may be wrong with it: its own, by status and codes, and what may be everywhere.
@@ -74,37 +84,37 @@ pub(super) fn add(answers: &mut Map<String, Value>, own: &[(&str, &str)]) {
             EVERYWHERE.iter().chain(HERE_AND_THERE).find(|(_, known, code)| (*known, &[*code][..]) == (status, &codes));
         let answer = match shared {
             Some((name, ..)) => json!({"$ref": format!("#/components/responses/{name}")}),
-            None => answer(status, &codes),
+            None => answer(status, &codes, &narrowed(status, &codes)),
         };
         answers.insert(status.to_owned(), answer);
     }
 }
 
-/// One answer: its status and its codes stand in its shape, so that one tells it from all others.
-fn answer(status: &str, codes: &[&str]) -> Value {
+/// A problem with this status and one of these codes: both stand in its shape, so that one tells it from all others.
+fn narrowed(status: &str, codes: &[&str]) -> Value {
+    let number: u16 = status.parse().unwrap_or_default();
+    json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, {
+        "type": "object", "required": ["status", "code"], "properties": {
+            "status": {"type": "integer", "enum": [number]}, "code": {"type": "string", "enum": codes}},
+    }]})
+}
+
+fn answer(status: &str, codes: &[&str], schema: &Value) -> Value {
     let when = |code: &str| CODES.iter().find(|(known, _)| *known == code).map_or("", |(_, words)| words);
     let words: Vec<String> = codes.iter().map(|code| format!("`{code}`: {}.", when(code))).collect();
-    let number: u16 = status.parse().unwrap_or_default();
-    let schema = json!({
-        "type": "object", "required": ["status", "code", "title", "detail"],
-        "properties": {
-            "status": {"type": "integer", "enum": [number]}, "code": {"type": "string", "enum": codes},
-            "title": {"type": "string"}, "detail": {"type": "string"},
-        },
-    });
-    let mut answer =
-        json!({"description": words.join(" "), "content": {"application/problem+json": {"schema": schema}}});
-    if let Some((name, kind, words)) = header(number) {
+    let content = json!({"application/problem+json": {"schema": schema}});
+    let mut answer = json!({"description": words.join(" "), "content": content});
+    if let Some((name, kind, words)) = header(status) {
         answer["headers"] = json!({name: {"description": words, "required": true, "schema": {"type": kind}}});
     }
     answer
 }
 
 /// The header that goes with a status.
-fn header(status: u16) -> Option<(&'static str, &'static str, &'static str)> {
+fn header(status: &str) -> Option<(&'static str, &'static str, &'static str)> {
     match status {
-        401 => Some(("WWW-Authenticate", "string", "By which scheme whoever asks may say who he is.")),
-        429 | 503 => Some(("Retry-After", "integer", "After how many seconds it is worth coming again.")),
+        "401" => Some(("WWW-Authenticate", "string", "By which scheme whoever asks may say who he is.")),
+        "429" | "503" => Some(("Retry-After", "integer", "After how many seconds it is worth coming again.")),
         _ => None,
     }
 }
@@ -119,7 +129,8 @@ mod tests {
         let mut answers = Map::new();
         add(&mut answers, &[("404", "not_found"), ("404", "no_session"), ("422", "id_reused"), ("500", "not_erased")]);
         let codes = |status: &str| {
-            answers[status]["content"]["application/problem+json"]["schema"]["properties"]["code"]["enum"].clone()
+            answers[status]["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+                .clone()
         };
         assert_eq!(codes("404"), json!(["not_found", "no_session"]));
         assert_eq!(codes("500"), json!(["not_erased", "internal"]));

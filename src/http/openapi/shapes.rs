@@ -1,13 +1,18 @@
 //! One line for each shape of a body or an answer: its name, and its fields each with a type. `string?` may be `null`, `name*` may be left
 //! out, `[Turn]` is a list, a capital letter begins the name of another shape, `a|b` is one of these words and `=a` this word, `A/string` is
-//! either, and `integer:1..200` and `string:1..16000` have bounds. A line without a field is a type by itself.
+//! either, and `integer:1..200` has bounds; `address`, `url`, `day` and `words` are texts of a certain form. A line without a field is a type by
+//! itself; of a line that begins with `!` at least one field must be there.
 //!
 //! `any` is JSON that is somebody else's: an assistant's context, a business's data. Nothing of ours is (`tests/client.rs`).
 
+use raconteur_conversation::address::ADDRESS_MAX;
 use serde_json::{Map, Value, json};
 
 use super::operations::OPERATIONS;
 use super::problems;
+
+/// What `Address::parse` takes.
+const ADDRESS: &str = "^([a-z]+:)?(\\+[0-9]{5,15}|[A-Za-z0-9][A-Za-z0-9 ._&@-]*)$";
 
 const SHAPES: &[(&str, &str)] = &[
     ("Problem", "status integer, code Code, title string, detail string"),
@@ -71,21 +76,21 @@ const SHAPES: &[(&str, &str)] = &[
     ),
     // What is asked for, and what is said to it.
     ("TakeOver", "for_s* integer:1..2592000"),
-    ("Text", "text* string:1..16000, media* [string]"),
-    ("TextTo", "user string, text* string:1..16000, media* [string]"),
-    ("Someone", "user string"),
+    ("Text", "!text* words, media* [url]"),
+    ("TextTo", "user address, text* words, media* [url]"),
+    ("Someone", "user address"),
     ("TrialOfProvider", "result =sent, provider_id string"),
     ("TrialOfAssistant", "result =answered, items integer, commands integer"),
     (
         "SessionStart",
-        "user string, user_data* any, timeout_s* integer:1..31536000, text* string:1..16000, on_open* replace|refuse",
+        "user address, user_data* any, timeout_s* integer:1..31536000, text* words, on_open* replace|refuse",
     ),
     ("Started", "id string, repeated boolean, user string"),
     ("SessionPage", "sessions [Session], next string?, unreadable integer"),
     ("UsagePage", "from string, until string, total Usage, days [DayOfUsage]"),
     ("DayOfUsage", "day string, usage Usage"),
     ("Usage", "inbound integer, answered integer, outbound integer, outbound_segments integer, failed integer"),
-    ("PipeOpening", "user string, webhook string, expires_in_s* integer:1..31536000"),
+    ("PipeOpening", "user address, webhook url, expires_in_s* integer:1..31536000"),
     ("Pipe", "pipe string, user string, open boolean, expires_at_ms integer?"),
     ("OpenedPipe", "id string, repeated boolean, pipe string, user string, open boolean, expires_at_ms integer?"),
     // How the gateway is.
@@ -163,13 +168,14 @@ pub(super) fn all() -> Value {
         }
         ((*name).to_owned(), shape)
     });
-    Value::Object(shapes.chain([("Code".to_owned(), problems::codes())]).collect())
+    let codes = ("Code".to_owned(), problems::codes());
+    Value::Object(shapes.chain([codes]).chain(problems::shapes()).collect())
 }
 
 /// Whether a body of this shape must be there: whether it has a field that must.
 pub(super) fn is_needed(name: &str) -> bool {
     let fields = SHAPES.iter().find(|(known, _)| *known == name).map_or("", |(_, fields)| fields);
-    fields.split(", ").any(|field| !field.contains("* "))
+    fields.starts_with('!') || fields.split(", ").any(|field| !field.contains("* "))
 }
 
 fn shape(line: &str) -> Value {
@@ -177,7 +183,8 @@ fn shape(line: &str) -> Value {
         return of(line);
     }
     let (mut properties, mut required) = (Map::new(), Vec::new());
-    for field in line.split(", ") {
+    let fields = line.trim_start_matches('!');
+    for field in fields.split(", ") {
         let (name, kind) = field.split_once(' ').unwrap_or((field, "any"));
         let known = name.strip_suffix('*').unwrap_or(name);
         if known == name {
@@ -185,7 +192,11 @@ fn shape(line: &str) -> Value {
         }
         properties.insert(known.to_owned(), of(kind));
     }
-    json!({"type": "object", "properties": properties, "required": required})
+    let mut shape = json!({"type": "object", "properties": properties, "required": required});
+    if fields != line {
+        shape["minProperties"] = 1.into();
+    }
+    shape
 }
 
 /// A type as JSON Schema has it.
@@ -205,6 +216,10 @@ pub(super) fn of(kind: &str) -> Value {
     match kind {
         "any" => json!({}),
         "integer" => json!({"type": "integer", "format": "int64"}),
+        "address" => json!({"type": "string", "maxLength": ADDRESS_MAX, "pattern": ADDRESS}),
+        "url" => json!({"type": "string", "format": "uri", "maxLength": 2_048, "pattern": "^https?://[^\\s]+$"}),
+        "day" => json!({"type": "string", "format": "date"}),
+        "words" => json!({"type": "string", "maxLength": 16_000, "pattern": "\\S"}),
         either if either.contains('/') => json!({"anyOf": either.split('/').map(of).collect::<Vec<_>>()}),
         words if words.contains('|') => json!({"type": "string", "enum": words.split('|').collect::<Vec<_>>()}),
         name if name.starts_with(char::is_uppercase) => json!({"$ref": format!("#/components/schemas/{name}")}),
@@ -223,12 +238,11 @@ fn nullable(mut inner: Value) -> Value {
     }
 }
 
-/// A number from one to another, or a text of so many characters.
+/// A number from one to another.
 fn bounded(plain: &str, bounds: &str) -> Value {
     let mut schema = of(plain);
     let (least, most) = bounds.split_once("..").unwrap_or((bounds, bounds));
-    let names = if plain == "string" { ["minLength", "maxLength"] } else { ["minimum", "maximum"] };
-    for (name, bound) in names.into_iter().zip([least, most]) {
+    for (name, bound) in [("minimum", least), ("maximum", most)] {
         schema[name] = bound.parse::<u64>().map_or(Value::Null, Value::from);
     }
     schema
@@ -241,10 +255,10 @@ mod tests {
     #[test]
     fn a_line_becomes_a_schema() {
         let shape = shape(
-            "a string, b* [Turn], c integer?, d Turn?, e one|two, f any, g =one, h one|two?, i [Turn/string], j string:1..9",
+            "!a string, b* [Turn], c integer?, d Turn?, e one|two, f any, g =one, h one|two?, i [Turn/string], j integer:1..9",
         );
         let expected = json!({
-            "type": "object", "required": ["a", "c", "d", "e", "f", "g", "h", "i", "j"],
+            "type": "object", "minProperties": 1, "required": ["a", "c", "d", "e", "f", "g", "h", "i", "j"],
             "properties": {
                 "a": {"type": "string"}, "b": {"type": "array", "items": {"$ref": "#/components/schemas/Turn"}},
                 "c": {"type": ["integer", "null"], "format": "int64"},
@@ -252,11 +266,10 @@ mod tests {
                 "e": {"type": "string", "enum": ["one", "two"]}, "f": {}, "g": {"type": "string", "enum": ["one"]},
                 "h": {"anyOf": [{"type": "string", "enum": ["one", "two"]}, {"type": "null"}]},
                 "i": {"type": "array", "items": {"anyOf": [{"$ref": "#/components/schemas/Turn"}, {"type": "string"}]}},
-                "j": {"type": "string", "minLength": 1, "maxLength": 9},
+                "j": {"type": "integer", "format": "int64", "minimum": 1, "maximum": 9},
             },
         });
         assert_eq!(shape, expected);
-        assert!(is_needed("TextTo") && !is_needed("Text"));
-        assert_eq!(of("integer:1..200"), json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": 200}));
+        assert!(is_needed("TextTo") && is_needed("Text") && !is_needed("TakeOver"));
     }
 }
