@@ -22,9 +22,7 @@ use std::path::Path;
 use raconteur::{Server, config};
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::session::Session;
-use raconteur_conversation::time::UnixMillis;
-use raconteur_conversation::words::{InboundMessage, OutboundId, OutboundRow, ProviderId, RowState, Sequence, Work};
-use raconteur_storage::{Accepted, Answered, NewWork, Step, TranscriptTurn, Version};
+use raconteur_conversation::words::{InboundMessage, ProviderId, RowState, Work};
 use serde_json::{Value, json};
 use stored::{Stored, key, now};
 
@@ -63,40 +61,10 @@ fn like(number: u32) -> (ConversationKey, Value) {
 async fn talk(stored: &Stored) {
     let key = key(TENANT, TALKER);
     for turn in 0..TURNS {
-        let (at, work) = (now(), Work::Message(InboundMessage { body: format!("text {turn}"), ..Default::default() }));
-        let id = format!("t{turn}");
-        let new = NewWork { key: key.clone(), id, accepted_at: at, seed: 0, content: None, work: work.clone() };
-        let accepted = stored.store().accept(new).await.expect("it is accepted");
-        let Accepted::Fresh { sequence, .. } = accepted else { panic!("{accepted:?}") };
-        let state = RowState::Sent { provider_id: ProviderId(format!("p{turn}")) };
-        let row = OutboundRow {
-            id: OutboundId { turn: sequence, part: 0 },
-            body: "An answer of an ordinary length, as they are.".into(),
-            media: Vec::new(),
-            expires_at: UnixMillis(at.0 + 3_600_000),
-            unasked: false,
-            state,
-        };
-        let page = page(sequence, (at, work));
-        let answered = vec![Answered { sequence, rows: vec![row], transcript: Some(page) }];
-        let version = Version(u64::from(turn));
-        stored.commit(&key, Step { version, snapshot: Some(b"{}".to_vec()), answered, ..Step::default() }).await;
-    }
-}
-
-fn page(sequence: Sequence, (at, work): (UnixMillis, Work)) -> TranscriptTurn {
-    TranscriptTurn {
-        sequence,
-        session: None,
-        work,
-        accepted_at: at,
-        asked_at: Some(at),
-        answered_at: at,
-        asks: 1,
-        commands: Vec::new(),
-        error: None,
-        answered_with: None,
-        rows: Vec::new(),
+        let said = Work::Message(InboundMessage { body: format!("text {turn}"), ..InboundMessage::default() });
+        let sent = RowState::Sent { provider_id: ProviderId(format!("p{turn}")) };
+        let texts = [("An answer of an ordinary length, as they are.", sent)];
+        stored.turn((&key, turn), (said, &texts), |_| ()).await;
     }
 }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use raconteur_conversation::address::{Address, ConversationKey, SHARDS, Shard};
 use raconteur_conversation::time::UnixMillis;
-use raconteur_storage::{Claim, KvStore, Options, Step, Store, engine};
+use raconteur_conversation::words::{OutboundId, OutboundRow, RowState, Work};
+use raconteur_storage::{
+    Accepted, Answered, Claim, KvStore, NewWork, Options, Step, Store, TranscriptRow, TranscriptTurn, Version, engine,
+};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -62,16 +65,49 @@ impl Stored {
         }
     }
 
-    pub(crate) async fn commit(&self, key: &ConversationKey, step: Step) {
-        self.store.commit(self.claims[usize::from(key.shard().0)], key, step).await.expect("it is written");
+    /// Adds a turn to a conversation that has had `before` of them, with these texts and what else `like` says of it.
+    pub(crate) async fn turn(
+        &self,
+        (key, before): (&ConversationKey, u32),
+        (work, texts): (Work, &[(&str, RowState)]),
+        like: impl FnOnce(&mut TranscriptTurn),
+    ) {
+        let (at, id) = (now(), format!("turn {before}"));
+        let new = NewWork { key: key.clone(), id, accepted_at: at, seed: 0, content: None, work: work.clone() };
+        let accepted = self.store.accept(new).await.expect("it is accepted");
+        let Accepted::Fresh { sequence, .. } = accepted else { panic!("{accepted:?}") };
+        let rows = (0_u16..).zip(texts).map(|(part, text)| row(OutboundId { turn: sequence, part }, text)).collect();
+        let mut page = TranscriptTurn {
+            sequence,
+            session: None,
+            work,
+            accepted_at: at,
+            asked_at: Some(UnixMillis(at.0 + 3)),
+            answered_at: UnixMillis(at.0 + 640),
+            asks: 1,
+            commands: Vec::new(),
+            error: None,
+            answered_with: None,
+            rows,
+        };
+        like(&mut page);
+        let answered = vec![Answered { sequence, rows: Vec::new(), transcript: Some(page) }];
+        let (version, snapshot) = (Version(u64::from(before)), Some(b"{}".to_vec()));
+        self.commit(key, Step { version, snapshot, answered, ..Step::default() }).await;
     }
 
-    /// For what is not a step.
-    pub(crate) fn store(&self) -> &dyn Store {
-        &*self.store
+    pub(crate) async fn commit(&self, key: &ConversationKey, step: Step) {
+        self.store.commit(self.claims[usize::from(key.shard().0)], key, step).await.expect("it is written");
     }
 
     pub(crate) async fn close(self) {
         self.store.close().await.expect("it closes");
     }
+}
+
+fn row(id: OutboundId, (text, state): &(&str, RowState)) -> TranscriptRow {
+    let at = now();
+    let (body, expires_at) = ((*text).to_owned(), UnixMillis(at.0 + AN_HOUR_MS));
+    let row = OutboundRow { id, body, media: Vec::new(), expires_at, unasked: false, state: state.clone() };
+    TranscriptRow { row, delivery: None, sent_at: Some(UnixMillis(at.0 + 655)) }
 }
