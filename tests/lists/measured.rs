@@ -107,6 +107,7 @@ fn shown(cost: &Cost) -> String {
 }
 
 /// Prints the table as the documentation has it.
+#[expect(clippy::print_stdout, reason = "the table is what the long run is for")]
 pub(crate) fn tell(columns: &[(u32, Vec<Measured>)]) {
     let sizes: Vec<String> = columns.iter().map(|(size, _)| size.to_string()).collect();
     let mut table = format!("\n| | {} |\n|---|{}\n", sizes.join(" | "), "---|".repeat(columns.len()));
@@ -114,5 +115,5 @@ pub(crate) fn tell(columns: &[(u32, Vec<Measured>)]) {
         let cells: Vec<String> = columns.iter().map(|(_, lines)| shown(&lines[index].cost)).collect();
         table.push_str(&format!("| {} | {} |\n", line.what, cells.join(" | ")));
     }
-    eprint!("{table}");
+    println!("{table}");
 }
