@@ -44,6 +44,17 @@ enum Wanted {
     TakenOver,
 }
 
+impl Wanted {
+    /// What stands in the snapshots of all that are so, where something does.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Any | Self::Open | Self::Unsettled => "",
+            Self::Stopped => View::STOPPED,
+            Self::TakenOver => View::TAKEN_OVER,
+        }
+    }
+}
+
 /// What a list is asked for.
 struct Query {
     search: Search,
@@ -76,7 +87,7 @@ impl Query {
             Some(_) => return Err(Problem::invalid("state must be any, open, unsettled, stopped or taken_over")),
         };
         let (limit, after) = (admitted.limit(50, 200)?, admitted.after()?);
-        Ok(Self { search: Search { tenant, user, looks: LOOKS }, wanted, limit, after })
+        Ok(Self { search: Search { tenant, user, holds: wanted.mark().into(), looks: LOOKS }, wanted, limit, after })
     }
 }
 
