@@ -23,7 +23,7 @@ function options({ lines, unit, width }) {
   return {
     width,
     height: 220,
-    padding: [14, 12, 0, 0],
+    padding: [14, 30, 0, 0],
     cursor: { points: { size: 7 }, y: false },
     legend: { live: true },
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, unit === 'ms' ? 10 : 1)] } },

@@ -5,6 +5,8 @@ import { Copy, Icon, Trouble } from './parts.js';
 
 document.documentElement.dataset.theme = localStorage.getItem('raconteur.theme') ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
 
+const VERBS = ['get', 'post', 'delete'];
+
 const nameOf = (schema) => schema?.$ref?.split('/').at(-1);
 
 function boundsOf({ minimum, maximum, maxLength }) {
@@ -71,11 +73,14 @@ function Coded({ words }) {
   return html`<div>${code && html`<code>${code}</code>`} <span class="soft">${rest.replaceAll('`', '')}</span></div>`;
 }
 
+/** A path that may be broken before each of its parts. */
+const Path = ({ path }) => html`<code>${path.split(/(?=\/)/).map((part) => html`<wbr />${part}`)}</code>`;
+
 function Operation({ method, path, operation, shapes, shared }) {
   const line = curl(method, path, operation, shapes);
   const { good, bad } = answersOf(operation, shared);
   return html`<details class="card operation" id=${operation.operationId}>
-    <summary><span class=${`verb ${method}`}>${method.toUpperCase()}</span><code>${path}</code><span class="soft">${operation.summary.replaceAll('`', '')}</span></summary>
+    <summary><span class=${`verb ${method}`}>${method.toUpperCase()}</span><${Path} path=${path} /><span class="soft">${operation.summary.replaceAll('`', '')}</span></summary>
     <div class="inside">
       ${operation.description && html`<p class="small soft">${operation.description.replaceAll('`', '')}</p>`}
       ${operation.parameters.length > 0 && html`<section><h3>Parameters</h3><ul class="fields">${operation.parameters.map((one) => html`<li key=${one.name}>
@@ -114,7 +119,8 @@ function Reference() {
   if (!found.doc) return null;
   const { doc } = found;
   const { schemas: shapes, responses: shared } = doc.components;
-  const operations = Object.entries(doc.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ method, path, operation })));
+  const operations = Object.entries(doc.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ method, path, operation }))
+    .sort((one, other) => VERBS.indexOf(one.method) - VERBS.indexOf(other.method)));
   return html`<div class="reference">
     <nav class="contents" aria-label="Contents">
       <a class="brand" href="/"><img src="/console/icon.svg" alt="" width="26" height="26" />Raconteur</a>

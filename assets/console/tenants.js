@@ -14,7 +14,7 @@ export function Health({ side, label }) {
   const words = { bad: 'Failing', warn: 'Last one failed', good: 'Healthy', '': 'Not used yet' }[kind];
   return html`<div class="health">
     <div class="row"><b>${label}</b><${Chip} kind=${kind} icon=${kind === 'good' ? 'tick' : kind ? 'warn' : 'clock'}>${words}<//></div>
-    <p class="small quiet">${count(side.ok)} well, ${count(side.failed)} not${side.last_ok_at_ms ? html`, last well <${When} ms=${side.last_ok_at_ms} />` : ''}</p>
+    <p class="small quiet">${count(side.ok)} went well, ${count(side.failed)} failed${side.last_ok_at_ms ? html` · last went well: <${When} ms=${side.last_ok_at_ms} />` : ''}</p>
     ${side.last_failure && html`<p class=${`small ${kind === 'good' ? 'quiet' : 'why-ill'}`}>${side.last_failure} · <${When} ms=${side.last_failed_at_ms} /></p>`}
   </div>`;
 }
