@@ -28,7 +28,7 @@ function options({ lines, unit, width }) {
     legend: { live: true },
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, unit === 'ms' ? 10 : 1)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 100, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: ticks[1] - ticks[0] < 60 ? '2-digit' : undefined })) },
+      { ...axis, grid: { show: false }, gap: 9, space: 100, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: ticks[1] - ticks[0] < 60 ? '2-digit' : undefined })) },
       { ...axis, size: 62, values: (_, ticks) => ticks.map((n) => (unit === 'ms' ? span(n) : n)) },
     ],
     series: [

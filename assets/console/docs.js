@@ -10,8 +10,8 @@ const VERBS = ['get', 'post', 'delete'];
 const nameOf = (schema) => schema?.$ref?.split('/').at(-1);
 
 function boundsOf({ minimum, maximum, maxLength }) {
-  if (maximum != null) return `, ${minimum} to ${maximum}`;
-  return maxLength != null ? `, at most ${maxLength} characters` : '';
+  if (maximum != null) return `, ${minimum} to ${maximum.toLocaleString()}`;
+  return maxLength != null ? `, at most ${maxLength.toLocaleString()} characters` : '';
 }
 
 /** A type in a few words, with links to the shapes that it names. */

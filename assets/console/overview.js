@@ -12,6 +12,9 @@ function Figure({ label, value, under, kind = '' }) {
   return html`<div class=${`figure ${kind}`}><span class="small soft">${label}</span><b>${value}</b><span class="small quiet">${under}</span></div>`;
 }
 
+/** A rate to as many places as matter. */
+const paced = (rate) => (rate < 100 ? rate.toFixed(1) : count(Math.round(rate)));
+
 const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
 const more = ({ count: n, or_more }) => `${count(n)}${or_more ? ' or more' : ''}`;
 const last = (numbers) => numbers.findLast((one) => one != null);
@@ -35,8 +38,8 @@ export function OverviewPage() {
     </header>
     ${queues.limit && html`<div class="note warn"><${Icon} name="warn" />New texts are being refused, or soon will be: ${queues.limit}.</div>`}
     <div class="figures">
-      <${Figure} label="Texts in" value=${(sum(cut(series.received)) / minutes).toFixed(1)} under=${`a minute · ${count(totals.received)} in all`} />
-      <${Figure} label="Texts out" value=${(sum(cut(series.sent)) / minutes).toFixed(1)} under=${`a minute · ${count(totals.sent)} in all`} />
+      <${Figure} label="Texts in" value=${paced(sum(cut(series.received)) / minutes)} under=${`a minute · ${count(totals.received)} in all`} />
+      <${Figure} label="Texts out" value=${paced(sum(cut(series.sent)) / minutes)} under=${`a minute · ${count(totals.sent)} in all`} />
       <${Figure} label="Turn, median" value=${span(last(cut(series.turn_p50_ms)))} under=${`p99 ${span(last(cut(series.turn_p99_ms)))}`} />
       <${Figure} label="Failures" value=${count(failed)} kind=${failed ? 'bad' : ''} under=${`${count(totals.turns_failed)} turns, ${count(totals.send_failed)} texts in all`} />
       <${Figure} label="Waiting" value=${more(queues.unsettled)} under=${`conversations · ${more(queues.dead_letters)} dead letters`} />
