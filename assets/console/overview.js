@@ -1,7 +1,7 @@
 // How much goes on, how fast and how well: the last hour as charts, the rest as figures.
 
 import { html, useEffect, useState } from './preact.js';
-import { Bones, Chip, Icon, Trouble, useEvery, useResource } from './parts.js';
+import { Bones, Icon, Trouble, useEvery, useResource } from './parts.js';
 import { count, phone, span } from './format.js';
 import { Chart } from './chart.js';
 import { Health } from './tenants.js';
