@@ -29,6 +29,7 @@ mod soak {
     pub(crate) mod audit;
     pub(crate) mod crowd;
     pub(crate) mod gateway;
+    pub(crate) mod ground;
     pub(crate) mod provider;
     pub(crate) mod run;
     pub(crate) mod samples;
@@ -53,7 +54,7 @@ const MANY_USERS: usize = 20_000;
 const MANY_RESIDENTS: usize = 10_000;
 
 /// How many users talk at once to find out how much a machine takes, and how long.
-const TALKERS: usize = 128;
+const TALKERS: usize = 256;
 const TRIAL: Duration = Duration::from_secs(20);
 
 /// What the process may hold in the end beyond what it held when it had just started: descriptors and threads of pools that are not empty
@@ -138,10 +139,12 @@ async fn a_long_load_finds_the_process_as_it_was_half_way() {
 }
 
 async fn half_of_what_it_takes(setup: &Setup<'_>) -> f64 {
-    let mut trial = Run::start(setup, TALKERS, Duration::from_secs(1)).await;
+    let mut trial = Run::start(setup, MANY_USERS, Duration::from_secs(1)).await;
     let capacity = trial.capacity(TALKERS, TRIAL).await;
     let ended = trial.finish().await;
     assert!(ended.problems.is_empty(), "{}", ended.problems.join("\n"));
-    tell(&format!("{TALKERS} users who wait for their answers get {capacity:.0} a second: half of it is the load"));
+    tell(&format!(
+        "{TALKERS} users who talk at once and wait for their answers get {capacity:.0} a second: half of it is the load"
+    ));
     capacity / 2.0
 }

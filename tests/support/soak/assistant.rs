@@ -7,7 +7,8 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+
+use super::ground::Ground;
 
 /// How long it takes to answer what it is slow at.
 const SLOW: Duration = Duration::from_millis(250);
@@ -15,24 +16,14 @@ const SLOW: Duration = Duration::from_millis(250);
 /// A running stand-in. It ends, and hangs up, when it is dropped.
 pub(crate) struct Assistant {
     pub(crate) url: String,
-    server: JoinHandle<()>,
-}
-
-impl Drop for Assistant {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
+    _ground: Ground,
 }
 
 impl Assistant {
-    pub(crate) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        let url = format!("http://{}/message", listener.local_addr().expect("a bound listener has an address"));
+    pub(crate) fn start() -> Self {
         let app = Router::new().route("/message", post(answer));
-        let server = tokio::spawn(async move {
-            let _ = axum::serve(listener, app).await;
-        });
-        Self { url, server }
+        let (base_url, ground) = Ground::serve(app);
+        Self { url: format!("{base_url}/message"), _ground: ground }
     }
 }
 

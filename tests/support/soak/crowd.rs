@@ -4,7 +4,7 @@
 //! receipts, and texts that a business sends by REST. A text that is not acknowledged comes again, with the same id, until it is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
@@ -23,6 +23,11 @@ const PUBLIC_URL: &str = "https://sms.example.com";
 
 /// A request without an answer after this long is posted again.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After a refusal a request comes again this much later, and after each further one twice as much, up to [`WAITS_MOST`]: who is refused
+/// is not to take the processor from who is served.
+const WAITS_FIRST: Duration = Duration::from_millis(100);
+const WAITS_MOST: Duration = Duration::from_secs(5);
 
 /// How often it is looked at what is due.
 const TICK: Duration = Duration::from_millis(10);
@@ -72,19 +77,25 @@ enum Deed {
 }
 
 /// The users who are at leisure, and how many there may be.
-pub(crate) struct Crowd {
-    world: Arc<World>,
-    idle: Arc<Mutex<Vec<User>>>,
+struct Lounge {
+    idle: Vec<User>,
     born: usize,
     most: usize,
     dice: Dice,
+}
+
+/// All users, and what those do who are not at leisure.
+pub(crate) struct Crowd {
+    world: Arc<World>,
+    lounge: Arc<Mutex<Lounge>>,
     busy: JoinSet<()>,
 }
 
 impl Crowd {
     /// At most so many users.
     pub(crate) fn new(world: Arc<World>, most: usize, dice: Dice) -> Self {
-        Self { world, idle: Arc::default(), born: 0, most, dice, busy: JoinSet::new() }
+        let lounge = Arc::new(Mutex::new(Lounge { idle: Vec::new(), born: 0, most, dice }));
+        Self { world, lounge, busy: JoinSet::new() }
     }
 
     /// So many texts a second for so long, whatever becomes of them.
@@ -102,24 +113,28 @@ impl Crowd {
         }
     }
 
-    /// So many users who each say a text when the one before is answered, for so long. Returns how many a second were answered.
+    /// So many users at a time, each of whom does one thing, waits until he has all that is to come and makes room for another, for so
+    /// long. Returns how many texts a second were acknowledged.
     pub(crate) async fn converse(&mut self, users: usize, span: Duration) -> f64 {
         let began = Instant::now();
-        let before = self.world.provider.books().answered;
+        let before = self.world.counters.accepted.load(Ordering::Relaxed);
         for _ in 0..users {
-            let (world, mut user) = (Arc::clone(&self.world), self.newcomer());
+            let (world, lounge) = (Arc::clone(&self.world), Arc::clone(&self.lounge));
             self.busy.spawn(async move {
                 while began.elapsed() < span {
-                    user.act(&world, Deed::Text("plain")).await;
+                    let next = enter(&lounge).next(&world);
+                    let (mut user, deed) = next.expect("there are more users than may talk at once");
+                    user.act(&world, deed).await;
                     while !world.provider.has_all(&user.number) {
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
+                    enter(&lounge).idle.push(user);
                 }
             });
         }
         self.settle().await;
-        let answered = self.world.provider.books().answered - before;
-        answered as f64 / began.elapsed().as_secs_f64()
+        let accepted = self.world.counters.accepted.load(Ordering::Relaxed) - before;
+        accepted as f64 / began.elapsed().as_secs_f64()
     }
 
     /// Until everybody has got his acknowledgement.
@@ -130,30 +145,40 @@ impl Crowd {
     }
 
     fn let_one_speak(&mut self) {
+        let Some((mut user, deed)) = enter(&self.lounge).next(&self.world) else {
+            self.world.counters.late.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let (world, lounge) = (Arc::clone(&self.world), Arc::clone(&self.lounge));
+        self.busy.spawn(async move {
+            user.act(&world, deed).await;
+            enter(&lounge).idle.push(user);
+        });
+    }
+}
+
+fn enter(lounge: &Mutex<Lounge>) -> MutexGuard<'_, Lounge> {
+    lounge.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lounge {
+    /// Who does something next, and what. None when everybody is busy.
+    fn next(&mut self, world: &World) -> Option<(User, Deed)> {
         let wants_newcomer = self.born < self.most && self.dice.once_in(10);
         let found = if wants_newcomer { None } else { self.somebody() };
         let user = match found {
             Some(user) => user,
             None if self.born < self.most => self.newcomer(),
-            None => {
-                self.world.counters.late.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
+            None => return None,
         };
-        let deed = self.deed(&user);
-        let (world, idle) = (Arc::clone(&self.world), Arc::clone(&self.idle));
-        self.busy.spawn(async move {
-            let mut user = user;
-            user.act(&world, deed).await;
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(user);
-        });
+        let deed = self.deed(&user, world);
+        Some((user, deed))
     }
 
     fn somebody(&mut self) -> Option<User> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = u64::try_from(idle.len()).expect("they can be counted");
+        let most = u64::try_from(self.idle.len()).expect("they can be counted");
         let which = (most > 0).then(|| self.dice.within(0..most))?;
-        Some(idle.swap_remove(usize::try_from(which).expect("they can be counted")))
+        Some(self.idle.swap_remove(usize::try_from(which).expect("they can be counted")))
     }
 
     fn newcomer(&mut self) -> User {
@@ -161,7 +186,7 @@ impl Crowd {
         User { number: format!("+1555{:07}", self.born), texts: 0, has_stopped: false }
     }
 
-    fn deed(&mut self, user: &User) -> Deed {
+    fn deed(&mut self, user: &User, world: &World) -> Deed {
         if user.has_stopped {
             return Deed::Start;
         }
@@ -172,7 +197,7 @@ impl Crowd {
             12..=13 => Deed::Text("long"),
             14..=18 => Deed::Text("slow"),
             // Who stops our texts gets no answer that is still on its way.
-            19..=20 if self.world.provider.has_all(&user.number) => Deed::Stop,
+            19..=20 if world.provider.has_all(&user.number) => Deed::Stop,
             _ => Deed::Text("plain"),
         }
     }
@@ -257,12 +282,14 @@ impl World {
     /// The same request again and again, until it is answered so. Only a refusal for now and silence may come in between; any other
     /// answer is wrong.
     async fn until(&self, wanted: StatusCode, request: impl Fn() -> reqwest::RequestBuilder) {
+        let mut wait = WAITS_FIRST;
         loop {
             match request().timeout(PATIENCE).send().await.map(|response| response.status()) {
                 Ok(status) if status == wanted => return,
                 Ok(StatusCode::SERVICE_UNAVAILABLE) | Err(_) => {
                     self.counters.repeated.fetch_add(1, Ordering::Relaxed);
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(WAITS_MOST);
                 }
                 Ok(status) => return self.provider.complain(format!("answered {status} and not {wanted}")),
             }

@@ -13,8 +13,8 @@ use axum::routing::get;
 use raconteur_conversation::words::OutboundId;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
+use super::ground::Ground;
 use crate::support::twilio::ACCOUNT;
 
 /// How many texts of each user its log shows.
@@ -66,29 +66,19 @@ struct Shared {
 pub(crate) struct Provider {
     pub(crate) base_url: String,
     shared: Arc<Shared>,
-    server: JoinHandle<()>,
-}
-
-impl Drop for Provider {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
+    _ground: Ground,
 }
 
 impl Provider {
     /// Starts one for our number; what it takes is told.
-    pub(crate) async fn start(tenant: &str) -> (Self, mpsc::UnboundedReceiver<Took>) {
+    pub(crate) fn start(tenant: &str) -> (Self, mpsc::UnboundedReceiver<Took>) {
         let (took, taken) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared { tenant: tenant.into(), books: Mutex::default(), took });
         let app = Router::new()
             .route(&format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json"), get(list).post(create))
             .with_state(Arc::clone(&shared));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        let base_url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
-        let server = tokio::spawn(async move {
-            let _ = axum::serve(listener, app).await;
-        });
-        (Self { base_url, shared, server }, taken)
+        let (base_url, ground) = Ground::serve(app);
+        (Self { base_url, shared, _ground: ground }, taken)
     }
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {

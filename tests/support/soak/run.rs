@@ -60,8 +60,8 @@ pub(crate) fn tell(text: &str) {
 impl Run {
     /// Starts everything; `every` so often it is looked at.
     pub(crate) async fn start(setup: &Setup<'_>, users: usize, every: Duration) -> Self {
-        let (provider, taken) = Provider::start(TENANT).await;
-        let assistant = Assistant::start().await;
+        let (provider, taken) = Provider::start(TENANT);
+        let assistant = Assistant::start();
         let gateway = Arc::new(Gateway::start([&provider.base_url, &assistant.url], setup).await);
         let client = raconteur::client::client(Duration::from_secs(5)).expect("a client can be made");
         let address = format!("http://{}", gateway.address);
@@ -79,7 +79,7 @@ impl Run {
         look(&self.gateway, &self.world, self.began).await
     }
 
-    /// How many texts a second are answered to users who wait for each answer.
+    /// How many texts a second are acknowledged to users who wait for each answer.
     pub(crate) async fn capacity(&mut self, users: usize, span: Duration) -> f64 {
         self.crowd.converse(users, span).await
     }
