@@ -6,6 +6,7 @@
 mod ask;
 mod direct;
 mod outbound;
+mod pool;
 
 use std::error::Error;
 use std::net::IpAddr;

@@ -70,7 +70,7 @@ fn as_text<S: serde::Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S
 /// What is remembered.
 #[derive(Default)]
 struct Latest {
-    events: VecDeque<Arc<Posted>>,
+    events: VecDeque<Posted>,
     /// Of the latest event.
     number: u64,
     /// Of the latest for which there was no more room.
@@ -93,13 +93,15 @@ impl Ring {
         let mut latest = lock(&self.latest);
         latest.number += 1;
         let id = EventId { began: self.began, number: latest.number };
-        let posted = Arc::new(Posted { id, kind, at_ms, key: key.clone(), data });
+        let posted = Posted { id, kind, at_ms, key: key.clone(), data };
+        // Still under the lock, so that nobody hears them in another order. Mostly nobody listens.
+        if self.live.receiver_count() > 0 {
+            let _ = self.live.send(Arc::new(posted.clone()));
+        }
         if latest.events.len() == EVENTS_MAX {
             latest.gone = latest.events.pop_front().map_or(latest.gone, |oldest| oldest.id.number);
         }
-        latest.events.push_back(Arc::clone(&posted));
-        // Still under the lock, so that nobody hears them in another order. Nobody may be listening.
-        let _ = self.live.send(posted);
+        latest.events.push_back(posted);
     }
 
     /// What has happened with this user is told to nobody who comes back.
@@ -118,7 +120,8 @@ impl Ring {
         let (missed, past) = match behind {
             None => (false, VecDeque::new()),
             Some(id) if id.began == ring.began && known.contains(&id.number) => {
-                (false, latest.events.iter().filter(|posted| posted.id.number > id.number).cloned().collect())
+                let missed = latest.events.iter().filter(|posted| posted.id.number > id.number);
+                (false, missed.cloned().map(Arc::new).collect())
             }
             Some(_) => (true, VecDeque::new()),
         };

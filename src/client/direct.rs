@@ -1,29 +1,22 @@
-//! The shortest way to an address of the configuration's: hyper's own client and pool, without the layers that a general client has for
-//! what is asked here of nobody (redirects, cookies, compression, retries by status).
+//! The shortest way to an address of the configuration's: hyper's connections in a pool of our own, without the layers that a general
+//! client has for what is asked here of nobody (redirects, cookies, compression, retries by status).
 //!
 //! A request is sent again only where hyper hands it back unsent, because a connection of the pool had closed meanwhile. What goes by a
 //! proxy of the environment does not go this way.
 
-use std::error::Error as StdError;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, Entry, USER_AGENT};
+use http::header::{ACCEPT, Entry, HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
-use super::ask::{Ask, Reply, Unanswered, read};
-use super::{ClientError, POOL_IDLE_TIMEOUT, tls, with_causes};
+use super::ask::{Ask, End, Reply, Unanswered, read};
+use super::pool::{Line, Origin, Pool};
+use super::{ClientError, tls, with_causes};
 
 /// How long a connection may be silent before it is asked whether it lives, and how often it is asked again.
 const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
@@ -36,12 +29,24 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 const ALWAYS: [(HeaderName, HeaderValue); 2] =
     [(ACCEPT, HeaderValue::from_static("*/*")), (USER_AGENT, HeaderValue::from_static(super::USER_AGENT))];
 
-/// A client with a warm pool.
+/// A client with a warm pool. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Direct(Client<Connector, Full<Bytes>>);
+pub(super) struct Direct {
+    connector: HttpsConnector<HttpConnector>,
+    connect_timeout: Duration,
+    pool: Pool,
+}
+
+/// Why a connection brought no reply.
+enum Silence {
+    /// It was closed before this was sent.
+    Unsent(Request<Full<Bytes>>, hyper::Error),
+    /// This may have been seen.
+    Lost(hyper::Error),
+}
 
 impl Direct {
-    /// Its connections come about within this time, or not.
+    /// Its connections come about within this time, TLS included, or not.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -57,48 +62,69 @@ impl Direct {
         tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls()?).https_or_http().enable_http1().wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .build(Connector(Arc::new((connector, connect_timeout))));
-        Ok(Self(client))
+        Ok(Self { connector, connect_timeout, pool: Pool::default() })
     }
 
     /// Asks, and reads at most so many bytes of the body; with none wanted, it is not read at all.
     pub(super) async fn ask(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
-        let response = self.0.request(request(ask)).await.map_err(|error| unanswered(&error))?;
+        let uri = ask.uri.clone();
+        let Some(origin) = Origin::of(&uri) else {
+            return Err(Unanswered::NotConnected("the address has no host".into()));
+        };
+        let mut request = request(ask);
+        while let Some(line) = self.pool.take(&origin) {
+            match self.ask_by(line, &origin, (request, most)).await {
+                Ok(reply) => return Ok(reply),
+                Err(Silence::Unsent(again, _)) => request = again,
+                Err(Silence::Lost(error)) => return Err(lost(&error)),
+            }
+        }
+        let line = self.connect(uri, &origin).await.map_err(Unanswered::NotConnected)?;
+        self.ask_by(line, &origin, (request, most)).await.map_err(|silence| match silence {
+            Silence::Unsent(_, error) | Silence::Lost(error) => lost(&error),
+        })
+    }
+
+    async fn connect(&self, uri: Uri, origin: &Origin) -> Result<Box<Line>, String> {
+        let host = origin.host().ok_or("the address has a host that no header can carry")?;
+        let connecting = tokio::time::timeout(self.connect_timeout, self.connector.clone().oneshot(uri));
+        let stream = match connecting.await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(format!("cannot connect: {}", with_causes(&*error))),
+            Err(_elapsed) => return Err(format!("cannot connect within {:?}", self.connect_timeout)),
+        };
+        Line::new(stream, host).await.map_err(|error| format!("cannot connect: {}", with_causes(&error)))
+    }
+
+    async fn ask_by(
+        &self,
+        mut line: Box<Line>,
+        origin: &Origin,
+        (mut request, most): (Request<Full<Bytes>>, usize),
+    ) -> Result<Reply, Silence> {
+        if let Entry::Vacant(vacant) = request.headers_mut().entry(HOST) {
+            vacant.insert(line.host.clone());
+        }
+        let response = line.send(request).await.map_err(|(unsent, error)| match unsent {
+            Some(request) => Silence::Unsent(request, error),
+            None => Silence::Lost(error),
+        })?;
         let (head, body) = response.into_parts();
         let broken = |error| format!("error reading a body from connection: {}", with_causes(&error));
-        let (body, end) = read(body, most, broken).await;
+        let (body, end) = line.drive(read(body, most, broken)).await;
+        // What is left of a body that was not wanted to its end stands in the way of the next response.
+        if end == End::Whole {
+            self.pool.put(origin.clone(), line);
+        }
         Ok(Reply { status: head.status, headers: head.headers, body, end })
     }
 }
 
-/// Makes connections, each within the time that it may take, TLS included. Cheap to clone, which the pool does for every request.
-#[derive(Clone)]
-struct Connector(Arc<(HttpsConnector<HttpConnector>, Duration)>);
-
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-type AnyError = Box<dyn StdError + Send + Sync>;
-
-impl Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = AnyError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, AnyError>> + Send>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), AnyError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connector, within) = (self.0.0.clone(), self.0.1);
-        Box::pin(async move { tokio::time::timeout(within, connector.oneshot(uri)).await? })
-    }
-}
-
+/// As it goes to whom it is for: the address without scheme and host.
 fn request(ask: Ask) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(ask.body));
-    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (ask.method, ask.uri, ask.headers);
+    (*request.method_mut(), *request.headers_mut()) = (ask.method, ask.headers);
+    *request.uri_mut() = ask.uri.into_parts().path_and_query.map(Uri::from).unwrap_or_default();
     for (name, value) in ALWAYS {
         if let Entry::Vacant(vacant) = request.headers_mut().entry(name) {
             vacant.insert(value);
@@ -107,18 +133,18 @@ fn request(ask: Ask) -> Request<Full<Bytes>> {
     request
 }
 
-fn unanswered(error: &Error) -> Unanswered {
-    let words = format!("error sending request: {}", with_causes(error));
-    if error.is_connect() { Unanswered::NotConnected(words) } else { Unanswered::Lost(words) }
+fn lost(error: &hyper::Error) -> Unanswered {
+    Unanswered::Lost(format!("error sending request: {}", with_causes(error)))
 }
 
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, Method};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
 
-    use super::super::ask::End;
+    use super::super::POOL_IDLE_TIMEOUT;
     use super::*;
 
     const SPAN: Duration = Duration::from_secs(5);
@@ -215,6 +241,68 @@ mod tests {
             assert_eq!(direct.ask(to(address), 5).await.unwrap().end, End::Whole);
         }
         drop(serving.await.unwrap());
+    }
+
+    // Nobody is asked meanwhile, so the clock leaps from one look to the next.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_rests_is_let_go_when_its_other_end_is_and_after_a_while_by_itself() {
+        let (listener, address) = listening().await;
+        let serving = tokio::spawn(async move {
+            let mut closing = greet_once(&listener).await;
+            closing.shutdown().await.unwrap();
+            assert_eq!(hear(&mut closing).await, None);
+            let noticed = Instant::now();
+            let mut staying = greet_once(&listener).await;
+            assert_eq!(hear(&mut staying).await, None);
+            (noticed, Instant::now())
+        });
+        let (direct, began) = (Direct::new(SPAN).unwrap(), Instant::now());
+        direct.ask(to(&address), 5).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let again = Instant::now();
+        direct.ask(to(&address), 5).await.unwrap();
+        let (noticed, tired) = serving.await.unwrap();
+        assert!(noticed - began < Duration::from_secs(5), "{:?}", noticed - began);
+        let rested = tired - again;
+        assert!(rested >= POOL_IDLE_TIMEOUT && rested < POOL_IDLE_TIMEOUT + SPAN, "{rested:?}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_takes_its_connection_with_it() {
+        let (listener, address) = listening().await;
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            hear(&mut stream).await.unwrap();
+            drop(greet_once(&listener).await);
+            hear(&mut stream).await
+        });
+        let direct = Direct::new(SPAN).unwrap();
+        let (asking, mut heard) = (direct.ask(to(&address), 5), Box::pin(direct.ask(to(&address), 5)));
+        {
+            let mut first = Box::pin(asking);
+            tokio::select! {
+                biased;
+                _ = &mut first => panic!("nobody answers it"),
+                answered = &mut heard => assert!(answered.is_ok(), "{answered:?}"),
+            }
+        }
+        assert_eq!(serving.await.unwrap(), None);
+    }
+
+    #[test]
+    fn a_host_is_told_without_credentials_and_without_the_usual_port() {
+        let host = |uri: &str| Origin::of(&uri.parse().unwrap()).unwrap().host().unwrap();
+        for (uri, expected) in [
+            ("https://w.example/x", "w.example"),
+            ("https://W.example:443/x", "W.example"),
+            ("https://w.example:80/x", "w.example:80"),
+            ("http://w.example:80/x", "w.example"),
+            ("http://u:p@w.example:8080/x", "w.example:8080"),
+            ("http://[::1]:8080/x", "[::1]:8080"),
+        ] {
+            assert_eq!(host(uri), expected, "{uri}");
+        }
+        assert!(Origin::of(&"/x".parse().unwrap()).is_none());
     }
 
     #[tokio::test]

@@ -63,6 +63,8 @@ pub(crate) struct User {
     number: String,
     texts: usize,
     has_stopped: bool,
+    /// His latest text gets an answer in several parts, of which only the first is waited for.
+    awaits_parts: bool,
 }
 
 /// What a user does next.
@@ -183,7 +185,7 @@ impl Lounge {
 
     fn newcomer(&mut self) -> User {
         self.born += 1;
-        User { number: format!("+1555{:07}", self.born), texts: 0, has_stopped: false }
+        User { number: format!("+1555{:07}", self.born), texts: 0, has_stopped: false, awaits_parts: false }
     }
 
     fn deed(&mut self, user: &User, world: &World) -> Deed {
@@ -197,7 +199,7 @@ impl Lounge {
             12..=13 => Deed::Text("long"),
             14..=18 => Deed::Text("slow"),
             // Who stops our texts gets no answer that is still on its way.
-            19..=20 if world.provider.has_all(&user.number) => Deed::Stop,
+            19..=20 if !user.awaits_parts && world.provider.has_all(&user.number) => Deed::Stop,
             _ => Deed::Text("plain"),
         }
     }
@@ -230,6 +232,7 @@ impl User {
 
     async fn text(&mut self, world: &World, kind: &str, media: &[(&str, &str)]) {
         self.texts += 1;
+        self.awaits_parts = kind == "long";
         let text = format!("{} {kind}", self.texts);
         world.provider.expect_answer(&self.number, &format!("re {text}"));
         world.post(&self.number, &self.sid(), &text, media).await;

@@ -7,6 +7,7 @@ use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -18,9 +19,17 @@ use crate::{StoreError, private};
 /// sled's threads may hold its lock a moment longer than the `Db` that was dropped: so often and so long an open waits for them.
 const LINGERING: (u32, Duration) = (200, Duration::from_millis(10));
 
+/// How often sled's own thread moves what is still alive out of segments of its file that are half empty, for half of this time at the most.
+/// Without it a page is moved only where another one is rewritten, which is less than what becomes free, and the file grows for ever.
+const CLEAN_EVERY_MS: u64 = 1_000;
+
+/// How long sled may take to close. After that it never does.
+const CLOSING_MAX: Duration = Duration::from_secs(30);
+
 /// The database, and a handle of our own on its data file.
 pub(super) struct Sled {
-    db: sled::Db,
+    /// There until it is dropped.
+    db: Option<sled::Db>,
     data: File,
     marked: AtomicBool,
     path: PathBuf,
@@ -41,7 +50,11 @@ impl Sled {
         let data = OpenOptions::new().read(true).write(true).open(path.join(DATA_FILE)).map_err(lost)?;
         data.sync_all().map_err(lost)?;
         place::sync(path).map_err(lost)?;
-        Ok(Self { db, data, marked: AtomicBool::new(marked), path: path.to_owned() })
+        Ok(Self { db: Some(db), data, marked: AtomicBool::new(marked), path: path.to_owned() })
+    }
+
+    fn db(&self) -> &sled::Db {
+        self.db.as_ref().expect("it is there until it is dropped")
     }
 
     fn mark(&self) -> io::Result<()> {
@@ -52,14 +65,35 @@ impl Sled {
     }
 }
 
+/// sled waits for its cleaning thread, and waits for ever if that has died of a panic. Nothing depends on it: everything is synced.
+impl Drop for Sled {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        if !ends_within(CLOSING_MAX, move || drop(db)) {
+            tracing::error!(path = %self.path.display(), "sled does not close, and is left alone until the process ends");
+        }
+    }
+}
+
+/// Whether this comes to its end in that time, on a thread of its own.
+fn ends_within(span: Duration, work: impl FnOnce() + Send + 'static) -> bool {
+    let (ended, end) = mpsc::channel::<()>();
+    let worker = thread::Builder::new().name("sled-close".into()).spawn(move || {
+        work();
+        drop(ended);
+    });
+    // Without a thread it was done here, when what it was given was dropped.
+    worker.is_err() || end.recv_timeout(span) != Err(RecvTimeoutError::Timeout)
+}
+
 impl Base for Sled {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = guarded(&self.path, || self.db.get(key))?;
+        let found = guarded(&self.path, || self.db().get(key))?;
         Ok(found.map(|value| value.to_vec()))
     }
 
     fn scan(&self, range: &Range<Vec<u8>>, order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let mut pairs = self.db.range::<&[u8], _>(range.start.as_slice()..range.end.as_slice());
+        let mut pairs = self.db().range::<&[u8], _>(range.start.as_slice()..range.end.as_slice());
         let mut next = || match order {
             Order::Ascending => pairs.next(),
             Order::Descending => pairs.next_back(),
@@ -74,15 +108,15 @@ impl Base for Sled {
 
     fn put(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         guarded(&self.path, || match value {
-            Some(value) => self.db.insert(key, value).map(drop),
-            None => self.db.remove(key).map(drop),
+            Some(value) => self.db().insert(key, value).map(drop),
+            None => self.db().remove(key).map(drop),
         })
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        guarded(&self.path, || self.db.flush())?;
+        guarded(&self.path, || self.db().flush())?;
         self.data.sync_data().map_err(|error| unusable(&self.path, &error))?;
-        if !self.marked.load(Ordering::Relaxed) && guarded(&self.path, || self.db.first())?.is_some() {
+        if !self.marked.load(Ordering::Relaxed) && guarded(&self.path, || self.db().first())?.is_some() {
             self.mark().map_err(|error| unusable(&self.path, &error))?;
             self.marked.store(true, Ordering::Relaxed);
         }
@@ -115,7 +149,7 @@ fn open_tidied(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
 }
 
 fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
-    let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
+    let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(Some(CLEAN_EVERY_MS));
     let (attempts, pause) = LINGERING;
     for _ in 1..attempts {
         match open_once(&config, path) {
@@ -213,5 +247,14 @@ mod tests {
     #[test]
     fn a_checksum_is_that_of_zlib() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn who_closes_does_not_wait_for_what_never_ends() {
+        let (never, ends) = mpsc::channel::<()>();
+        assert!(!ends_within(Duration::from_millis(20), move || assert!(ends.recv().is_err())));
+        assert!(ends_within(Duration::from_secs(60), || ()));
+        assert!(ends_within(Duration::from_secs(60), || panic!("it fails")));
+        drop(never);
     }
 }
