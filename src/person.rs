@@ -116,6 +116,7 @@ fn open_session(session: Session) -> Value {
 /// A turn as the REST interface shows it, and what that leaves out.
 pub(crate) fn whole_turn(turn: &TranscriptTurn) -> Value {
     let mut shown = shown_turn(turn);
+    shown["media"] = json!([]);
     said(&mut shown, &turn.work);
     shown
 }

@@ -30,12 +30,12 @@ export function AuditPage() {
     <div class="card scroll-x" tabindex="0" role="region" aria-label="Audit log">
       ${!log.entries && !log.error && html`<${Bones} />`}
       ${log.entries?.length === 0 && html`<${Empty} icon="audit" title="Nobody has done anything yet">Taking over, sending, ending, erasing: all of it will stand here.<//>`}
-      ${log.entries?.length > 0 && html`<table class="list">
+      ${log.entries?.length > 0 && html`<table class="list entries">
         <thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Conversation</th></tr></thead>
         <tbody>${log.entries.map((entry) => html`<tr key=${entry.id}>
           <td class="nowrap quiet">${fullTime(entry.at_ms)}</td>
           <td><b>${whoIs(entry.who)}</b></td>
-          <td>${DEEDS[entry.what] ?? entry.what}${entry.subject ? html` <${Chip} kind="code">${entry.subject}<//>` : ''}</td>
+          <td class="what">${DEEDS[entry.what] ?? entry.what}${entry.subject ? html` <${Chip} kind="code">${entry.subject}<//>` : ''}</td>
           <td>${entry.conversation ? html`<code>${entry.conversation}</code>` : ''} <span class="quiet small nowrap">${entry.tenant ? `with ${phone(entry.tenant)}` : ''}</span></td>
         </tr>`)}</tbody>
       </table>`}

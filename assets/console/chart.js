@@ -23,12 +23,12 @@ function options({ lines, unit, width }) {
   return {
     width,
     height: 220,
-    padding: [14, 12, 0, 0],
+    padding: [14, 30, 0, 0],
     cursor: { points: { size: 7 }, y: false },
     legend: { live: true },
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, unit === 'ms' ? 10 : 1)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 100, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: ticks[1] - ticks[0] < 60 ? '2-digit' : undefined })) },
+      { ...axis, grid: { show: false }, gap: 9, space: 100, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: ticks[1] - ticks[0] < 60 ? '2-digit' : undefined })) },
       { ...axis, size: 62, values: (_, ticks) => ticks.map((n) => (unit === 'ms' ? span(n) : n)) },
     ],
     series: [

@@ -4,7 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from './preact.js'
 import { conversationPath, get, post, remove, request } from './api.js';
 import { useHappenings } from './live.js';
 import { Bones, Chip, Confirm, Empty, Icon, Tree, Trouble, When, complain, say, useResource, useSoon } from './parts.js';
-import { phone, plural, span, whoIs } from './format.js';
+import { phone, plural, since, span, whoIs } from './format.js';
 import { Transcript } from './transcript.js';
 
 /** Pages of the transcript, newest first as they come and oldest first as they are read. */
@@ -71,7 +71,7 @@ function Facts({ shown, path }) {
     <section>
       <h2>Session</h2>
       ${session ? html`<dl class="facts">
-          <dt>Opened</dt><dd><${When} ms=${session.opened_at_ms} /></dd>
+          <dt>Opened</dt><dd><${When} ms=${session.opened_at_ms} words=${since} /></dd>
           <dt>Ends in</dt><dd>${span(Math.max(0, session.ends_at_ms - Date.now()))} unless they text</dd>
           <dt>Turns</dt><dd>${session.turns}</dd>
           ${session.list?.length > 0 && html`<dt>Offered</dt><dd>${session.list.map((label, index) => html`<div key=${label}>${index + 1}. ${label}</div>`)}</dd>`}

@@ -26,6 +26,15 @@ export function ago(ms, now = Date.now()) {
   return dayShort.format(ms);
 }
 
+/** The same in a sentence. */
+export function since(ms, now = Date.now()) {
+  const short = ago(ms, now);
+  return short === 'now' ? 'just now' : short.endsWith(' min') ? `${short} ago` : short;
+}
+
+/** A sentence as it begins. */
+export const sentenceOf = (words) => words && words[0].toUpperCase() + words.slice(1);
+
 /** How long something took or will take. */
 export function span(ms) {
   if (ms == null || Number.isNaN(ms)) return '–';

@@ -83,6 +83,18 @@ function Rail({ place, me, tenants, theme, turnTheme }) {
   </nav>`;
 }
 
+/** Says that the line is down, once it has been for a moment. */
+function Away() {
+  const line = live.useLineState();
+  const [shown, show] = useState(false);
+  useEffect(() => {
+    if (line === 'live') return show(false);
+    const timer = setTimeout(() => show(true), 2500);
+    return () => clearTimeout(timer);
+  }, [line]);
+  return html`<div role="status">${shown && html`<p class="line-away"><${Icon} name="warn" />The gateway does not answer. What is shown may be old; the page goes on by itself when it is back.</p>`}</div>`;
+}
+
 function Console({ me, theme, turnTheme }) {
   const [name, ...rest] = useRoute();
   const { data, error, look } = useResource('/tenants');
@@ -103,7 +115,7 @@ function Console({ me, theme, turnTheme }) {
   return html`<div class="frame">
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>Skip to the page</a>
     <${Rail} place=${place?.name} me=${me} tenants=${tenants} theme=${theme} turnTheme=${turnTheme} />
-    <main id="main" tabindex="-1">${page}
+    <main id="main" tabindex="-1"><${Away} />${page}
       ${rest.length < 2 && html`<footer class="pocket small">
         <button class="button plain small" onClick=${turnTheme}><${Icon} name=${theme === 'dark' ? 'sun' : 'moon'} />${theme === 'dark' ? 'Light' : 'Dark'}</button>
         <a class="button plain small" href="/v1/docs"><${Icon} name="book" />API</a>

@@ -1,7 +1,7 @@
 // How much goes on, how fast and how well: the last hour as charts, the rest as figures.
 
 import { html, useEffect, useState } from './preact.js';
-import { Bones, Chip, Icon, Trouble, useEvery, useResource } from './parts.js';
+import { Bones, Icon, Trouble, useEvery, useResource } from './parts.js';
 import { count, phone, span } from './format.js';
 import { Chart } from './chart.js';
 import { Health } from './tenants.js';
@@ -11,6 +11,9 @@ const SPANS = [[6 * 5, '5 min'], [6 * 15, '15 min'], [6 * 60, '1 hour']];
 function Figure({ label, value, under, kind = '' }) {
   return html`<div class=${`figure ${kind}`}><span class="small soft">${label}</span><b>${value}</b><span class="small quiet">${under}</span></div>`;
 }
+
+/** A rate to as many places as matter. */
+const paced = (rate) => (rate < 100 ? rate.toFixed(1) : count(Math.round(rate)));
 
 const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
 const more = ({ count: n, or_more }) => `${count(n)}${or_more ? ' or more' : ''}`;
@@ -35,8 +38,8 @@ export function OverviewPage() {
     </header>
     ${queues.limit && html`<div class="note warn"><${Icon} name="warn" />New texts are being refused, or soon will be: ${queues.limit}.</div>`}
     <div class="figures">
-      <${Figure} label="Texts in" value=${(sum(cut(series.received)) / minutes).toFixed(1)} under=${`a minute · ${count(totals.received)} in all`} />
-      <${Figure} label="Texts out" value=${(sum(cut(series.sent)) / minutes).toFixed(1)} under=${`a minute · ${count(totals.sent)} in all`} />
+      <${Figure} label="Texts in" value=${paced(sum(cut(series.received)) / minutes)} under=${`a minute · ${count(totals.received)} in all`} />
+      <${Figure} label="Texts out" value=${paced(sum(cut(series.sent)) / minutes)} under=${`a minute · ${count(totals.sent)} in all`} />
       <${Figure} label="Turn, median" value=${span(last(cut(series.turn_p50_ms)))} under=${`p99 ${span(last(cut(series.turn_p99_ms)))}`} />
       <${Figure} label="Failures" value=${count(failed)} kind=${failed ? 'bad' : ''} under=${`${count(totals.turns_failed)} turns, ${count(totals.send_failed)} texts in all`} />
       <${Figure} label="Waiting" value=${more(queues.unsettled)} under=${`conversations · ${more(queues.dead_letters)} dead letters`} />

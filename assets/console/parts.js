@@ -40,7 +40,7 @@ const PATHS = {
 export const Icon = ({ name }) => html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
 
 /** A time that says in full when it was. */
-export const When = ({ ms }) => html`<time class="nowrap" dateTime=${new Date(ms).toISOString()} title=${fullTime(ms)}>${ago(ms)}</time>`;
+export const When = ({ ms, words = ago }) => html`<time class="nowrap" dateTime=${new Date(ms).toISOString()} title=${fullTime(ms)}>${words(ms)}</time>`;
 
 export const Chip = ({ kind = '', icon, children }) => html`<span class=${`chip ${kind}`}>${icon && html`<${Icon} name=${icon} />`}${children}</span>`;
 

@@ -25,7 +25,7 @@ export function SignIn({ onDone }) {
     <form class="card" onSubmit=${submit}>
       <img src="/console/icon.svg" alt="" width="44" height="44" />
       <h1>Sign in to Raconteur</h1>
-      <p class="soft">This console asks for an operator's token. <code>raconteur token</code> makes one; its hash belongs into the configuration.</p>
+      <p class="soft">This console asks for an operator's token. <code>raconteur token</code> makes one; its hash goes into the configuration.</p>
       <label class="field">Token
         <input class="input" type="password" name="token" autocomplete="current-password" required autofocus
           value=${token} onInput=${(event) => setToken(event.target.value)} aria-invalid=${problem !== null} aria-describedby="problem" />

@@ -4,7 +4,7 @@ import { html, useState } from './preact.js';
 import { inWords, post } from './api.js';
 import { useHappenings } from './live.js';
 import { Chip, Copy, Icon, Trouble, When, useResource, useSoon } from './parts.js';
-import { count, phone, span, spanOfSeconds } from './format.js';
+import { count, phone, sentenceOf, since, span, spanOfSeconds } from './format.js';
 
 const yes = (value) => (value ? 'Yes' : 'No');
 
@@ -14,8 +14,8 @@ export function Health({ side, label }) {
   const words = { bad: 'Failing', warn: 'Last one failed', good: 'Healthy', '': 'Not used yet' }[kind];
   return html`<div class="health">
     <div class="row"><b>${label}</b><${Chip} kind=${kind} icon=${kind === 'good' ? 'tick' : kind ? 'warn' : 'clock'}>${words}<//></div>
-    <p class="small quiet">${count(side.ok)} well, ${count(side.failed)} not${side.last_ok_at_ms ? html`, last well <${When} ms=${side.last_ok_at_ms} />` : ''}</p>
-    ${side.last_failure && html`<p class=${`small ${kind === 'good' ? 'quiet' : 'why-ill'}`}>${side.last_failure} · <${When} ms=${side.last_failed_at_ms} /></p>`}
+    <p class="small quiet">${count(side.ok)} succeeded, ${count(side.failed)} failed${side.last_ok_at_ms ? html` · last success <${When} ms=${side.last_ok_at_ms} words=${since} />` : ''}</p>
+    ${side.last_failure && html`<p class=${`small ${kind === 'good' ? 'quiet' : 'why-ill'}`}>${sentenceOf(side.last_failure)} · <${When} ms=${side.last_failed_at_ms} words=${since} /></p>`}
   </div>`;
 }
 

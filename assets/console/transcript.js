@@ -3,7 +3,7 @@
 import { html } from './preact.js';
 import { post } from './api.js';
 import { Chip, Icon, complain, say } from './parts.js';
-import { day, exactTime, plural, span, timeOfDay, whoIs } from './format.js';
+import { day, exactTime, plural, sentenceOf, span, timeOfDay, whoIs } from './format.js';
 import { Attachments, Words } from './bubbles.js';
 
 const KINDS = {
@@ -38,7 +38,7 @@ function fate(text) {
     case 'retry': return ['again', 'Trying again', `The provider did not take it ${plural(text.tries, 'time')}; it is tried again at ${timeOfDay(text.at)}.`];
     case 'unknown': return ['warn', 'In doubt', 'Nobody knows whether the provider took it; its log is being asked.'];
     case 'given_up': return ['warn', 'Unknown', 'Whether it was sent could not be found out, and it was not risked to send it twice.'];
-    case 'failed': return ['warn', 'Failed', `${text.reason} (${text.code})`];
+    case 'failed': return ['warn', 'Failed', `${sentenceOf(text.reason)} (${text.code}).`];
     default: return ['clock', text.state, ''];
   }
 }
@@ -107,7 +107,7 @@ function Turn({ turn, path, canResend, onDone }) {
       <span class="meta">${timeOfDay(turn.accepted_at_ms)}</span>
     </div>`}
     ${!said && !byUs && html`<p class="event small"><${Icon} name=${icon ?? 'bolt'} />${words ?? turn.kind}${turn.by ? ` (${whoIs(turn.by)})` : ''}${turn.failed_text ? ` (${turn.failed_text.reason})` : ''} · ${timeOfDay(turn.accepted_at_ms)}</p>`}
-    ${turn.error && html`<p class="event bad small"><${Icon} name="warn" />${turn.error}</p>`}
+    ${turn.error && html`<p class="event bad small"><${Icon} name="warn" />${sentenceOf(turn.error)}</p>`}
     ${turn.texts.map((text) => html`<${Ours} key=${text.id} text=${text} path=${path} canResend=${canResend} onDone=${onDone} />`)}
     ${(said || byUs || turn.texts.length > 0) && html`<details class="behind"><summary class="small">${byUs ? `Sent by request at ${timeOfDay(turn.accepted_at_ms)}` : summary(turn)}</summary><${Timeline} turn=${turn} /></details>`}
   </article>`;

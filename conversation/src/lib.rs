@@ -127,6 +127,14 @@ pub struct View {
     pub taken_over: Option<TakeOver>,
 }
 
+impl View {
+    /// What stands in the snapshot of every user who has stopped our texts, and in few others: to pass others over without reading them.
+    pub const STOPPED: &str = "\"stopped_at\":";
+
+    /// The same for those whom a person has taken over, now or before.
+    pub const TAKEN_OVER: &str = "\"taken_over\":";
+}
+
 /// A snapshot that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the conversation's snapshot cannot be read: {0}")]
@@ -324,4 +332,24 @@ struct Step<'a> {
     now: UnixMillis,
     policy: &'a Policy,
     effects: Vec<Effect>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_stopped_and_who_is_taken_over_is_told_by_what_stands_in_the_snapshot() {
+        let holds = |durable: &Durable| {
+            let snapshot = serde_json::to_string(durable).unwrap();
+            [View::STOPPED, View::TAKEN_OVER].map(|mark| snapshot.contains(mark))
+        };
+        let session = Some(Session::open(1, UnixMillis(5)));
+        let talking = Durable { session, ..Durable::default() };
+        assert_eq!([holds(&Durable::default()), holds(&talking)], [[false, false]; 2]);
+        let stopped = Durable { stopped_at: Some(UnixMillis(5)), ..Durable::default() };
+        assert_eq!(holds(&stopped), [true, false]);
+        let taken_over = Some(words::TakeOver { by: "Ada".into(), until: UnixMillis(9) });
+        assert_eq!(holds(&Durable { taken_over, ..Durable::default() }), [false, true]);
+    }
 }

@@ -12,6 +12,9 @@ pub struct Search {
     pub tenant: Option<Address>,
     /// Only users whose number has this in it; empty for all.
     pub user: String,
+    /// Only conversations whose snapshot has this in it somewhere, so that others need not be read by whoever knows what snapshots say;
+    /// empty for all. One that is too large to tell by its beginning matches.
+    pub holds: String,
     /// How many conversations are looked at, at most.
     pub looks: usize,
 }
@@ -28,7 +31,7 @@ pub struct Found {
 }
 
 impl Search {
-    /// Whether a conversation is one that is looked for.
+    /// Whether a conversation is one that is looked for, by its numbers.
     #[must_use]
     pub fn matches(&self, key: &ConversationKey) -> bool {
         self.tenant.as_ref().is_none_or(|tenant| *tenant == key.tenant) && key.user.as_str().contains(&self.user)

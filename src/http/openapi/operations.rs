@@ -12,8 +12,30 @@ pub(super) struct Operation {
     /// Name, shape and explanation.
     pub(super) query: &'static [(&'static str, &'static str, &'static str)],
     pub(super) body: Option<&'static str>,
-    /// Status and shape; a type with a slash for what is no JSON.
+    /// Status and shape; a type with a slash for what is no JSON; codes for what may be wrong beside what may be with every request.
     pub(super) answers: &'static [(&'static str, &'static str)],
+}
+
+impl Operation {
+    /// What it answers when all is well, or where nobody is asked who he is: status, and shape or type.
+    pub(super) fn results(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.answers.iter().copied().filter(|(_, kind)| !are_codes(kind))
+    }
+
+    /// What may be wrong with it in particular: status and codes.
+    pub(super) fn problems(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.answers.iter().copied().filter(|(_, kind)| are_codes(kind))
+    }
+
+    /// Whether it takes effect once under one `Idempotency-Key`.
+    pub(super) fn takes_key(&self) -> bool {
+        self.answers.contains(&ID_REUSED)
+    }
+}
+
+/// A shape begins with a capital letter, and a type has a slash.
+fn are_codes(kind: &str) -> bool {
+    kind.starts_with(|letter: char| letter.is_ascii_lowercase()) && !kind.contains('/')
 }
 
 pub(super) const TAGS: &[(&str, &str)] = &[
@@ -39,16 +61,20 @@ const fn op(
     Operation { id, tag, method, path, summary, scope, query, body, answers }
 }
 
-const LIMIT: (&str, &str, &str) = ("limit", "integer", "How many entries a page has at most.");
+const LIMIT: (&str, &str, &str) = ("limit", "integer:1..200", "How many entries a page has at most: 50 as it stands.");
+const MANY: (&str, &str, &str) = ("limit", "integer:1..500", "How many entries a page has at most: 50 as it stands.");
 const AFTER: (&str, &str, &str) = ("after", "string", "The `next` of the page before.");
 const BEFORE: (&str, &str, &str) = ("before", "string", "The `next` of the page before.");
-const FROM: (&str, &str, &str) = ("from", "string", "The first day, as 2026-11-25, in UTC.");
-const UNTIL: (&str, &str, &str) = ("until", "string", "The last day.");
+const FROM: (&str, &str, &str) = ("from", "day", "The first day, as 2026-11-25, in UTC.");
+const UNTIL: (&str, &str, &str) = ("until", "day", "The last day.");
 const USER: (&str, &str, &str) = ("user", "string", "A number, or a part of one.");
 const TENANT: (&str, &str, &str) = ("tenant", "string", "Only conversations with this number of ours.");
 const STATE: (&str, &str, &str) = ("state", "any|open|unsettled|stopped|taken_over", "Only conversations that are so.");
 const ORDER: (&str, &str, &str) =
     ("order", "recent|stored", "`recent`: the latest that this process has heard of, one page. `stored`: all.");
+
+/// Of everything that takes an `Idempotency-Key`.
+const ID_REUSED: (&str, &str) = ("422", "id_reused");
 
 const CHATS: &str = "conversations";
 const GATEWAY: &str = "gateway";
@@ -71,7 +97,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("eraseConversation", CHATS),
         ("delete", "/v1/operator/conversations/{tenant}/{user}"),
         ("Erase everything that is kept of a person", "control"),
-        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt"), ID_REUSED, ("500", "not_erased")]),
     ),
     op(
         ("getConversationTranscript", CHATS),
@@ -89,31 +115,31 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("sendInConversation", CHATS),
         ("post", "/v1/operator/conversations/{tenant}/{user}/texts"),
         ("Send a text", "send"),
-        (&[], Some("Text"), &[("202", "Receipt")]),
+        (&[], Some("Text"), &[("202", "Receipt"), ("409", "opted_out|no_session"), ID_REUSED]),
     ),
     op(
         ("resendText", CHATS),
         ("post", "/v1/operator/conversations/{tenant}/{user}/texts/{text}/resend"),
         ("Send a failed text once more", "control"),
-        (&[], None, &[("202", "Receipt")]),
+        (&[], None, &[("202", "Receipt"), ("409", "not_failed|opted_out|no_session")]),
     ),
     op(
         ("takeOver", CHATS),
         ("post", "/v1/operator/conversations/{tenant}/{user}/takeover"),
         ("Silence the assistant: a person answers", "control"),
-        (&[], Some("TakeOver"), &[("200", "Receipt"), ("202", "Receipt")]),
+        (&[], Some("TakeOver"), &[("200", "Receipt"), ("202", "Receipt"), ID_REUSED]),
     ),
     op(
         ("handBack", CHATS),
         ("delete", "/v1/operator/conversations/{tenant}/{user}/takeover"),
         ("Let the assistant answer again", "control"),
-        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt"), ("409", "not_taken_over"), ID_REUSED]),
     ),
     op(
         ("endConversationSession", CHATS),
         ("delete", "/v1/operator/conversations/{tenant}/{user}/session"),
         ("End the session", "control"),
-        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt"), ("404", "no_session"), ID_REUSED]),
     ),
     op(
         ("getMe", GATEWAY),
@@ -143,13 +169,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("tryProviderOf", GATEWAY),
         ("post", "/v1/operator/tenants/{tenant}/test/provider"),
         ("Send a test text and say what the provider made of it", "control"),
-        (&[], Some("Someone"), &[("200", "TrialOfProvider")]),
+        (&[], Some("Someone"), &[("200", "TrialOfProvider"), ID_REUSED, ("502", "provider_failed")]),
     ),
     op(
         ("tryAssistantOf", GATEWAY),
         ("post", "/v1/operator/tenants/{tenant}/test/assistant"),
         ("Ask the assistant to speak first, to nobody", "control"),
-        (&[], None, &[("200", "TrialOfAssistant")]),
+        (&[], None, &[("200", "TrialOfAssistant"), ("502", "assistant_failed")]),
     ),
     op(
         ("listDeadLetters", GATEWAY),
@@ -161,7 +187,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("retryDeadLetter", GATEWAY),
         ("post", "/v1/operator/dead-letters/{letter}/retry"),
         ("Give it to its conversation once more", "control"),
-        (&[], None, &[("202", "Receipt")]),
+        (&[], None, &[("202", "Receipt"), ("409", "not_retriable")]),
     ),
     op(
         ("discardDeadLetter", GATEWAY),
@@ -179,31 +205,31 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("startSession", SESSIONS),
         ("post", "/v1/tenants/{tenant}/sessions"),
         ("Start a session: the assistant speaks first, or a text of ours is sent", "control"),
-        (&[], Some("SessionStart"), &[("202", "Started")]),
+        (&[], Some("SessionStart"), &[("202", "Started"), ("409", "session_open|opted_out|taken_over"), ID_REUSED]),
     ),
     op(
         ("listSessions", SESSIONS),
         ("get", "/v1/tenants/{tenant}/sessions"),
         ("Open sessions", "read"),
-        (&[LIMIT, AFTER], None, &[("200", "SessionPage")]),
+        (&[MANY, AFTER], None, &[("200", "SessionPage")]),
     ),
     op(
         ("getSession", SESSIONS),
         ("get", "/v1/tenants/{tenant}/sessions/{user}"),
         ("One of them", "read"),
-        (&[], None, &[("200", "Session")]),
+        (&[], None, &[("200", "Session"), ("404", "no_session")]),
     ),
     op(
         ("endSession", SESSIONS),
         ("delete", "/v1/tenants/{tenant}/sessions/{user}"),
         ("End it", "control"),
-        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt"), ("404", "no_session"), ID_REUSED]),
     ),
     op(
         ("sendInSession", SESSIONS),
         ("post", "/v1/tenants/{tenant}/sessions/{user}/texts"),
         ("Send a text in it", "send"),
-        (&[], Some("Text"), &[("202", "Receipt")]),
+        (&[], Some("Text"), &[("202", "Receipt"), ("409", "no_session|opted_out"), ID_REUSED]),
     ),
     op(
         ("getTranscript", SESSIONS),
@@ -215,7 +241,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("sendText", SESSIONS),
         ("post", "/v1/tenants/{tenant}/texts"),
         ("Send a text, session or not", "send"),
-        (&[], Some("TextTo"), &[("202", "Receipt")]),
+        (&[], Some("TextTo"), &[("202", "Receipt"), ("409", "opted_out|no_session"), ID_REUSED]),
     ),
     op(
         ("exportPerson", SESSIONS),
@@ -227,7 +253,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("erasePerson", SESSIONS),
         ("delete", "/v1/tenants/{tenant}/users/{user}"),
         ("Erase it", "control"),
-        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt"), ID_REUSED, ("500", "not_erased")]),
     ),
     op(
         ("getUsage", SESSIONS),
@@ -239,37 +265,37 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("tryProvider", SESSIONS),
         ("post", "/v1/tenants/{tenant}/test/provider"),
         ("Send a test text and say what the provider made of it", "control"),
-        (&[], Some("Someone"), &[("200", "TrialOfProvider")]),
+        (&[], Some("Someone"), &[("200", "TrialOfProvider"), ID_REUSED, ("502", "provider_failed")]),
     ),
     op(
         ("tryAssistant", SESSIONS),
         ("post", "/v1/tenants/{tenant}/test/assistant"),
         ("Ask the assistant to speak first, to nobody", "control"),
-        (&[], None, &[("200", "TrialOfAssistant")]),
+        (&[], None, &[("200", "TrialOfAssistant"), ("502", "assistant_failed")]),
     ),
     op(
         ("openPipe", "pipes"),
         ("post", "/v1/tenants/{tenant}/pipes"),
         ("Open a pipe", "control"),
-        (&[], Some("PipeOpening"), &[("201", "Pipe"), ("202", "Pipe")]),
+        (&[], Some("PipeOpening"), &[("201", "OpenedPipe"), ("202", "OpenedPipe"), ID_REUSED]),
     ),
     op(
         ("getPipe", "pipes"),
         ("get", "/v1/tenants/{tenant}/pipes/{pipe}"),
         ("Whether it is open", "read"),
-        (&[], None, &[("200", "Pipe")]),
+        (&[], None, &[("200", "Pipe"), ("404", "no_pipe")]),
     ),
     op(
         ("closePipe", "pipes"),
         ("delete", "/v1/tenants/{tenant}/pipes/{pipe}"),
         ("Close it", "control"),
-        (&[], None, &[("200", "Receipt"), ("202", "Receipt")]),
+        (&[], None, &[("200", "Receipt"), ("202", "Receipt"), ("404", "no_pipe"), ID_REUSED]),
     ),
     op(
         ("sendThroughPipe", "pipes"),
         ("post", "/v1/tenants/{tenant}/pipes/{pipe}/texts"),
         ("Send a text through it", "send"),
-        (&[], Some("Text"), &[("202", "Receipt")]),
+        (&[], Some("Text"), &[("202", "Receipt"), ("404", "no_pipe"), ("409", "no_pipe|opted_out"), ID_REUSED]),
     ),
     op(
         ("isLive", "health"),

@@ -7,6 +7,7 @@ use crate::{AuditEntry, DeadLetter, Search, WorkCursor};
 
 pub(super) async fn all<S: Site>(fresh: &impl Fn() -> S) {
     conversations_are_found_by_parts_of_their_numbers(&fresh()).await;
+    conversations_are_found_by_what_their_snapshots_hold(&fresh()).await;
     a_search_looks_at_no_more_than_it_may(&fresh()).await;
     a_dead_letter_is_discarded_once(&fresh()).await;
     the_audit_log_is_kept_and_its_oldest_entries_go(&fresh()).await;
@@ -33,7 +34,7 @@ async fn found(store: &dyn Store, search: &Search, limit: usize) -> (Vec<Convers
 }
 
 fn search(tenant: Option<Address>, user: &str) -> Search {
-    Search { tenant, user: user.into(), looks: 1_000 }
+    Search { tenant, user: user.into(), holds: String::new(), looks: 1_000 }
 }
 
 /// Of all tenants or of one, each once, whatever the size of the pages.
@@ -63,6 +64,29 @@ pub async fn conversations_are_found_by_parts_of_their_numbers(site: &dyn Site) 
     assert_eq!(page.listed[0].snapshot.as_deref(), Some(&b"snapshot"[..]));
 }
 
+/// What is larger than a value is found as well: nobody who has it is passed over.
+pub async fn conversations_are_found_by_what_their_snapshots_hold(site: &dyn Site) {
+    let store = open(site).await;
+    let (short, long) = ("x".repeat(100), "x".repeat(20_000));
+    let snapshots = [
+        format!("\"stopped\":{short}"),
+        format!("{short}\"stopped\":"),
+        format!("\"stoppe{short}d\":"),
+        format!("{long}\"stopped\":"),
+        String::new(),
+    ];
+    for (n, snapshot) in (0..).zip(&snapshots) {
+        let claim = claim(&*store, &key(n)).await;
+        ok(store.commit(claim, &key(n), step(Version(0), snapshot)).await);
+    }
+    for tenant in [None, Some(key(0).tenant)] {
+        let search = Search { holds: "\"stopped\":".into(), ..search(tenant, "") };
+        let (keys, _) = found(&*store, &search, 2).await;
+        let keys: BTreeSet<ConversationKey> = keys.into_iter().collect();
+        assert_eq!(keys, [key(0), key(1), key(3)].into());
+    }
+}
+
 /// What matches nothing costs a bounded look at a time, and its end is told.
 pub async fn a_search_looks_at_no_more_than_it_may(site: &dyn Site) {
     let store = open(site).await;
@@ -70,7 +94,7 @@ pub async fn a_search_looks_at_no_more_than_it_may(site: &dyn Site) {
         converse(&*store, &key(n)).await;
     }
     for tenant in [None, Some(key(0).tenant)] {
-        let search = Search { tenant, user: "none".into(), looks: 3 };
+        let search = Search { user: "none".into(), looks: 3, ..search(tenant, "") };
         let (keys, pages) = found(&*store, &search, 10).await;
         assert_eq!((keys, pages), (vec![], 3));
     }

@@ -6,11 +6,12 @@ use raconteur_conversation::address::{ConversationKey, SHARDS, Shard};
 use raconteur_conversation::words::Sequence;
 
 use super::read::{json, sequences, snapshot, unless_newer};
+use crate::chunks::Head;
 use crate::engine::{Engine, Order};
 use crate::keys::{self, Place, RecordKey};
 use crate::{AuditEntry, Found, Listed, Search, StoreError};
 
-/// A number is looked for among the keys alone; only what matches is read.
+/// A number is looked for among the keys alone, and what a snapshot holds among its bytes; only what matches is read.
 pub(super) fn conversations<E: Engine>(
     engine: &E,
     search: &Search,
@@ -55,14 +56,28 @@ impl Scan {
     }
 
     fn through<E: Engine>(&mut self, engine: &E, search: &Search, range: &Range<Vec<u8>>) -> Result<(), StoreError> {
-        engine.scan(range, Order::Ascending, &mut |key, _| {
+        engine.scan(range, Order::Ascending, &mut |key, first| {
             if let Some(place) = keys::read_conversation(key) {
                 self.looked += 1;
-                self.matching.extend(place.key().filter(|key| search.matches(key)));
+                if may_hold(first, search.holds.as_bytes()) {
+                    self.matching.extend(place.key().filter(|key| search.matches(key)));
+                }
                 self.last = Some(place);
             }
             if self.is_over(search) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
+    }
+}
+
+/// Whether the snapshot whose record begins with this value may have these bytes in it. Most are in one value; of others, and of damaged
+/// ones, that is left to whoever reads them.
+fn may_hold(first: &[u8], wanted: &[u8]) -> bool {
+    let Some(letter) = wanted.first() else { return true };
+    match Head::read(first) {
+        Ok((head, inline)) if head.hashes.is_empty() => {
+            inline.windows(wanted.len()).any(|window| window[0] == *letter && window == wanted)
+        }
+        Ok(_) | Err(_) => true,
     }
 }
 

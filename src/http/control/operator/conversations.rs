@@ -15,7 +15,7 @@ use raconteur_storage::{Listed, Search, WorkCursor};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::cursor;
+use super::cursor::After;
 use super::shown;
 use crate::config::token::Scope;
 use crate::http::control::problem::Problem;
@@ -44,12 +44,23 @@ enum Wanted {
     TakenOver,
 }
 
+impl Wanted {
+    /// What stands in the snapshots of all that are so, where something does.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Any | Self::Open | Self::Unsettled => "",
+            Self::Stopped => View::STOPPED,
+            Self::TakenOver => View::TAKEN_OVER,
+        }
+    }
+}
+
 /// What a list is asked for.
 struct Query {
     search: Search,
     wanted: Wanted,
     limit: usize,
-    after: Option<ConversationKey>,
+    after: Option<After>,
 }
 
 impl Query {
@@ -75,8 +86,8 @@ impl Query {
             Some("taken_over") => Wanted::TakenOver,
             Some(_) => return Err(Problem::invalid("state must be any, open, unsettled, stopped or taken_over")),
         };
-        let (limit, after) = (admitted.limit(50, 200)?, admitted.after_conversation()?);
-        Ok(Self { search: Search { tenant, user, looks: LOOKS }, wanted, limit, after })
+        let (limit, after) = (admitted.limit(50, 200)?, admitted.after()?);
+        Ok(Self { search: Search { tenant, user, holds: wanted.mark().into(), looks: LOOKS }, wanted, limit, after })
     }
 }
 
@@ -85,7 +96,7 @@ impl Query {
 struct Page {
     shown: Vec<Value>,
     looked: usize,
-    next: Option<ConversationKey>,
+    next: Option<After>,
 }
 
 pub(super) async fn list(state: State<Arc<Desk>>, params: Params, request: Request<Body>) -> Response {
@@ -95,11 +106,12 @@ pub(super) async fn list(state: State<Arc<Desk>>, params: Params, request: Reque
             Some("recent") => desk.latest(&query).await?,
             None | Some("" | "stored") => match query.wanted {
                 Wanted::Unsettled => desk.unsettled(&query).await?,
-                Wanted::Any | Wanted::Open | Wanted::Stopped | Wanted::TakenOver => desk.stored(query).await?,
+                Wanted::Open => desk.open(query).await?,
+                Wanted::Any | Wanted::Stopped | Wanted::TakenOver => desk.stored(query).await?,
             },
             Some(_) => return Err(Problem::invalid("order must be recent or stored")),
         };
-        let next = page.next.as_ref().map(cursor::behind);
+        let next = page.next.as_ref().map(After::to_string);
         json(StatusCode::OK, &json!({"conversations": page.shown, "next": next, "looked_at": page.looked}))
     })
     .await
@@ -129,7 +141,7 @@ impl Desk {
     /// Those that wait for something: unread texts, or texts of ours that are not settled.
     async fn unsettled(&self, query: &Query) -> Result<Page, Problem> {
         let (mut page, began) = (Page::default(), Instant::now());
-        let mut after = query.after.clone();
+        let mut after = query.after.clone().map(|after| after.key);
         while page.shown.len() < query.limit && began.elapsed() < SEARCH_FOR {
             let cursor = after.as_ref().map(WorkCursor::behind);
             let work = self.control.store().work(UnixMillis(u64::MAX), cursor, SNAPSHOTS).await;
@@ -149,6 +161,37 @@ impl Desk {
                 after = Some(key);
             }
         }
+        page.next = after.map(After::from);
+        Ok(page)
+    }
+
+    /// Those with an open session, the one first that ends first: each has a deadline, so that those without one are not looked at, however
+    /// many there are.
+    async fn open(&self, query: Query) -> Result<Page, Problem> {
+        let mut page = Page::default();
+        if query.after.is_none() && self.exactly(&query, &mut page).await? {
+            return Ok(page);
+        }
+        let (began, mut after) = (Instant::now(), query.after.clone());
+        while page.shown.len() < query.limit && began.elapsed() < SEARCH_FOR {
+            let place = after.take().map(|After { key, at }| (at.unwrap_or(UnixMillis(0)), key));
+            let found = self.control.store().deadlines(UnixMillis(u64::MAX), place, SNAPSHOTS).await;
+            let found = found.map_err(Problem::unreadable)?;
+            if found.is_empty() {
+                return Ok(page);
+            }
+            for (at, key) in found {
+                if page.shown.len() == query.limit {
+                    break;
+                }
+                page.looked += 1;
+                if query.search.matches(&key) {
+                    let listed = self.listed(key.clone()).await?;
+                    self.show(&mut page, listed, &query)?;
+                }
+                after = Some(After { key, at: Some(at) });
+            }
+        }
         page.next = after;
         Ok(page)
     }
@@ -162,7 +205,7 @@ impl Desk {
         let Ok(_turn) = self.staff()?.searches.try_acquire() else {
             return Err(Problem::busy("too many searches at once"));
         };
-        let (began, mut after) = (Instant::now(), query.after.clone());
+        let (began, mut after) = (Instant::now(), query.after.clone().map(|after| after.key));
         loop {
             let wanted = (query.limit - page.shown.len()).min(SNAPSHOTS);
             let found = self.control.store().find(&query.search, after.as_ref(), wanted).await;
@@ -174,7 +217,7 @@ impl Desk {
             let Some(next) = found.next else { return Ok(page) };
             after = Some(next);
             if page.shown.len() >= query.limit || began.elapsed() >= SEARCH_FOR {
-                page.next = after;
+                page.next = after.map(After::from);
                 return Ok(page);
             }
         }
