@@ -40,7 +40,7 @@ pub(super) struct Direct {
 /// Why a connection brought no reply.
 enum Silence {
     /// It was closed before this was sent.
-    Unsent(Request<Full<Bytes>>, hyper::Error),
+    Unsent(Box<Request<Full<Bytes>>>, hyper::Error),
     /// This may have been seen.
     Lost(hyper::Error),
 }
@@ -75,7 +75,7 @@ impl Direct {
         while let Some(line) = self.pool.take(&origin) {
             match self.ask_by(line, &origin, (request, most)).await {
                 Ok(reply) => return Ok(reply),
-                Err(Silence::Unsent(again, _)) => request = again,
+                Err(Silence::Unsent(again, _)) => request = *again,
                 Err(Silence::Lost(error)) => return Err(lost(&error)),
             }
         }
@@ -106,7 +106,7 @@ impl Direct {
             vacant.insert(line.host.clone());
         }
         let response = line.send(request).await.map_err(|(unsent, error)| match unsent {
-            Some(request) => Silence::Unsent(request, error),
+            Some(request) => Silence::Unsent(Box::new(request), error),
             None => Silence::Lost(error),
         })?;
         let (head, body) = response.into_parts();

@@ -121,6 +121,7 @@ pub(super) struct Pool(Arc<Mutex<Resting>>);
 
 #[derive(Default)]
 struct Resting {
+    #[expect(clippy::vec_box, reason = "they come in and go out boxed, and are large")]
     lines: HashMap<Origin, Vec<Box<Line>>>,
     is_looked_after: bool,
 }

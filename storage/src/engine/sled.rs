@@ -2,8 +2,8 @@
 //!
 //! * One tree, one writer, blocking `flush`: `flush_async` hangs from 8 concurrent callers on.
 //! * `flush` does not reach the platter on Linux (it is `sync_file_range`), so every sync ends with `sync_data` on a handle of our own.
-//! * What is deleted gives no room back by itself: sled's own thread must move what is left of half-empty segments, once a second. It does
-//!   so for at most half of the time, and syncs; if it dies, the file grows, and closing does not wait for it.
+//! * What is deleted gives no room back by itself: sled's own thread must move what is left of half-empty segments. It does one of
+//!   them at a time, twenty a second, and syncs; if it dies, the file grows, and closing does not wait for it.
 //! * A value of more than a few KiB may end up in a blob file that is never synced: callers keep values at 4 KiB or less.
 //! * A half-written snapshot (`snap.*.generating`) or a damaged one stops sled from opening; either can be taken away, since the
 //!   log has everything. A damaged one is kept in `damaged-snapshots/`. A sound one stays whatever happens: see [`SledEngine::open`].

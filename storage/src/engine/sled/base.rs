@@ -19,9 +19,9 @@ use crate::{StoreError, private};
 /// sled's threads may hold its lock a moment longer than the `Db` that was dropped: so often and so long an open waits for them.
 const LINGERING: (u32, Duration) = (200, Duration::from_millis(10));
 
-/// How often sled's own thread moves what is still alive out of segments of its file that are half empty, for half of this time at the most.
+/// How often sled's own thread moves what is still alive out of a segment of its file that is half empty; it leaves off after each segment.
 /// Without it a page is moved only where another one is rewritten, which is less than what becomes free, and the file grows for ever.
-const CLEAN_EVERY_MS: u64 = 1_000;
+const CLEAN_EVERY_MS: u64 = 50;
 
 /// How long sled may take to close. After that it never does.
 const CLOSING_MAX: Duration = Duration::from_secs(30);
