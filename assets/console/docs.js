@@ -36,7 +36,7 @@ function example(schema, shapes, depth = 0) {
     case 'array': return [example(schema.items, shapes, depth + 1)];
     case 'integer': return schema.minimum ?? 0;
     case 'boolean': return false;
-    case 'string': return schema.format === 'uri' ? 'https://example.com/sms' : 'text';
+    case 'string': return schema.format === 'uri' ? `${location.origin}/sms` : 'text';
     default: return {};
   }
 }
