@@ -118,4 +118,20 @@ pub(crate) const EXCUSES: &[Excuse] = &[
         "it needs Docker; tests/packaging.rs reads the Dockerfile",
     ),
     not_run("cd ops/docker && docker compose up --detach", "it needs Docker; tests/packaging.rs reads the Dockerfile"),
+    not_run(
+        "npm install openapi-fetch@0.17.0 && npm install --save-dev openapi-typescript@7.13.0 typescript@5.9.3",
+        "it gets programs from the internet; tests/client.rs does the same with a kit of its own",
+    ),
+    not_run(
+        "npx openapi-typescript http://127.0.0.1:8080/v1/openapi.json --output raconteur.d.ts",
+        "it needs what the line above it installs; tests/client.rs does the same",
+    ),
+    not_run(
+        "pip install openapi-python-client==0.29.1",
+        "it gets a program from the internet; tests/client.rs does the same with a kit of its own",
+    ),
+    not_run(
+        "openapi-python-client generate --url http://127.0.0.1:8080/v1/openapi.json --meta none --output-path raconteur_client",
+        "it needs what the line above it installs; tests/client.rs does the same",
+    ),
 ];
