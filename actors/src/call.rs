@@ -155,6 +155,8 @@ pub(crate) fn wait_for_slot(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, 
 /// Hands a text to the provider. What is logged meanwhile carries conversation and text.
 pub(crate) fn send(caller: Caller, message: Box<OutboundMessage>, slot: Slot) {
     let Caller { to, runtime, tenant, conversation } = caller;
+    // It may outlive the gateway, and would keep its store open.
+    let runtime = Arc::downgrade(&runtime);
     let span = tracing::info_span!("send", %conversation, text = %message.id, error = field::Empty);
     let noted = span.clone();
     let work = async move {
@@ -165,7 +167,9 @@ pub(crate) fn send(caller: Caller, message: Box<OutboundMessage>, slot: Slot) {
             Ok(Err(_panic)) => Err(SendError::Unknown { reason: "the transport panicked".into() }),
             Err(_elapsed) => Err(SendError::Unknown { reason: format!("no answer within {timeout:?}") }),
         };
-        runtime.timed(Timed::Send(sent.as_ref().map(drop)), began.elapsed());
+        if let Some(runtime) = runtime.upgrade() {
+            runtime.timed(Timed::Send(sent.as_ref().map(drop)), began.elapsed());
+        }
         if let Err(error) = &sent {
             note(error, &tenant);
         }

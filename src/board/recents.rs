@@ -1,16 +1,12 @@
 //! Whom the gateway was busy with last. The store has its conversations in an order of its own, so this is what a live list begins with.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
 
 /// So many conversations are remembered.
 const RECENTS_MAX: usize = 1_000;
-
-/// Of what follows within this time nothing is noted: a turn is several events, and a list is not looked at more closely.
-const MOMENT: Duration = Duration::from_secs(1);
 
 /// Conversations in the order in which something was last heard of them.
 #[derive(Default)]
@@ -23,12 +19,8 @@ pub(super) struct Recents {
 
 impl Recents {
     pub(super) fn hear(&mut self, key: &ConversationKey, at: UnixMillis) {
-        let known = self.places.get_mut(key);
-        if known.as_ref().is_some_and(|(_, before)| (*before..before.plus(MOMENT)).contains(&at)) {
-            return;
-        }
         self.heard += 1;
-        match known {
+        match self.places.get_mut(key) {
             Some(place) => {
                 let before = std::mem::replace(place, (self.heard, at)).0;
                 let kept = self.order.remove(&before);
