@@ -4,45 +4,20 @@
 //! What generates and compiles comes from npm and PyPI, in versions that are written down, and is installed below `target/` when it is missing
 //! (`client/typescript/install`, `client/python/install`); nothing is asked but this machine. docs/rest-api.md has the same commands.
 
+#[path = "support/described.rs"]
+mod described;
 #[path = "support/kit.rs"]
 mod kit;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use raconteur::{Server, config};
 use tokio::process::Command;
 
-const TOKEN: &str = "c0ntrol";
-
-/// The simulated phone and the demo bot; whoever is on this machine is an operator, and the number's owner has a token.
-const CONFIGURATION: &str = r#"
-[server]
-listen = "127.0.0.1:0"
-[store]
-kind = "memory"
-[channels.phone]
-kind = "phone"
-[assistants.demo]
-kind = "script"
-[[tenants]]
-number = "+15550100"
-channel = "phone"
-assistant = "demo"
-[tenants.control]
-token = { env = "CONTROL_TOKEN" }
-"#;
+use described::{TOKEN, start};
 
 /// What the compiler may find of no shape: it is the business's own, or its assistant's.
 const ANYTHING: [&str; 2] = ["data: unknown;", "user_data?: unknown;"];
-
-async fn start(directory: &Path) -> Server {
-    let file = directory.join("raconteur.toml");
-    std::fs::write(&file, CONFIGURATION).expect("the directory can be written to");
-    let secrets = [("CONTROL_TOKEN".to_owned(), TOKEN.to_owned())].into_iter();
-    let config = config::load(Some(&file), secrets).unwrap_or_else(|problems| panic!("{problems:?}"));
-    Server::start(config).await.unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// A program of this project's that works with a client.
 fn program(name: &str) -> PathBuf {

@@ -2,42 +2,14 @@
 //! no server error, no status, type or shape that is not described. It comes from PyPI and is installed below `target/` when it is missing
 //! (`openapi/install`); nothing is sent but to this machine.
 
+#[path = "support/described.rs"]
+mod described;
 #[path = "support/kit.rs"]
 mod kit;
 
-use std::path::Path;
-
-use raconteur::{Server, config};
 use serde_json::{Value, json};
 
-const TOKEN: &str = "c0ntrol";
-
-/// The simulated phone and the demo bot; whoever is on this machine is an operator, and the number's owner has a token.
-const CONFIGURATION: &str = r#"
-[server]
-listen = "127.0.0.1:0"
-refusals_max = 60000
-[store]
-kind = "memory"
-[channels.phone]
-kind = "phone"
-[assistants.demo]
-kind = "script"
-[[tenants]]
-number = "+15550100"
-channel = "phone"
-assistant = "demo"
-[tenants.control]
-token = { env = "CONTROL_TOKEN" }
-"#;
-
-async fn start(directory: &Path) -> Server {
-    let file = directory.join("raconteur.toml");
-    std::fs::write(&file, CONFIGURATION).expect("the directory can be written to");
-    let secrets = [("CONTROL_TOKEN".to_owned(), TOKEN.to_owned())].into_iter();
-    let config = config::load(Some(&file), secrets).unwrap_or_else(|problems| panic!("{problems:?}"));
-    Server::start(config).await.unwrap_or_else(|error| panic!("{error}"))
-}
+use described::{TOKEN, start};
 
 /// The description, with numbers that there are in the place of any: or all that would be tried is that others are not found.
 fn with_numbers(mut document: Value) -> Value {
