@@ -17,6 +17,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use reqwest::Url;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
 
 pub(crate) use self::ask::{Ask, End, Reply, Unanswered, to_uri};
@@ -64,11 +66,18 @@ fn builder(connect_timeout: Duration) -> Result<reqwest::ClientBuilder, ClientEr
 
 /// Believes in the platform's certificates.
 pub(crate) fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    tls_judged_by(|provider| Ok(Arc::new(Verifier::new(provider)?)))
+}
+
+/// TLS whose certificates are judged by what this makes.
+pub(crate) fn tls_judged_by(
+    judge: impl FnOnce(Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error>,
+) -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier::new(provider)?))
+        .with_custom_certificate_verifier(judge(provider)?)
         .with_no_client_auth())
 }
 

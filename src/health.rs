@@ -13,7 +13,7 @@ use reqwest::Url;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme};
+use rustls::{DigitallySignedStruct, Error as TlsError, SignatureScheme};
 
 use crate::client;
 use crate::config::Config;
@@ -55,7 +55,7 @@ pub enum Unwell {
 pub async fn ask(url: Option<&str>, config: &Config, patience: Duration) -> Result<(), Unwell> {
     let (base, tls) = match url {
         Some(url) => (url.to_owned(), client::tls()?),
-        None => (here(config)?, of_whoever()?),
+        None => (here(config)?, client::tls_judged_by(|provider| Ok(Arc::new(Whoever(provider))))?),
     };
     let url = Url::parse(&base).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let url = url.and_then(|url| url.join("/health/ready").ok()).ok_or(Unwell::Address)?;
@@ -84,15 +84,6 @@ fn here(config: &Config) -> Result<String, Unwell> {
     };
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     Ok(format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))
-}
-
-fn of_whoever() -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Whoever(provider)))
-        .with_no_client_auth())
 }
 
 /// Takes every certificate, of whoever has its key.

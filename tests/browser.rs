@@ -9,15 +9,16 @@
 mod furnished;
 #[path = "support/kit.rs"]
 mod kit;
+#[path = "support/served.rs"]
+mod served;
 #[path = "support/stored.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod stored;
 
 use std::path::Path;
 
+use raconteur::Server;
 use raconteur::config::token::TokenHash;
-use raconteur::{Server, config};
-use serde_json::json;
 
 const TOKEN: &str = "an operator's token";
 
@@ -30,16 +31,7 @@ const SOON_MS: u64 = if cfg!(debug_assertions) { 10_000 } else { 1_000 };
 
 /// A gateway with the simulated phone and the demo bot.
 async fn gateway(directory: &Path, more: &str) -> Server {
-    let store = json!(directory.join("data").to_str().expect("temporary directories have plain names"));
-    let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n{more}[store]\npath = {store}\nmin_free_bytes = 0\n{}",
-        "[channels.phone]\nkind = \"phone\"\n[assistants.demo]\nkind = \"script\"\n[[tenants]]\nnumber = \"+15550100\"\n\
-         channel = \"phone\"\nassistant = \"demo\"\n[[tenants]]\nnumber = \"+15550142\"\nchannel = \"phone\"\nassistant = \"demo\"\n"
-    );
-    let file = directory.join("raconteur.toml");
-    std::fs::write(&file, text).expect("the directory can be written to");
-    let config = config::load(Some(&file), std::iter::empty()).unwrap_or_else(|problems| panic!("{problems:?}"));
-    Server::start(config).await.unwrap_or_else(|error| panic!("{error}"))
+    served::demo(directory, &directory.join("data"), more).await
 }
 
 /// The number that a line tells, of whatever it is.

@@ -8,6 +8,8 @@
 mod described;
 #[path = "support/kit.rs"]
 mod kit;
+#[path = "support/served.rs"]
+mod served;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -12,6 +12,8 @@
 mod asked;
 #[path = "lists/measured.rs"]
 mod measured;
+#[path = "support/served.rs"]
+mod served;
 #[path = "support/stored.rs"]
 #[allow(dead_code, reason = "every test binary uses its part")]
 mod stored;
@@ -19,7 +21,7 @@ mod stored;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use raconteur::{Server, config};
+use raconteur::Server;
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::session::Session;
 use raconteur_conversation::words::{InboundMessage, ProviderId, RowState, Work};
@@ -75,16 +77,7 @@ async fn gateway(directory: &Path, conversations: u32) -> Server {
     stored.fill(conversations, like).await;
     talk(&stored).await;
     stored.close().await;
-    let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = {}\nmin_free_bytes = 0\n{}",
-        json!(store.to_str().expect("temporary directories have plain names")),
-        "[channels.phone]\nkind = \"phone\"\n[assistants.demo]\nkind = \"script\"\n[[tenants]]\nnumber = \"+15550100\"\n\
-         channel = \"phone\"\nassistant = \"demo\"\n[[tenants]]\nnumber = \"+15550142\"\nchannel = \"phone\"\nassistant = \"demo\"\n"
-    );
-    let file = directory.join("raconteur.toml");
-    std::fs::write(&file, text).expect("the directory can be written to");
-    let config = config::load(Some(&file), std::iter::empty()).unwrap_or_else(|problems| panic!("{problems:?}"));
-    Server::start(config).await.unwrap_or_else(|error| panic!("{error}"))
+    served::demo(directory, &store, "").await
 }
 
 /// Which of so many users are as wanted.

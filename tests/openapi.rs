@@ -6,6 +6,8 @@
 mod described;
 #[path = "support/kit.rs"]
 mod kit;
+#[path = "support/served.rs"]
+mod served;
 
 use serde_json::{Value, json};
 

@@ -67,8 +67,7 @@ impl Direct {
 
     /// Asks, and reads at most so many bytes of the body; with none wanted, it is not read at all.
     pub(super) async fn ask(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
-        let uri = ask.uri.clone();
-        let Some(origin) = Origin::of(&uri) else {
+        let Some(origin) = Origin::of(&ask.uri) else {
             return Err(Unanswered::NotConnected("the address has no host".into()));
         };
         let mut request = request(ask);
@@ -79,14 +78,15 @@ impl Direct {
                 Err(Silence::Lost(error)) => return Err(lost(&error)),
             }
         }
-        let line = self.connect(uri, &origin).await.map_err(Unanswered::NotConnected)?;
+        let line = self.connect(&origin).await.map_err(Unanswered::NotConnected)?;
         self.ask_by(line, &origin, (request, most)).await.map_err(|silence| match silence {
             Silence::Unsent(_, error) | Silence::Lost(error) => lost(&error),
         })
     }
 
-    async fn connect(&self, uri: Uri, origin: &Origin) -> Result<Box<Line>, String> {
+    async fn connect(&self, origin: &Origin) -> Result<Box<Line>, String> {
         let host = origin.host().ok_or("the address has a host that no header can carry")?;
+        let uri = origin.uri().map_err(|error| with_causes(&error))?;
         let connecting = tokio::time::timeout(self.connect_timeout, self.connector.clone().oneshot(uri));
         let stream = match connecting.await {
             Ok(Ok(stream)) => stream,
@@ -114,7 +114,7 @@ impl Direct {
         let (body, end) = line.drive(read(body, most, broken)).await;
         // What is left of a body that was not wanted to its end stands in the way of the next response.
         if end == End::Whole {
-            self.pool.put(origin.clone(), line);
+            self.pool.put(origin, line);
         }
         Ok(Reply { status: head.status, headers: head.headers, body, end })
     }

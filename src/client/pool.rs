@@ -42,6 +42,11 @@ impl Origin {
         Some(Self { scheme: uri.scheme()?.clone(), authority: uri.authority()?.clone() })
     }
 
+    /// Where a connection to it is made.
+    pub(super) fn uri(&self) -> Result<Uri, http::Error> {
+        Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query("/").build()
+    }
+
     /// What the `Host` header says: the port only where it is not the usual one, and no credentials.
     pub(super) fn host(&self) -> Option<HeaderValue> {
         let host = self.authority.host();
@@ -55,7 +60,7 @@ impl Origin {
 
 /// A connection, and the handle that gives it requests.
 pub(super) struct Line {
-    pub(super) sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     pub(super) host: HeaderValue,
     wire: Wire,
     rests_since: Instant,
@@ -138,13 +143,16 @@ impl Pool {
     }
 
     /// Lets one rest, if it is still open.
-    pub(super) fn put(&self, origin: Origin, mut line: Box<Line>) {
+    pub(super) fn put(&self, origin: &Origin, mut line: Box<Line>) {
         if !line.is_open() {
             return;
         }
         line.rests_since = Instant::now();
         let mut resting = enter(&self.0);
-        resting.lines.entry(origin).or_default().push(line);
+        match resting.lines.get_mut(origin) {
+            Some(lines) => lines.push(line),
+            None => drop(resting.lines.insert(origin.clone(), vec![line])),
+        }
         if !std::mem::replace(&mut resting.is_looked_after, true) {
             let watch = Watch(Arc::downgrade(&self.0));
             tokio::spawn(watch.look());

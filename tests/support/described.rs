@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use raconteur::{Server, config};
+use raconteur::Server;
+
+use super::served::serve;
 
 pub(crate) const TOKEN: &str = "c0ntrol";
 
@@ -26,9 +28,5 @@ token = { env = "CONTROL_TOKEN" }
 "#;
 
 pub(crate) async fn start(directory: &Path) -> Server {
-    let file = directory.join("raconteur.toml");
-    std::fs::write(&file, CONFIGURATION).expect("the directory can be written to");
-    let secrets = [("CONTROL_TOKEN".to_owned(), TOKEN.to_owned())].into_iter();
-    let config = config::load(Some(&file), secrets).unwrap_or_else(|problems| panic!("{problems:?}"));
-    Server::start(config).await.unwrap_or_else(|error| panic!("{error}"))
+    serve(directory, CONFIGURATION, [("CONTROL_TOKEN", TOKEN)]).await
 }
