@@ -164,7 +164,9 @@ impl Actor for ConversationActor {
         resident: &mut Box<Resident>,
     ) -> Result<(), ActorProcessingErr> {
         let begun = Box::pin(resident.begin(&myself)).await;
-        resident.survive(&myself, begun)
+        resident.survive(&myself, begun)?;
+        resident.show_rest();
+        Ok(())
     }
 
     async fn handle(
@@ -179,6 +181,7 @@ impl Actor for ConversationActor {
         let handled = Box::pin(resident.on_message(&myself, message)).await;
         resident.survive(&myself, handled)?;
         resident.leave_if_quiet(&myself);
+        resident.show_rest();
         Ok(())
     }
 }
@@ -232,7 +235,7 @@ impl Resident {
             }
             ConversationMsg::Admitted(admission) => self.on_admitted(myself, admission).await,
             ConversationMsg::Passivate => {
-                if self.conversation.is_idle() && !self.waiting_alone && !self.signs.is_woken() {
+                if self.is_at_rest() && !self.signs.is_woken() {
                     self.leave(myself);
                 }
                 Ok(())
@@ -432,6 +435,15 @@ impl Resident {
             }
             result => Ok(result?),
         }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.conversation.is_idle() && !self.waiting_alone
+    }
+
+    /// Lets its shard see whether it has nothing to do.
+    fn show_rest(&self) {
+        self.signs.at_rest.store(self.is_at_rest(), Ordering::Release);
     }
 
     fn leave_if_quiet(&mut self, myself: &ActorRef<ConversationMsg>) {

@@ -4,7 +4,7 @@
 //! that have less than their share, so that a dead provider or a slow assistant, whose conversations stay and wait, shuts
 //! nobody else out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
@@ -24,7 +24,42 @@ struct State {
     inside: usize,
     by_tenant: BTreeMap<Address, usize>,
     by_shard: BTreeMap<Shard, usize>,
-    waiting: VecDeque<ConversationKey>,
+    line: Line,
+}
+
+/// Who waits, each conversation once: of one tenant in the order in which they came, and of those that may come in who came first.
+#[derive(Default)]
+struct Line {
+    by_tenant: BTreeMap<Address, VecDeque<(u64, ConversationKey)>>,
+    known: BTreeSet<ConversationKey>,
+    came: u64,
+}
+
+impl Line {
+    fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    fn join(&mut self, key: &ConversationKey) {
+        if self.known.len() < WAITING_MAX && self.known.insert(key.clone()) {
+            self.came += 1;
+            self.by_tenant.entry(key.tenant.clone()).or_default().push_back((self.came, key.clone()));
+        }
+    }
+
+    fn leave(&mut self, admits: impl Fn(&Address) -> bool) -> Option<ConversationKey> {
+        let first = |(tenant, line): (&Address, &VecDeque<(u64, ConversationKey)>)| {
+            line.front().filter(|_| admits(tenant)).map(|(came, key)| (*came, key.tenant.clone()))
+        };
+        let (_, tenant) = self.by_tenant.iter().filter_map(first).min()?;
+        let line = self.by_tenant.get_mut(&tenant)?;
+        let (_, key) = line.pop_front()?;
+        if line.is_empty() {
+            self.by_tenant.remove(&tenant);
+        }
+        self.known.remove(&key);
+        Some(key)
+    }
 }
 
 /// Tells how many conversations are in memory. Holds nothing of the gateway, so it may be kept.
@@ -43,7 +78,7 @@ impl Headcount {
     /// How many wait for room, as far as is known: the rest is found by the sweep.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        lock(&self.state).waiting.len()
+        lock(&self.state).line.len()
     }
 }
 
@@ -73,9 +108,7 @@ impl Residents {
     pub(crate) fn enter(&self, key: &ConversationKey) -> Option<Room> {
         let mut state = lock(&self.state);
         if !state.admits(&key.tenant, self.most) {
-            if state.waiting.len() < WAITING_MAX {
-                state.waiting.push_back(key.clone());
-            }
+            state.line.join(key);
             return None;
         }
         state.inside += 1;
@@ -88,8 +121,10 @@ impl Residents {
     /// Who is next, if there is room for him now.
     pub(crate) fn next(&self) -> Option<ConversationKey> {
         let mut state = lock(&self.state);
-        let place = state.waiting.iter().position(|key| state.admits(&key.tenant, self.most))?;
-        state.waiting.remove(place)
+        let mut line = std::mem::take(&mut state.line);
+        let next = line.leave(|tenant| state.admits(tenant, self.most));
+        state.line = line;
+        next
     }
 
     /// The shards that have somebody in memory, in order.
@@ -102,9 +137,9 @@ impl Residents {
         lock(&self.state).inside
     }
 
-    /// Somebody waits.
-    pub(crate) fn is_crowded(&self) -> bool {
-        !lock(&self.state).waiting.is_empty()
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.state).line.len()
     }
 }
 
@@ -156,13 +191,30 @@ mod tests {
         residents.shared_by(1);
         let mut rooms: Vec<Option<Room>> = (0..4).map(|user| residents.enter(&key("+15550100", user))).collect();
         assert_eq!(rooms.iter().filter(|room| room.is_some()).count(), 3);
-        assert!(residents.is_crowded() && residents.next().is_none());
+        assert!(residents.waiting() == 1 && residents.next().is_none());
         let shards: std::collections::BTreeSet<Shard> = (0..3).map(|user| key("+15550100", user).shard()).collect();
         assert_eq!(residents.shards(), Vec::from_iter(shards));
         let headcount = residents.headcount();
         assert_eq!((headcount.inside(), headcount.waiting()), (3, 1));
         rooms.remove(0);
         assert_eq!(residents.next(), Some(key("+15550100", 3)));
+    }
+
+    #[test]
+    fn a_conversation_stands_in_line_once_and_who_came_first_goes_first() {
+        let residents = Residents::new(1);
+        residents.shared_by(2);
+        let inside = residents.enter(&key("+15550100", 0)).unwrap();
+        for user in [7, 3, 7, 5, 3] {
+            assert!(residents.enter(&key("+15550101", user)).is_none());
+        }
+        assert!(residents.enter(&key("+15550100", 1)).is_none());
+        assert_eq!((residents.waiting(), residents.next()), (4, None));
+        drop(inside);
+        let next: Vec<_> = std::iter::from_fn(|| residents.next()).collect();
+        let expected = [("+15550101", 7), ("+15550101", 3), ("+15550101", 5), ("+15550100", 1)];
+        assert_eq!(next, expected.map(|(tenant, user)| key(tenant, user)));
+        assert_eq!(residents.waiting(), 0);
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub(crate) enum ShardMsg {
     Loaded(ConversationKey, Result<Box<Loaded>, StoreError>),
     /// The pause after a failure is over.
     Restart(ConversationKey),
-    /// Send back to disk what has been idle for this long.
-    Passivate(Duration),
+    /// Send back to disk so many at most of those that have been idle for this long, the longest idle first.
+    Passivate(Duration, usize),
     /// Let every conversation finish its turn and go; answer when none is left.
     Drain(RpcReplyPort<()>),
 }
@@ -75,11 +75,19 @@ pub(crate) struct Signs {
     pub(crate) wakes: AtomicU32,
     /// Set by a conversation that leaves because somebody else has moved it on in the store.
     pub(crate) overtaken: AtomicBool,
+    /// The conversation has nothing to do, as far as it has read its messages: only then is it worth asking whether it leaves, or has
+    /// missed anything. A crowded gateway looks ten times a second, and a message to each of thousands that are busy would be the most
+    /// that it does.
+    pub(crate) at_rest: AtomicBool,
 }
 
 impl Signs {
     pub(crate) fn is_woken(&self) -> bool {
         self.wakes.load(Ordering::Acquire) > 0
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.at_rest.load(Ordering::Acquire)
     }
 }
 
@@ -145,7 +153,7 @@ impl Actor for ShardActor {
             ShardMsg::Loaded(key, Ok(loaded)) => shard.activate(&myself, key, *loaded).await,
             ShardMsg::Loaded(key, Err(error)) => shard.load_failed(&key, error),
             ShardMsg::Restart(key) => shard.restart(&myself, key),
-            ShardMsg::Passivate(idle_after) => shard.passivate(idle_after),
+            ShardMsg::Passivate(idle_after, most) => shard.passivate(idle_after, most),
             ShardMsg::Drain(reply) => shard.drain(reply),
         }
         Ok(())
@@ -180,8 +188,10 @@ impl Shard {
     }
 
     fn found(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, looked_at: Option<Suspect>) {
-        if let Some(Entry { phase: Phase::Live(actor), .. }) = self.entries.get(key) {
-            let _ = actor.cast(ConversationMsg::Found(looked_at));
+        if let Some(Entry { phase: Phase::Live(actor), signs, .. }) = self.entries.get(key) {
+            if looked_at.is_some() || signs.is_at_rest() {
+                let _ = actor.cast(ConversationMsg::Found(looked_at));
+            }
             return;
         }
         if !self.entries.contains_key(key) {
@@ -350,14 +360,18 @@ impl Shard {
         }
     }
 
-    fn passivate(&mut self, idle_after: Duration) {
-        for entry in self.entries.values() {
-            if let Phase::Live(actor) = &entry.phase
-                && entry.active_at.elapsed() >= idle_after
-                && !entry.signs.is_woken()
-            {
-                let _ = actor.cast(ConversationMsg::Passivate);
-            }
+    fn passivate(&mut self, idle_after: Duration, most: usize) {
+        let idle = |entry: &Entry| match &entry.phase {
+            Phase::Live(actor) if entry.signs.is_at_rest() && !entry.signs.is_woken() => Some(actor.clone()),
+            Phase::Live(_) | Phase::Loading | Phase::Pausing => None,
+        };
+        let long = self.entries.values().filter(|entry| entry.active_at.elapsed() >= idle_after);
+        let mut idle: Vec<_> = long.filter_map(|entry| Some((entry.active_at, idle(entry)?))).collect();
+        if idle.len() > most {
+            idle.sort_by_key(|(active_at, _)| *active_at);
+        }
+        for (_, actor) in idle.into_iter().take(most) {
+            let _ = actor.cast(ConversationMsg::Passivate);
         }
     }
 

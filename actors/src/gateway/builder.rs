@@ -145,6 +145,7 @@ impl Builder {
         let upkeep = vec![
             upkeep::spawn(&runtime, "the wheel", wheel::run(Arc::clone(&runtime), arming)),
             upkeep::spawn(&runtime, "the sweep", upkeep::sweep(Arc::clone(&runtime))),
+            upkeep::spawn(&runtime, "the tidying", upkeep::tidy(Arc::clone(&runtime))),
             upkeep::spawn(&runtime, "the retention", retention::run(Arc::clone(&runtime))),
             upkeep::spawn(&runtime, "the passivation", upkeep::passivate(Arc::clone(&runtime))),
             upkeep::spawn(&runtime, "the store's watch", upkeep::watch_store(Arc::clone(&runtime))),

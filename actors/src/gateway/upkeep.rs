@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use raconteur_storage::WorkCursor;
+use raconteur_storage::{StoreError, WorkCursor};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -17,10 +17,10 @@ use crate::shard::ShardMsg;
 
 /// How many conversations one page of the sweep names.
 const PAGE: usize = 1_000;
-/// How many duplicate marks are looked at at once, and how often with each sweep: more a second than texts come, or they would pile up.
+/// How many duplicate marks are looked at at once, and how often in a round: more a second than texts come, or they would pile up.
 const MARKS: usize = 500;
 const MARKS_TIMES: usize = 10;
-/// How many values of erased conversations are deleted at once, and how often with each sweep at most: a long transcript must not hold
+/// How many values of erased conversations are deleted at once, and how often in a round at most: a long transcript must not hold
 /// back those who write beside it.
 const ERASED: usize = 500;
 const ERASED_TIMES: usize = 20;
@@ -68,45 +68,66 @@ async fn sweep_page(
     runtime: &Runtime,
     cursor: Option<WorkCursor>,
     first_round: Option<&Suspect>,
-) -> Result<Option<WorkCursor>, raconteur_storage::StoreError> {
-    let now = runtime.now();
-    let first = cursor.is_none();
-    let page = runtime.store.work(now, cursor, PAGE).await?;
+) -> Result<Option<WorkCursor>, StoreError> {
+    let page = runtime.store.work(runtime.now(), cursor, PAGE).await?;
     for key in page.keys {
         let looked_at = first_round.map(|_| runtime.recovery.suspect());
         runtime.tell(&key.clone(), ShardMsg::Found(key, looked_at));
     }
-    if first {
-        for _ in 0..MARKS_TIMES {
-            runtime.store.forget_duplicates(now.minus(runtime.settings.remember_duplicates), MARKS).await?;
-        }
-        for _ in 0..ERASED_TIMES {
-            if !runtime.store.remove_erased(ERASED).await? {
-                break;
-            }
-        }
+    if runtime.residents.waiting() > 0 {
+        // Who is found now mostly waits as well, and a backlog has many pages: looking must not be what keeps everybody waiting.
+        tokio::time::sleep(SQUEEZE_EVERY).await;
+    } else {
+        // Pages follow each other without a pause only as fast as the shards are told: let them run.
+        tokio::task::yield_now().await;
     }
-    // Pages follow each other without a pause only as fast as the shards are told: let them run.
-    tokio::task::yield_now().await;
     Ok(page.next)
 }
 
-/// Sends idle conversations back to disk; all idle ones at once when somebody waits to get in.
+/// Forgets old duplicate marks and deletes what was erased.
+pub(super) async fn tidy(runtime: Arc<Runtime>) {
+    let mut every = tokio::time::interval(runtime.settings.sweep_every.max(Duration::from_millis(10)));
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while runtime.stage() == Stage::Running {
+        every.tick().await;
+        if let Err(error) = tidy_once(&runtime).await {
+            return runtime.fail(Fatal::Store(error));
+        }
+    }
+}
+
+async fn tidy_once(runtime: &Runtime) -> Result<(), StoreError> {
+    let before = runtime.now().minus(runtime.settings.remember_duplicates);
+    for _ in 0..MARKS_TIMES {
+        runtime.store.forget_duplicates(before, MARKS).await?;
+    }
+    for _ in 0..ERASED_TIMES {
+        if !runtime.store.remove_erased(ERASED).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Sends idle conversations back to disk; when somebody waits to get in, as many of them as wait, however short they have been idle.
 pub(super) async fn passivate(runtime: Arc<Runtime>) {
     let idle_after = runtime.settings.idle_after;
     let mut last = Instant::now();
     while matches!(runtime.stage(), Stage::Starting | Stage::Running) {
         tokio::time::sleep(SQUEEZE_EVERY).await;
-        let span = if runtime.residents.is_crowded() {
-            Duration::ZERO
+        let waiting = runtime.residents.waiting();
+        let (span, wanted) = if waiting > 0 {
+            (Duration::ZERO, waiting)
         } else if last.elapsed() >= PASSIVATE_EVERY.min(idle_after.max(SQUEEZE_EVERY)) {
-            idle_after
+            (idle_after, usize::MAX)
         } else {
             continue;
         };
         last = Instant::now();
-        for shard in runtime.residents.shards() {
-            runtime.tell_shard(shard, ShardMsg::Passivate(span));
+        let shards = runtime.residents.shards();
+        let most = wanted.div_ceil(shards.len().max(1));
+        for shard in shards {
+            runtime.tell_shard(shard, ShardMsg::Passivate(span, most));
         }
     }
 }
