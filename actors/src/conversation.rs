@@ -117,7 +117,7 @@ pub(crate) struct Resident {
     /// The slot for the text that the next step sends.
     slot: Option<(OutboundId, Slot)>,
     /// What was loaded and not yet looked at.
-    pending: Option<(Loaded, Reason, DeadlineIndex, Option<Suspect>)>,
+    pending: Option<Box<(Loaded, Reason, DeadlineIndex, Option<Suspect>)>>,
     /// A suspected message waits to run alone; until then nothing is read.
     waiting_alone: bool,
     /// The suspected message that runs, and the right to.
@@ -210,7 +210,7 @@ impl Resident {
             asking: None,
             listed: None,
             slot: None,
-            pending: Some((loaded, reason, index, looked_at)),
+            pending: Some(Box::new((loaded, reason, index, looked_at))),
             waiting_alone: false,
             trial: None,
             leaving: false,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
@@ -47,10 +47,25 @@ pub(crate) enum ShardMsg {
     Loaded(ConversationKey, Result<Box<Loaded>, StoreError>),
     /// The pause after a failure is over.
     Restart(ConversationKey),
-    /// Send back to disk so many at most of those that have been idle for this long, the longest idle first.
-    Passivate(Duration, usize),
+    /// Send back to disk those that have been idle for this long, the longest idle first, as far as the quota goes.
+    Passivate(Duration, Quota),
     /// Let every conversation finish its turn and go; answer when none is left.
     Drain(RpcReplyPort<()>),
+}
+
+/// How many conversations of all shards together are to leave. Clones are the same quota.
+#[derive(Clone, Debug)]
+pub(crate) struct Quota(Arc<AtomicUsize>);
+
+impl Quota {
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(most)))
+    }
+
+    /// Whether one more is to leave.
+    fn take(&self) -> bool {
+        self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
 }
 
 /// See the module.
@@ -153,7 +168,7 @@ impl Actor for ShardActor {
             ShardMsg::Loaded(key, Ok(loaded)) => shard.activate(&myself, key, *loaded).await,
             ShardMsg::Loaded(key, Err(error)) => shard.load_failed(&key, error),
             ShardMsg::Restart(key) => shard.restart(&myself, key),
-            ShardMsg::Passivate(idle_after, most) => shard.passivate(idle_after, most),
+            ShardMsg::Passivate(idle_after, quota) => shard.passivate(idle_after, &quota),
             ShardMsg::Drain(reply) => shard.drain(reply),
         }
         Ok(())
@@ -360,17 +375,15 @@ impl Shard {
         }
     }
 
-    fn passivate(&mut self, idle_after: Duration, most: usize) {
+    fn passivate(&mut self, idle_after: Duration, quota: &Quota) {
         let idle = |entry: &Entry| match &entry.phase {
             Phase::Live(actor) if entry.signs.is_at_rest() && !entry.signs.is_woken() => Some(actor.clone()),
             Phase::Live(_) | Phase::Loading | Phase::Pausing => None,
         };
         let long = self.entries.values().filter(|entry| entry.active_at.elapsed() >= idle_after);
         let mut idle: Vec<_> = long.filter_map(|entry| Some((entry.active_at, idle(entry)?))).collect();
-        if idle.len() > most {
-            idle.sort_by_key(|(active_at, _)| *active_at);
-        }
-        for (_, actor) in idle.into_iter().take(most) {
+        idle.sort_by_key(|(active_at, _)| *active_at);
+        for (_, actor) in idle.into_iter().take_while(|_| quota.take()) {
             let _ = actor.cast(ConversationMsg::Passivate);
         }
     }

@@ -254,6 +254,24 @@ async fn idle_conversations_leave_memory_and_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_room_is_wanted_no_more_leave_than_wait() {
+    let mut world = World::new();
+    world.settings.max_resident = 20;
+    world.settings.idle_after = seconds(3_600);
+    world.start().await;
+    for user in 0..20 {
+        world.inbound(&format!("+1555012{user:02}"), "hi").await;
+    }
+    world.advance(seconds(5)).await;
+    assert_eq!(world.gateway().residents(), 20);
+    for user in 20..23 {
+        world.inbound(&format!("+1555012{user:02}"), "hi").await;
+        world.expects(&format!("+1555012{user:02}"), &["1: hi"]).await;
+        assert_eq!(world.gateway().residents(), 20, "one has left for one that came");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_finishes_the_open_turn_and_leaves_the_rest_for_the_next_start() {
     let mut world = World::started().await;
     world.bot.does(|question| Does::SaysAfter(seconds(3), question.input.text().to_owned()));

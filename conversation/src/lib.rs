@@ -65,7 +65,8 @@ pub use crate::input::Input;
 pub struct Conversation {
     key: ConversationKey,
     durable: Durable,
-    turn: Option<Turn>,
+    /// Boxed: most conversations in memory have none.
+    turn: Option<Box<Turn>>,
     inbox: VecDeque<WorkRecord>,
     /// No further turn opens.
     closed: bool,
@@ -206,7 +207,17 @@ impl Conversation {
             Input::DeadlinePassed => step.on_deadline_passed(),
         }
         step.advance();
-        step.effects
+        let effects = step.effects;
+        self.give_back();
+        effects
+    }
+
+    /// Keeps no room for what has passed: a conversation is idle far longer than it is at work.
+    fn give_back(&mut self) {
+        if self.inbox.is_empty() {
+            self.inbox = VecDeque::new();
+        }
+        self.outbox.give_back();
     }
 
     /// What must be kept of this conversation, as bytes for [`Conversation::restore`]. What an open turn has changed so far is not

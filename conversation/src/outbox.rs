@@ -125,6 +125,13 @@ impl Outbox {
         self.entries.pop_front()
     }
 
+    /// Keeps no room where nothing is left.
+    pub(crate) fn give_back(&mut self) {
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+
     /// Takes out what is surely not with the provider, of all texts or some. What is in doubt may have been taken: it stays until that is
     /// known.
     pub(crate) fn take_unsent(&mut self, is_meant: impl Fn(OutboundId) -> bool) -> Vec<Entry> {

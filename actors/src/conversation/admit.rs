@@ -30,7 +30,8 @@ enum Verdict {
 impl Resident {
     /// Looks at what was loaded.
     pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
-        let Some((loaded, reason, index, _looked_at)) = self.pending.take() else { return Ok(()) };
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let (loaded, reason, index, _looked_at) = *pending;
         self.set_snapshot_aside().await?;
         let mut unread = spared(loaded.unread);
         let Some(head) = self.suspect(&unread, &reason) else { return self.take(myself, unread, index).await };

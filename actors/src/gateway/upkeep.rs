@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Fatal;
 use crate::recovery::Suspect;
 use crate::runtime::{Runtime, Stage};
-use crate::shard::ShardMsg;
+use crate::shard::{Quota, ShardMsg};
 
 /// How many conversations one page of the sweep names.
 const PAGE: usize = 1_000;
@@ -112,7 +112,7 @@ async fn tidy_once(runtime: &Runtime) -> Result<(), StoreError> {
 /// Sends idle conversations back to disk; when somebody waits to get in, as many of them as wait, however short they have been idle.
 pub(super) async fn passivate(runtime: Arc<Runtime>) {
     let idle_after = runtime.settings.idle_after;
-    let mut last = Instant::now();
+    let (mut last, mut rounds) = (Instant::now(), 0_usize);
     while matches!(runtime.stage(), Stage::Starting | Stage::Running) {
         tokio::time::sleep(SQUEEZE_EVERY).await;
         let waiting = runtime.residents.waiting();
@@ -124,10 +124,13 @@ pub(super) async fn passivate(runtime: Arc<Runtime>) {
             continue;
         };
         last = Instant::now();
-        let shards = runtime.residents.shards();
-        let most = wanted.div_ceil(shards.len().max(1));
+        let (mut shards, quota) = (runtime.residents.shards(), Quota::new(wanted));
+        // Not always the same shards first, since they have less and less.
+        rounds = rounds.wrapping_add(1);
+        let first = rounds % shards.len().max(1);
+        shards.rotate_left(first);
         for shard in shards {
-            runtime.tell_shard(shard, ShardMsg::Passivate(span, most));
+            runtime.tell_shard(shard, ShardMsg::Passivate(span, quota.clone()));
         }
     }
 }

@@ -63,7 +63,7 @@ impl Step<'_> {
     }
 
     /// Takes a good answer: the turn is over, or goes on with another question.
-    pub(crate) fn take_answer(&mut self, mut turn: Turn, answer: Answer) {
+    pub(crate) fn take_answer(&mut self, mut turn: Box<Turn>, answer: Answer) {
         if let Some(asked) = &mut self.conversation.asked {
             let names = answer.commands.iter().map(|call| in_short(&call.name));
             asked.commands.extend(names);
@@ -105,7 +105,7 @@ impl Step<'_> {
     }
 
     /// Asks another question in the same turn. What the user has said is put whatever the limit on further questions.
-    fn ask_next(&mut self, mut turn: Turn, input: AskInput) {
+    fn ask_next(&mut self, mut turn: Box<Turn>, input: AskInput) {
         turn.questions = turn.questions.saturating_add(1);
         if let AskInput::Start = input {
             turn.switches = turn.switches.saturating_add(1);
@@ -125,9 +125,9 @@ impl Step<'_> {
         self.conversation.turn = Some(turn);
     }
 
-    fn complete(&mut self, mut turn: Turn) {
+    fn complete(&mut self, mut turn: Box<Turn>) {
         self.consume_joined(&mut turn, None);
-        let Turn { record, held, .. } = turn;
+        let Turn { record, held, .. } = *turn;
         let asks = turn.asked.token().attempt;
         let (ends, no_input) = (held.ends, held.no_input);
         let said = self.say(held);

@@ -76,7 +76,7 @@ impl Step<'_> {
     }
 
     /// The open turn, if this is the attempt that is under way; anything else is late.
-    fn take_turn(&mut self, token: Token, waits: Waits) -> Option<Turn> {
+    fn take_turn(&mut self, token: Token, waits: Waits) -> Option<Box<Turn>> {
         let open = self.conversation.turn.take();
         if open.as_ref().is_some_and(|turn| turn.token() == token && Waits::of(turn) == waits) {
             return open;
@@ -88,7 +88,7 @@ impl Step<'_> {
 
     /// What an earlier answer of the turn has said goes out all the same. Of a turn that was to end a silent session, the user hears
     /// nothing, and the session ends.
-    pub(crate) fn fail_turn(&mut self, mut turn: Turn, reason: &str) {
+    pub(crate) fn fail_turn(&mut self, mut turn: Box<Turn>, reason: &str) {
         let token = turn.token();
         self.emit(Effect::Report(Notice::TurnFailed { token, reason: reason.to_owned() }));
         self.consume_joined(&mut turn, Some(reason));

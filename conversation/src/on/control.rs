@@ -104,7 +104,7 @@ impl Step<'_> {
 
     /// The open turn is over, unless a voice gateway has it; nobody waits for its answer any more. Says what it was.
     pub(crate) fn cancel_question(&mut self, why: &str) -> Option<Work> {
-        let is_question = |turn: &mut Turn| match turn.asked {
+        let is_question = |turn: &mut Box<Turn>| match turn.asked {
             Asked::Assistant(_) => true,
             Asked::Pipe(_) => false,
         };

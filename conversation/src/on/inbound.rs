@@ -207,7 +207,7 @@ impl Step<'_> {
         self.conversation.asked = Some(Asking::new(record.sequence, self.now));
         let question = Box::new(self.question((&record, &joined), input, media));
         self.emit(Effect::AskAssistant(question.clone()));
-        self.conversation.turn = Some(Turn::new((record, joined), Asked::Assistant(question), next));
+        self.conversation.turn = Some(Box::new(Turn::new((record, joined), Asked::Assistant(question), next)));
     }
 
     /// While a pipe is open the user talks to a voice gateway; a session that is open as well is left alone.
@@ -226,7 +226,7 @@ impl Step<'_> {
         let forward = Box::new(forward);
         self.conversation.asked = Some(Asking::new(record.sequence, self.now));
         self.emit(Effect::Forward(forward.clone()));
-        self.conversation.turn = Some(Turn::new((record, Vec::new()), Asked::Pipe(forward), None));
+        self.conversation.turn = Some(Box::new(Turn::new((record, Vec::new()), Asked::Pipe(forward), None)));
     }
 
     /// A text accepted after its session's deadline opens a new one, however late we come to it; one accepted before it belongs
