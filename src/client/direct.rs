@@ -4,6 +4,7 @@
 //! A request is sent again only where hyper hands it back unsent, because a connection of the pool had closed meanwhile. What goes by a
 //! proxy of the environment does not go this way.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -71,28 +72,45 @@ impl Direct {
             return Err(Unanswered::NotConnected("the address has no host".into()));
         };
         let mut request = request(ask);
-        while let Some(line) = self.pool.take(&origin) {
+        loop {
+            let (line, is_new) = match self.pool.take(&origin) {
+                Some(line) => (line, false),
+                None => self.line(&origin).await.map_err(Unanswered::NotConnected)?,
+            };
             match self.ask_by(line, &origin, (request, most)).await {
                 Ok(reply) => return Ok(reply),
-                Err(Silence::Unsent(again, _)) => request = *again,
-                Err(Silence::Lost(error)) => return Err(lost(&error)),
+                Err(Silence::Unsent(again, _)) if !is_new => request = *again,
+                Err(Silence::Unsent(_, error) | Silence::Lost(error)) => return Err(lost(&error)),
             }
         }
-        let line = self.connect(&origin).await.map_err(Unanswered::NotConnected)?;
-        self.ask_by(line, &origin, (request, most)).await.map_err(|silence| match silence {
-            Silence::Unsent(_, error) | Silence::Lost(error) => lost(&error),
-        })
+    }
+
+    /// A connection, whichever is there first: one that has come to rest, or a new one. Whoever waits for one has surely sent nothing, so
+    /// waiting has to end as soon as connecting has.
+    async fn line(&self, origin: &Origin) -> Result<(Box<Line>, bool), String> {
+        let gate = self.pool.gate(origin);
+        let found = async {
+            loop {
+                let mut changed = pin!(gate.changed());
+                changed.as_mut().enable();
+                if let Some(line) = self.pool.take(origin) {
+                    return Ok((line, false));
+                }
+                if let Some(_slot) = gate.enter() {
+                    return self.connect(origin).await.map(|line| (line, true));
+                }
+                changed.await;
+            }
+        };
+        let found = tokio::time::timeout(self.connect_timeout, found).await;
+        found.unwrap_or_else(|_elapsed| Err(format!("cannot connect within {:?}", self.connect_timeout)))
     }
 
     async fn connect(&self, origin: &Origin) -> Result<Box<Line>, String> {
         let host = origin.host().ok_or("the address has a host that no header can carry")?;
         let uri = origin.uri().map_err(|error| with_causes(&error))?;
-        let connecting = tokio::time::timeout(self.connect_timeout, self.connector.clone().oneshot(uri));
-        let stream = match connecting.await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(format!("cannot connect: {}", with_causes(&*error))),
-            Err(_elapsed) => return Err(format!("cannot connect within {:?}", self.connect_timeout)),
-        };
+        let connected = self.connector.clone().oneshot(uri).await;
+        let stream = connected.map_err(|error| format!("cannot connect: {}", with_causes(&*error)))?;
         Line::new(stream, host).await.map_err(|error| format!("cannot connect: {}", with_causes(&error)))
     }
 
@@ -145,6 +163,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::super::POOL_IDLE_TIMEOUT;
+    use super::super::pool::CONNECTING_MAX;
     use super::*;
 
     const SPAN: Duration = Duration::from_secs(5);
@@ -327,6 +346,45 @@ mod tests {
             assert_eq!((std::str::from_utf8(&reply.body).unwrap(), end), expected);
             serving.await.unwrap();
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn not_more_than_a_few_connections_come_about_at_once_and_who_waits_in_vain_has_sent_nothing() {
+        let (listener, address) = listening().await;
+        let (direct, address) = (Direct::new(SPAN).unwrap(), address.replace("http:", "https:"));
+        // Nobody agrees on TLS with them, so none comes about.
+        let asks = (0..CONNECTING_MAX + 20).map(|_| direct.ask(to(&address), 5));
+        let mut asks = pin!(futures_util::future::join_all(asks));
+        assert!(tokio::time::timeout(SPAN / 2, &mut asks).await.is_err());
+        let listener = listener.into_std().unwrap();
+        let come = Vec::from_iter(std::iter::from_fn(|| listener.accept().ok()));
+        assert_eq!(come.len(), CONNECTING_MAX);
+        for asked in asks.await {
+            assert!(matches!(&asked, Err(Unanswered::NotConnected(words)) if words.contains("within 5s")), "{asked:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_connection_takes_what_comes_first_one_that_rests_or_the_way_to_a_new_one() {
+        let (listener, address) = listening().await;
+        let serving = tokio::spawn(async move {
+            let mut first = greet_once(&listener).await;
+            hear(&mut first).await.unwrap();
+            first.write_all(GREETING.as_bytes()).await.unwrap();
+            (first, greet_once(&listener).await)
+        });
+        let direct = Direct::new(SPAN).unwrap();
+        let origin = Origin::of(&to(&address).uri).unwrap();
+        direct.ask(to(&address), 5).await.unwrap();
+        let line = direct.pool.take(&origin).unwrap();
+        let gate = direct.pool.gate(&origin);
+        let mut slots: Vec<_> = std::iter::from_fn(|| gate.enter()).collect();
+        let (reply, ()) = tokio::join!(direct.ask(to(&address), 5), async { direct.pool.put(&origin, line) });
+        assert_eq!(reply.unwrap().end, End::Whole);
+        let _used = direct.pool.take(&origin).unwrap();
+        let (reply, _) = tokio::join!(direct.ask(to(&address), 5), async { slots.pop().map(drop) });
+        assert_eq!(reply.unwrap().end, End::Whole);
+        drop(serving.await.unwrap());
     }
 
     // A clock that stands still leaps to the next deadline when nothing else is left to do.

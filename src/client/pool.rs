@@ -1,4 +1,4 @@
-//! Connections that rest between two requests.
+//! Connections that rest between two requests, and how many new ones come about at once.
 //!
 //! hyper-util's pool gives each connection a task of its own, and each request another one that waits until the connection may be used
 //! again: a question costs four wake-ups of other tasks. Here whoever asks drives the connection itself. Nobody drives one that rests, so
@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -19,10 +20,16 @@ use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::POOL_IDLE_TIMEOUT;
+
+/// How many connections to one origin may come about at once. What is more waits until one has, or until another one rests: a thousand at
+/// once overflow the line in which they wait to be accepted, and each that finds no place there is tried again after a second, or three.
+pub(super) const CONNECTING_MAX: usize = 64;
 
 /// How often it is looked whether connections have ended or rested for too long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -120,25 +127,72 @@ impl Wire {
     }
 }
 
-/// All connections that rest.
+/// All connections that rest, and the ways to those that come about.
 #[derive(Clone, Default)]
-pub(super) struct Pool(Arc<Mutex<Resting>>);
+pub(super) struct Pool(Arc<Mutex<Places>>);
 
 #[derive(Default)]
-struct Resting {
-    #[expect(clippy::vec_box, reason = "they come in and go out boxed, and are large")]
-    lines: HashMap<Origin, Vec<Box<Line>>>,
+struct Places {
+    places: HashMap<Origin, Place>,
     is_looked_after: bool,
+}
+
+/// What leads to one origin.
+#[derive(Default)]
+struct Place {
+    #[expect(clippy::vec_box, reason = "they come in and go out boxed, and are large")]
+    lines: Vec<Box<Line>>,
+    gate: Arc<Gate>,
+}
+
+/// Who may make a connection to one origin, and who waits for that or for one that rests.
+#[derive(Default)]
+pub(super) struct Gate {
+    connecting: AtomicUsize,
+    changed: Notify,
+}
+
+/// The right to make a connection; given back when dropped.
+pub(super) struct Slot(Arc<Gate>);
+
+impl Gate {
+    /// The right to make one, if not too many are being made.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Slot> {
+        let one_more = |connecting: usize| (connecting < CONNECTING_MAX).then_some(connecting + 1);
+        self.connecting.try_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(Slot(Arc::clone(self)))
+    }
+
+    /// Resolves when, since it was made, another one rests or may be made: for one of those who wait.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.connecting.fetch_sub(1, Ordering::AcqRel);
+        self.0.changed.notify_one();
+    }
 }
 
 impl Pool {
     /// One that leads there and is open: the one that has rested for the shortest time.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Line>> {
         loop {
-            let mut line = enter(&self.0).lines.get_mut(origin)?.pop()?;
+            let mut line = enter(&self.0).places.get_mut(origin)?.lines.pop()?;
             if line.rests_since.elapsed() < POOL_IDLE_TIMEOUT && line.is_open() {
                 return Some(line);
             }
+        }
+    }
+
+    /// The way to new ones.
+    pub(super) fn gate(&self, origin: &Origin) -> Arc<Gate> {
+        let mut places = enter(&self.0);
+        match places.places.get(origin) {
+            Some(place) => Arc::clone(&place.gate),
+            None => Arc::clone(&places.places.entry(origin.clone()).or_default().gate),
         }
     }
 
@@ -148,35 +202,41 @@ impl Pool {
             return;
         }
         line.rests_since = Instant::now();
-        let mut resting = enter(&self.0);
-        match resting.lines.get_mut(origin) {
-            Some(lines) => lines.push(line),
-            None => drop(resting.lines.insert(origin.clone(), vec![line])),
+        let mut places = enter(&self.0);
+        if let Some(place) = places.places.get_mut(origin) {
+            place.lines.push(line);
+            place.gate.changed.notify_one();
+        } else {
+            let place = Place { lines: vec![line], gate: Arc::default() };
+            places.places.insert(origin.clone(), place);
         }
-        if !std::mem::replace(&mut resting.is_looked_after, true) {
+        if !std::mem::replace(&mut places.is_looked_after, true) {
             let watch = Watch(Arc::downgrade(&self.0));
             tokio::spawn(watch.look());
         }
     }
 }
 
-fn enter(resting: &Mutex<Resting>) -> MutexGuard<'_, Resting> {
-    resting.lock().unwrap_or_else(PoisonError::into_inner)
+fn enter(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Resting {
+impl Places {
     /// Lets those go that have ended or rested for too long. Returns whether any are left.
     fn look(&mut self) -> bool {
-        self.lines.retain(|_, lines| {
-            lines.retain_mut(|line| line.rests_since.elapsed() < POOL_IDLE_TIMEOUT && line.is_open());
-            !lines.is_empty()
+        let mut are_left = false;
+        self.places.retain(|_, place| {
+            place.lines.retain_mut(|line| line.rests_since.elapsed() < POOL_IDLE_TIMEOUT && line.is_open());
+            are_left |= !place.lines.is_empty();
+            // Those who wait, or make one, have the gate.
+            !place.lines.is_empty() || Arc::strong_count(&place.gate) > 1
         });
-        !self.lines.is_empty()
+        are_left
     }
 }
 
 /// Looks after the connections that rest, until there are none. When it ends for whatever reason, the next one that rests brings another.
-struct Watch(Weak<Mutex<Resting>>);
+struct Watch(Weak<Mutex<Places>>);
 
 impl Watch {
     async fn look(mut self) {
@@ -184,10 +244,10 @@ impl Watch {
         times.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             times.tick().await;
-            let Some(resting) = self.0.upgrade() else { return };
-            let mut resting = enter(&resting);
-            if !resting.look() {
-                resting.is_looked_after = false;
+            let Some(places) = self.0.upgrade() else { return };
+            let mut places = enter(&places);
+            if !places.look() {
+                places.is_looked_after = false;
                 self.0 = Weak::new();
                 return;
             }
@@ -197,8 +257,8 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(resting) = self.0.upgrade() {
-            enter(&resting).is_looked_after = false;
+        if let Some(places) = self.0.upgrade() {
+            enter(&places).is_looked_after = false;
         }
     }
 }
