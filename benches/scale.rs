@@ -8,7 +8,8 @@
 //! For each number of stored conversations a store is written, in which each has an open session with a kilobyte of context and a
 //! deadline, and a thousand of them a text that is not answered; its process dies. Then a gateway is started on it: how long until it
 //! takes texts, until the thousand are answered, what memory it takes, and how long a turn takes with a conversation that has to be
-//! read from disk. For live conversations: what each takes in memory, and what is left of that when it is idle.
+//! read from disk. For live conversations: what each takes in memory beyond an empty gateway; and what each takes that has left memory, as
+//! the difference between twice as many and as many: what the store holds for all of them together has its own limits.
 
 #![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
 
@@ -116,22 +117,28 @@ mod scale {
             vec![
                 set("engine.idle_after", idle),
                 set("engine.max_resident", "1000000"),
-                set("store.cache_bytes", "16777216"),
+                // What these hold is not of one conversation, and an empty gateway has not filled it.
+                set("store.cache_bytes", "1048576"),
+                set("store.journal_bytes", "4194304"),
             ]
         };
-        let once = |settings| async move {
-            let seconds = u64::from(live / 2_000).max(5);
-            let crowd = crowd(live, seconds, f64::from(live) / seconds as f64);
-            run(options(OwnStore::Sled, crowd, settings)).await.expect("it can be measured")
+        let once = |texters: u32, idle: &str| {
+            let seconds = u64::from(texters / 2_000).max(5);
+            let crowd = crowd(texters, seconds, f64::from(texters) / seconds as f64);
+            let options = options(OwnStore::Sled, crowd, settings(idle));
+            async { run(options).await.expect("it can be measured") }
         };
         let empty = run(options(OwnStore::Sled, crowd(10, 5, 2.0), settings("1h"))).await.expect("it can be measured");
-        let resident: Report = once(settings("1h")).await;
-        let idle: Report = once(settings("1s")).await;
-        let each = |report: &Report| {
-            let memory = report.memory.unwrap_or(0) as f64 - empty.memory.unwrap_or(0) as f64;
-            memory / f64::from(live)
+        let (resident, idle, more_idle) = (once(live, "1h").await, once(live, "1s").await, once(2 * live, "1s").await);
+        let each = |more: &Report, less: &Report| {
+            (more.memory.unwrap_or(0) as f64 - less.memory.unwrap_or(0) as f64) / f64::from(live)
         };
-        println!("{live:>10} {:>12.1} {:>14.0} {:>14.0}", mebibytes(empty.memory), each(&resident), each(&idle));
+        println!(
+            "{live:>10} {:>12.1} {:>14.0} {:>14.0}",
+            mebibytes(empty.memory),
+            each(&resident, &empty),
+            each(&more_idle, &idle)
+        );
     }
 
     fn options(store: OwnStore, crowd: Crowd, settings: Vec<(String, String)>) -> LoadOptions {
