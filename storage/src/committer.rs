@@ -18,6 +18,7 @@ mod inboxes;
 mod load;
 mod opening;
 mod pulse;
+mod recent;
 mod tide;
 mod writer;
 

@@ -3,6 +3,8 @@
 //! A row's state lies in its work record as long as it is unsettled; the transcript's page gets it when it settles. Pages read
 //! before then are completed from the work record, so that a row on its way costs one write and not two.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::segment;
 use raconteur_conversation::time::UnixMillis;
@@ -11,6 +13,7 @@ use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, 
 use super::Writer;
 use super::draft::{Draft, Outbox, Page};
 use super::inboxes::Unread;
+use super::recent::Kept;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED};
 use crate::engine::Engine;
 use crate::erasure::Left;
@@ -33,7 +36,9 @@ impl<E: Engine> Writer<E> {
         }
         let place = Place::of(key);
         let reach = step.erase.as_ref().map(|erase| self.reach(erase));
+        let kept = self.recent.take(&place, turns(&step.marks));
         let mut draft = self.draft();
+        draft.kept = kept;
         for (at, used) in used(&step) {
             draft.count(at, used);
         }
@@ -61,8 +66,10 @@ impl<E: Engine> Writer<E> {
         if let (Some(erase), Some(reach)) = (&step.erase, reach) {
             draft.erase(&place, erase.at, reach)?;
         }
+        let kept = std::mem::take(&mut draft.kept);
         let changes = draft.into_counted(&key.tenant)?;
         self.take(changes);
+        self.keep(&place, kept);
         for sequence in answered {
             self.inboxes.remove(&place, sequence);
         }
@@ -71,17 +78,27 @@ impl<E: Engine> Writer<E> {
         }
         if let Some(reach) = reach {
             self.inboxes.remove_upto(&place, reach.upto);
+            self.recent.clear();
         }
         Ok(version)
     }
 
     pub(super) fn settle(&mut self, claim: Claim, key: &ConversationKey, marks: &[Mark]) -> Result<(), StoreError> {
         self.check(claim, key)?;
+        let place = Place::of(key);
+        let kept = self.recent.take(&place, turns(marks));
         let mut draft = self.draft();
-        draft.marks(&Place::of(key), marks)?;
+        draft.kept = kept;
+        draft.marks(&place, marks)?;
+        let kept = std::mem::take(&mut draft.kept);
         let changes = draft.into_counted(&key.tenant)?;
         self.take(changes);
+        self.keep(&place, kept);
         Ok(())
+    }
+
+    fn keep(&mut self, place: &Place, kept: Vec<(Sequence, Kept)>) {
+        kept.into_iter().for_each(|(turn, kept)| self.recent.keep(place, turn, kept));
     }
 
     pub(super) fn receipt(
@@ -90,6 +107,7 @@ impl<E: Engine> Writer<E> {
         receipt: &Receipt,
         at: UnixMillis,
     ) -> Result<bool, StoreError> {
+        self.recent.forget(receipt.outbound.turn);
         let mut draft = self.draft();
         let known = draft.receipt(&Place::of(key), receipt, at)?;
         let changes = draft.into_counted(&key.tenant)?;
@@ -146,13 +164,23 @@ impl<E: Engine> Draft<'_, E> {
     }
 
     fn answer(&mut self, place: &Place, unread: Unread, answer: Answered) -> Result<(), StoreError> {
-        self.put_rows(place, unread.sequence, &answer.rows, (unread.seed, unread.chunks))?;
-        let Some(mut page) = answer.transcript else { return Ok(()) };
-        if page.rows.is_empty() {
-            page.rows =
-                answer.rows.into_iter().map(|row| TranscriptRow { row, delivery: None, sent_at: None }).collect();
+        let Answered { sequence, mut rows, transcript } = answer;
+        let chunks = self.put_rows(place, sequence, &rows, (unread.seed, unread.chunks))?;
+        let page = match transcript {
+            None => None,
+            Some(mut turn) => {
+                if turn.rows.is_empty() {
+                    let shown = |row: &OutboundRow| TranscriptRow { row: row.clone(), delivery: None, sent_at: None };
+                    turn.rows = rows.iter().map(shown).collect();
+                }
+                let chunks = self.replace(&RecordKey::transcript(place, sequence), record::write_json(&turn)?, 0);
+                Some(Page { turn, chunks })
+            }
+        };
+        rows.retain(|row| !row.state.is_settled());
+        if !rows.is_empty() {
+            self.kept.push((sequence, Kept { outbox: Outbox { rows, seed: unread.seed, chunks }, page }));
         }
-        self.replace(&RecordKey::transcript(place, unread.sequence), record::write_json(&page)?, 0);
         Ok(())
     }
 
@@ -177,11 +205,16 @@ impl<E: Engine> Draft<'_, E> {
     }
 
     fn marks(&mut self, place: &Place, marks: &[Mark]) -> Result<(), StoreError> {
-        let mut turns: Vec<Sequence> = marks.iter().map(|mark| mark.id.turn).collect();
-        turns.sort_unstable();
-        turns.dedup();
+        let mut kept: BTreeMap<Sequence, Kept> = std::mem::take(&mut self.kept).into_iter().collect();
+        let turns: BTreeSet<Sequence> = turns(marks).collect();
         for turn in turns {
-            let Some(mut outbox) = self.outbox(place, turn)? else { continue };
+            let (mut outbox, mut page) = match kept.remove(&turn) {
+                Some(Kept { outbox, page }) => (outbox, Some(page)),
+                None => match self.outbox(place, turn)? {
+                    Some(outbox) => (outbox, None),
+                    None => continue,
+                },
+            };
             let mut changed = false;
             let mut began = Vec::new();
             for mark in marks {
@@ -192,10 +225,19 @@ impl<E: Engine> Draft<'_, E> {
                 }
             }
             if changed {
-                self.put_outbox(place, turn, &outbox)?;
-                self.settle_page(place, turn, (&outbox.rows, &began))?;
+                outbox.chunks = self.put_outbox(place, turn, &outbox)?;
+            }
+            if outbox.rows.iter().any(|row| row.state.is_settled()) {
+                let page = match page.take() {
+                    Some(page) => page,
+                    None => self.page(place, turn)?,
+                };
+                page.map(|page| self.settle_page(place, turn, page, (&outbox.rows, &began))).transpose()?;
+            } else if let Some(page) = page {
+                kept.insert(turn, Kept { outbox, page });
             }
         }
+        self.kept = kept.into_iter().collect();
         Ok(())
     }
 
@@ -204,12 +246,9 @@ impl<E: Engine> Draft<'_, E> {
         &mut self,
         place: &Place,
         turn: Sequence,
+        mut page: Page,
         (rows, began): (&[OutboundRow], &[(OutboundId, UnixMillis)]),
     ) -> Result<(), StoreError> {
-        if rows.iter().all(|row| !row.state.is_settled()) {
-            return Ok(());
-        }
-        let Some(mut page) = self.page(place, turn)? else { return Ok(()) };
         for row in rows.iter().filter(|row| row.state.is_settled()) {
             if let Some(shown) = shown(&mut page, row) {
                 let used = settled(&shown.row.state, row);
@@ -314,6 +353,10 @@ fn follow(indexed: u64, deadline: Option<UnixMillis>, index: DeadlineIndex) -> u
         DeadlineIndex::Lazy => wanted.min(indexed),
         DeadlineIndex::Exact => wanted,
     }
+}
+
+fn turns(marks: &[Mark]) -> impl Iterator<Item = Sequence> {
+    marks.iter().map(|mark| mark.id.turn)
 }
 
 fn unsettled<'a>(outbox: &'a mut Outbox, mark: &Mark) -> Option<&'a mut OutboundRow> {

@@ -9,6 +9,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundRow, Sequence};
 
 use super::erasing::Erasing;
+use super::recent::Kept;
 use crate::engine::{Batch, Engine, Order};
 use crate::erasure::{self, Left};
 use crate::fetch::{self, FetchError, Values};
@@ -25,6 +26,8 @@ pub(super) struct Draft<'a, E> {
     changes: Batch,
     /// What its changes add to the usage of which days.
     used: Vec<(Day, Change)>,
+    /// Turns of its conversation that need not be read; and when it is done, those that need not be the next time.
+    pub(super) kept: Vec<(Sequence, Kept)>,
 }
 
 impl<E: Engine> Values for Draft<'_, E> {
@@ -39,19 +42,19 @@ impl<E: Engine> Values for Draft<'_, E> {
 /// The rows of an answered record.
 pub(super) struct Outbox {
     pub(super) rows: Vec<OutboundRow>,
-    seed: u128,
-    chunks: u16,
+    pub(super) seed: u128,
+    pub(super) chunks: u16,
 }
 
 /// A page of the transcript, to be changed.
 pub(super) struct Page {
     pub(super) turn: TranscriptTurn,
-    chunks: u16,
+    pub(super) chunks: u16,
 }
 
 impl<'a, E: Engine> Draft<'a, E> {
     pub(super) fn new(engine: &'a E, batch: &'a Batch, erasing: &'a Erasing) -> Self {
-        Self { engine, batch, erasing, changes: Batch::new(), used: Vec::new() }
+        Self { engine, batch, erasing, changes: Batch::new(), used: Vec::new(), kept: Vec::new() }
     }
 
     /// What it has come to.
@@ -87,8 +90,8 @@ impl<'a, E: Engine> Draft<'a, E> {
         self.changes.insert(key, None);
     }
 
-    /// Writes a record over one that had `old` values.
-    pub(super) fn replace(&mut self, record: &RecordKey, values: Vec<Vec<u8>>, old: u16) {
+    /// Writes a record over one that had `old` values. Returns how many it has now.
+    pub(super) fn replace(&mut self, record: &RecordKey, values: Vec<Vec<u8>>, old: u16) -> u16 {
         let mut index = 0;
         for value in values {
             self.put(record.chunk(index), value);
@@ -97,6 +100,7 @@ impl<'a, E: Engine> Draft<'a, E> {
         for surplus in index..old {
             self.remove(record.chunk(surplus));
         }
+        index
     }
 
     pub(super) fn dead_letter(&mut self, letter: &DeadLetter) -> Result<(), StoreError> {
@@ -119,23 +123,22 @@ impl<'a, E: Engine> Draft<'a, E> {
         fetch::skip_garbage(fetch())
     }
 
-    /// Writes the rows that are still unsettled, or removes the record when none is.
-    pub(super) fn put_outbox(&mut self, place: &Place, turn: Sequence, outbox: &Outbox) -> Result<(), StoreError> {
+    /// Writes the rows that are still unsettled, or removes the record when none is. Returns how many values it has now.
+    pub(super) fn put_outbox(&mut self, place: &Place, turn: Sequence, outbox: &Outbox) -> Result<u16, StoreError> {
         self.put_rows(place, turn, &outbox.rows, (outbox.seed, outbox.chunks))
     }
 
-    /// Replaces a work record of `old` values by its unsettled rows, or by nothing.
+    /// Replaces a work record of `old` values by its unsettled rows, or by nothing. Returns how many values it has now.
     pub(super) fn put_rows(
         &mut self,
         place: &Place,
         turn: Sequence,
         rows: &[OutboundRow],
         (seed, old): (u128, u16),
-    ) -> Result<(), StoreError> {
+    ) -> Result<u16, StoreError> {
         let unsettled: Vec<&OutboundRow> = rows.iter().filter(|row| !row.state.is_settled()).collect();
         let values = if unsettled.is_empty() { Vec::new() } else { record::write_answered(&unsettled, seed)? };
-        self.replace(&RecordKey::work(place, turn), values, old);
-        Ok(())
+        Ok(self.replace(&RecordKey::work(place, turn), values, old))
     }
 
     /// What remains of a conversation that has no record.

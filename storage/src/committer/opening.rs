@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Writer;
 use super::erasing::Erasing;
 use super::inboxes::{Inboxes, Unread};
+use super::recent::Recent;
 use super::tide::Tide;
 use super::writer::Fence;
 use crate::engine::{Batch, Engine, Order};
@@ -119,6 +120,7 @@ impl<E: Engine> Writer<E> {
             short: None,
             forgotten: None,
             heard: Batch::new(),
+            recent: Recent::default(),
         };
         writer.figures.unread.set(writer.inboxes.total() as u64);
         Ok((writer, opening))

@@ -10,6 +10,7 @@ use raconteur_conversation::words::{Sequence, Work};
 use super::draft::Draft;
 use super::erasing::Erasing;
 use super::inboxes::{Inboxes, Unread};
+use super::recent::Recent;
 use super::tide::Tide;
 use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
@@ -53,6 +54,8 @@ pub(crate) struct Writer<E> {
     pub(super) figures: Arc<Figures>,
     /// What it knows of erasures.
     pub(super) erasing: Erasing,
+    /// What is likely to be settled next.
+    pub(super) recent: Recent,
 }
 
 impl<E: Engine> Writer<E> {
