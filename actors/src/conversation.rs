@@ -117,7 +117,7 @@ pub(crate) struct Resident {
     /// The slot for the text that the next step sends.
     slot: Option<(OutboundId, Slot)>,
     /// What was loaded and not yet looked at.
-    pending: Option<Box<(Loaded, Reason, DeadlineIndex, Option<Suspect>)>>,
+    pending: Option<Box<Beginning>>,
     /// A suspected message waits to run alone; until then nothing is read.
     waiting_alone: bool,
     /// The suspected message that runs, and the right to.
@@ -126,6 +126,15 @@ pub(crate) struct Resident {
     leaving: bool,
     /// Nothing is listened to any more.
     left: bool,
+}
+
+/// What a conversation begins with.
+struct Beginning {
+    loaded: Loaded,
+    reason: Reason,
+    index: DeadlineIndex,
+    /// Held until it has begun.
+    _looked_at: Option<Suspect>,
 }
 
 /// How a suspected message runs.
@@ -210,7 +219,7 @@ impl Resident {
             asking: None,
             listed: None,
             slot: None,
-            pending: Some(Box::new((loaded, reason, index, looked_at))),
+            pending: Some(Box::new(Beginning { loaded, reason, index, _looked_at: looked_at })),
             waiting_alone: false,
             trial: None,
             leaving: false,

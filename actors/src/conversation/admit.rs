@@ -13,7 +13,7 @@ use raconteur_conversation::{Effect, Input};
 use raconteur_storage::{DeadLetter, DeadlineIndex, Step, StoreError};
 use ractor::ActorRef;
 
-use super::{Admission, ConversationMsg, Reason, Resident, Trial};
+use super::{Admission, Beginning, ConversationMsg, Reason, Resident, Trial};
 
 /// What is to be done with the message at the head of the inbox.
 enum Verdict {
@@ -30,8 +30,8 @@ enum Verdict {
 impl Resident {
     /// Looks at what was loaded.
     pub(super) async fn begin(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
-        let Some(pending) = self.pending.take() else { return Ok(()) };
-        let (loaded, reason, index, _looked_at) = *pending;
+        let Some(beginning) = self.pending.take() else { return Ok(()) };
+        let Beginning { loaded, reason, index, _looked_at } = *beginning;
         self.set_snapshot_aside().await?;
         let mut unread = spared(loaded.unread);
         let Some(head) = self.suspect(&unread, &reason) else { return self.take(myself, unread, index).await };
