@@ -39,7 +39,8 @@ struct Account {
 
 struct Open {
     text: Text,
-    due: Instant,
+    /// `None`: it was said before anybody was there to answer, and no wait for it is anybody's but the process's that died.
+    due: Option<Instant>,
     asked: Option<Instant>,
     replied: Option<Instant>,
 }
@@ -83,15 +84,20 @@ impl Books {
         Self { people: (0..texters).map(person).collect(), answers, figures }
     }
 
-    /// The first so many texters have said their first text already, and the gateway has it.
+    /// The first so many texters have said their first text already, and the gateway has it: they count as answered, and not in how long
+    /// that takes.
     pub(super) fn have_said(&self, texters: u32) {
         for texter in 0..texters {
-            self.says(texter, Instant::now());
+            self.open(texter, None);
         }
     }
 
     /// A texter says something that was due then.
     pub(super) fn says(&self, texter: u32, due: Instant) -> Text {
+        self.open(texter, Some(due))
+    }
+
+    fn open(&self, texter: u32, due: Option<Instant>) -> Text {
         let mut account = self.account(texter).expect("only texters that there are say something");
         account.said += 1;
         let text = Text { texter, number: account.said };
@@ -166,7 +172,8 @@ impl Books {
     }
 
     fn settle(&self, open: &Open) {
-        let whole = open.due.elapsed();
+        let Some(due) = open.due else { return self.figures.answered_late() };
+        let whole = due.elapsed();
         let thinking = open.asked.zip(open.replied).map(|(asked, replied)| replied.saturating_duration_since(asked));
         self.figures.answered(whole, thinking.map(|thinking| whole.saturating_sub(thinking)));
     }
@@ -220,6 +227,18 @@ mod tests {
             .map(|fault| (fault, books.figures.count(fault)))
             .filter(|(_, count)| *count > 0)
             .collect()
+    }
+
+    #[test]
+    fn what_was_said_before_counts_as_answered_and_not_in_how_long_that_takes() {
+        let books = books();
+        books.have_said(1);
+        books.heard(0, &Text { texter: 0, number: 1 }.body());
+        assert_eq!((books.figures.answers(), books.unanswered()), (1, 0));
+        assert_eq!(books.figures.turns().len(), 0);
+        let text = books.says(0, Instant::now());
+        books.heard(0, &text.body());
+        assert_eq!((books.figures.answers(), books.figures.turns().len()), (2, 1));
     }
 
     #[test]

@@ -156,6 +156,11 @@ impl Figures {
         }
     }
 
+    /// A text was answered that had waited since before this began.
+    pub(super) fn answered_late(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A text left so much later than it was due: then the driver, not the gateway, was slow.
     pub(super) fn late(&self, by: Duration) {
         self.histograms().lateness.saturating_record(micros(by));
