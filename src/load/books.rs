@@ -172,7 +172,7 @@ impl Books {
     }
 
     fn settle(&self, open: &Open) {
-        let Some(due) = open.due else { return self.figures.answered_late() };
+        let Some(due) = open.due else { return self.figures.answered_unmeasured() };
         let whole = due.elapsed();
         let thinking = open.asked.zip(open.replied).map(|(asked, replied)| replied.saturating_duration_since(asked));
         self.figures.answered(whole, thinking.map(|thinking| whole.saturating_sub(thinking)));

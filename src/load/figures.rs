@@ -156,8 +156,8 @@ impl Figures {
         }
     }
 
-    /// A text was answered that had waited since before this began.
-    pub(super) fn answered_late(&self) {
+    /// A text was answered that had waited since before this began: how long says nothing of the gateway.
+    pub(super) fn answered_unmeasured(&self) {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 

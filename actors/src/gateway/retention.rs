@@ -7,16 +7,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use raconteur_conversation::Conversation;
 use raconteur_conversation::address::{Address, SHARDS, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 use raconteur_storage::{Expiry, ExpiryCursor, StoreError};
-use tokio::time::MissedTickBehavior;
 
-use super::Fatal;
+use super::{Fatal, upkeep};
 use crate::runtime::{Runtime, Stage};
 
 /// How many records are looked at with each sweep, and at once.
@@ -40,8 +38,7 @@ enum Letters {
 }
 
 pub(super) async fn run(runtime: Arc<Runtime>) {
-    let mut every = tokio::time::interval(runtime.settings.sweep_every.max(Duration::from_millis(10)));
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut every = upkeep::rounds(&runtime);
     let mut round = Round::begin(&runtime, due(&runtime));
     while runtime.stage() == Stage::Running {
         every.tick().await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use raconteur_storage::{StoreError, WorkCursor};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::Fatal;
 use crate::recovery::Suspect;
@@ -42,11 +42,17 @@ pub(super) fn spawn(
     })
 }
 
+/// When another look at the store is due.
+pub(super) fn rounds(runtime: &Runtime) -> Interval {
+    let mut every = tokio::time::interval(runtime.settings.sweep_every.max(Duration::from_millis(10)));
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
+}
+
 /// Finds what needs doing: everything once at the start, then one page after another. The store is the truth; a hint that was
 /// lost costs no more than one round of this.
 pub(super) async fn sweep(runtime: Arc<Runtime>) {
-    let mut every = tokio::time::interval(runtime.settings.sweep_every.max(Duration::from_millis(10)));
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut every = rounds(&runtime);
     let mut cursor = None;
     // What an earlier process left is looked at as a whole before a suspect among it runs alone.
     let mut first_round = runtime.opening.unclean.then(|| runtime.recovery.suspect());
@@ -86,8 +92,7 @@ async fn sweep_page(
 
 /// Forgets old duplicate marks and deletes what was erased.
 pub(super) async fn tidy(runtime: Arc<Runtime>) {
-    let mut every = tokio::time::interval(runtime.settings.sweep_every.max(Duration::from_millis(10)));
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut every = rounds(&runtime);
     while runtime.stage() == Stage::Running {
         every.tick().await;
         if let Err(error) = tidy_once(&runtime).await {

@@ -3,7 +3,7 @@
 //! A row's state lies in its work record as long as it is unsettled; the transcript's page gets it when it settles. Pages read
 //! before then are completed from the work record, so that a row on its way costs one write and not two.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::segment;
@@ -205,10 +205,10 @@ impl<E: Engine> Draft<'_, E> {
     }
 
     fn marks(&mut self, place: &Place, marks: &[Mark]) -> Result<(), StoreError> {
-        let mut kept: BTreeMap<Sequence, Kept> = std::mem::take(&mut self.kept).into_iter().collect();
         let turns: BTreeSet<Sequence> = turns(marks).collect();
         for turn in turns {
-            let (mut outbox, mut page) = match kept.remove(&turn) {
+            let kept = self.kept.iter().position(|(kept, _)| *kept == turn).map(|place| self.kept.swap_remove(place).1);
+            let (mut outbox, page) = match kept {
                 Some(Kept { outbox, page }) => (outbox, Some(page)),
                 None => match self.outbox(place, turn)? {
                     Some(outbox) => (outbox, None),
@@ -228,16 +228,15 @@ impl<E: Engine> Draft<'_, E> {
                 outbox.chunks = self.put_outbox(place, turn, &outbox)?;
             }
             if outbox.rows.iter().any(|row| row.state.is_settled()) {
-                let page = match page.take() {
+                let page = match page {
                     Some(page) => page,
                     None => self.page(place, turn)?,
                 };
                 page.map(|page| self.settle_page(place, turn, page, (&outbox.rows, &began))).transpose()?;
             } else if let Some(page) = page {
-                kept.insert(turn, Kept { outbox, page });
+                self.kept.push((turn, Kept { outbox, page }));
             }
         }
-        self.kept = kept.into_iter().collect();
         Ok(())
     }
 

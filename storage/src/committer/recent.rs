@@ -37,11 +37,14 @@ impl Recent {
 
     /// Takes what is kept of this conversation's turns.
     pub(super) fn take(&mut self, place: &Place, turns: impl Iterator<Item = Sequence>) -> Vec<(Sequence, Kept)> {
-        let mut take = |turn| {
-            let (whose, kept) = self.young.remove(&turn).or_else(|| self.old.remove(&turn))?;
-            (whose == *place).then_some((turn, kept))
-        };
-        turns.filter_map(|turn| Some((turn, take(turn)?.1))).collect()
+        let mut found = Vec::new();
+        for turn in turns {
+            match self.young.remove(&turn).or_else(|| self.old.remove(&turn)) {
+                Some((whose, kept)) if whose == *place => found.push((turn, kept)),
+                Some(_) | None => {}
+            }
+        }
+        found
     }
 
     pub(super) fn forget(&mut self, turn: Sequence) {
