@@ -62,6 +62,10 @@ impl Quota {
         Self(Arc::new(AtomicUsize::new(most)))
     }
 
+    fn is_used_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether one more is to leave.
     fn take(&self) -> bool {
         self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
@@ -375,13 +379,22 @@ impl Shard {
         }
     }
 
-    fn passivate(&mut self, idle_after: Duration, quota: &Quota) {
-        let idle = |entry: &Entry| match &entry.phase {
-            Phase::Live(actor) if entry.signs.is_at_rest() && !entry.signs.is_woken() => Some(actor.clone()),
-            Phase::Live(_) | Phase::Loading | Phase::Pausing => None,
-        };
-        let long = self.entries.values().filter(|entry| entry.active_at.elapsed() >= idle_after);
-        let mut idle: Vec<_> = long.filter_map(|entry| Some((entry.active_at, idle(entry)?))).collect();
+    fn passivate(&self, idle_after: Duration, quota: &Quota) {
+        // Where memory is full all shards are asked many times a second, and most of them when enough have left.
+        if quota.is_used_up() {
+            return;
+        }
+        let now = Instant::now();
+        let mut idle = Vec::new();
+        for entry in self.entries.values() {
+            if let Phase::Live(actor) = &entry.phase
+                && now.saturating_duration_since(entry.active_at) >= idle_after
+                && entry.signs.is_at_rest()
+                && !entry.signs.is_woken()
+            {
+                idle.push((entry.active_at, actor));
+            }
+        }
         idle.sort_by_key(|(active_at, _)| *active_at);
         for (_, actor) in idle.into_iter().take_while(|_| quota.take()) {
             let _ = actor.cast(ConversationMsg::Passivate);

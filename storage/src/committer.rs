@@ -164,12 +164,12 @@ pub(crate) async fn run<E: Engine>(
             alarm.0.send_replace(Health::Failed(error));
             return;
         }
+        pulse.end(beat);
         if let Some(reply) = round.close {
             alarm.0.send_replace(Health::Closed);
             drop(reply.send(Ok(())));
             return;
         }
-        pulse.end(beat);
     }
 }
 
