@@ -5,6 +5,7 @@
 //! proxy of the environment does not go this way.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +14,11 @@ use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt;
 
 use super::ask::{Ask, End, Reply, Unanswered, read};
-use super::pool::{Line, Origin, Pool};
+use super::pool::{Gate, Line, Origin, Pool, Slot};
 use super::{ClientError, tls, with_causes};
 
 /// How long a connection may be silent before it is asked whether it lives, and how often it is asked again.
@@ -44,6 +46,12 @@ enum Silence {
     Unsent(Box<Request<Full<Bytes>>>, hyper::Error),
     /// This may have been seen.
     Lost(hyper::Error),
+}
+
+/// How a connection is come by.
+enum Way {
+    Rests(Box<Line>),
+    Free(Slot),
 }
 
 impl Direct {
@@ -86,24 +94,34 @@ impl Direct {
     }
 
     /// A connection, whichever is there first: one that has come to rest, or a new one. Whoever waits for one has surely sent nothing, so
-    /// waiting has to end as soon as connecting has.
+    /// waiting has to end as soon as connecting has; and it ends earlier, so that who was let in late can still connect.
     async fn line(&self, origin: &Origin) -> Result<(Box<Line>, bool), String> {
-        let gate = self.pool.gate(origin);
-        let found = async {
-            loop {
-                let mut changed = pin!(gate.changed());
-                changed.as_mut().enable();
-                if let Some(line) = self.pool.take(origin) {
-                    return Ok((line, false));
-                }
-                if let Some(_slot) = gate.enter() {
-                    return self.connect(origin).await.map(|line| (line, true));
-                }
-                changed.await;
+        let (gate, began, waits) = (self.pool.gate(origin), Instant::now(), self.connect_timeout / 2);
+        let way = timeout_at(began + waits, self.way(origin, &gate)).await;
+        match way.map_err(|_elapsed| format!("no connection was free, and none could be made, within {waits:?}"))? {
+            Way::Rests(line) => Ok((line, false)),
+            Way::Free(_slot) => {
+                let connected = timeout_at(began + self.connect_timeout, self.connect(origin)).await;
+                let line = connected
+                    .unwrap_or_else(|_elapsed| Err(format!("cannot connect within {:?}", self.connect_timeout)))?;
+                Ok((line, true))
             }
-        };
-        let found = tokio::time::timeout(self.connect_timeout, found).await;
-        found.unwrap_or_else(|_elapsed| Err(format!("cannot connect within {:?}", self.connect_timeout)))
+        }
+    }
+
+    /// What is told to one of those who wait must reach one who does: so nobody is listed any more who has found a way.
+    async fn way(&self, origin: &Origin, gate: &Arc<Gate>) -> Way {
+        loop {
+            let mut changed = pin!(gate.changed());
+            changed.as_mut().enable();
+            if let Some(line) = self.pool.take(origin) {
+                return Way::Rests(line);
+            }
+            if let Some(slot) = gate.enter() {
+                return Way::Free(slot);
+            }
+            changed.await;
+        }
     }
 
     async fn connect(&self, origin: &Origin) -> Result<Box<Line>, String> {
@@ -158,12 +176,12 @@ fn lost(error: &hyper::Error) -> Unanswered {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, Method};
+    use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
-    use tokio::time::Instant;
 
     use super::super::POOL_IDLE_TIMEOUT;
-    use super::super::pool::CONNECTING_MAX;
+    use super::super::pool::{CONNECTING_MAX, Stream};
     use super::*;
 
     const SPAN: Duration = Duration::from_secs(5);
@@ -359,9 +377,51 @@ mod tests {
         let listener = listener.into_std().unwrap();
         let come = Vec::from_iter(std::iter::from_fn(|| listener.accept().ok()));
         assert_eq!(come.len(), CONNECTING_MAX);
-        for asked in asks.await {
-            assert!(matches!(&asked, Err(Unanswered::NotConnected(words)) if words.contains("within 5s")), "{asked:?}");
+        let asked = asks.await;
+        let in_vain = |why: &str| {
+            asked.iter().filter(|asked| matches!(asked, Err(Unanswered::NotConnected(words)) if words == why)).count()
+        };
+        assert_eq!(in_vain("cannot connect within 5s"), CONNECTING_MAX, "{asked:?}");
+        assert_eq!(in_vain("no connection was free, and none could be made, within 2.5s"), 20, "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_comes_to_rest_reaches_one_who_waits_and_not_one_who_is_making_one() {
+        let (listener, address) = listening().await;
+        let resting = TcpStream::connect(address.strip_prefix("http://").unwrap()).await.unwrap();
+        let (all, mut are_here) = tokio::sync::oneshot::channel();
+        let serving = tokio::spawn(async move {
+            let (mut first, _) = listener.accept().await.unwrap();
+            // Nobody agrees on TLS with these, so they are at it for a minute.
+            let mut silent = Vec::new();
+            while silent.len() < CONNECTING_MAX {
+                silent.push(listener.accept().await.unwrap());
+            }
+            all.send(()).unwrap();
+            hear(&mut first).await.unwrap();
+            first.write_all(GREETING.as_bytes()).await.unwrap();
+            (first, silent)
+        });
+        let direct = Direct::new(Duration::from_secs(60)).unwrap();
+        let address = address.replace("http:", "https:");
+        let origin = Origin::of(&to(&address).uri).unwrap();
+        let line = Line::new(Stream::Http(TokioIo::new(resting)), origin.host().unwrap()).await.unwrap();
+        let connecting = (0..CONNECTING_MAX).map(|_| direct.ask(to(&address), 5));
+        let mut connecting = pin!(futures_util::future::join_all(connecting));
+        let mut waiting = pin!(direct.ask(to(&address), 5));
+        tokio::select! {
+            biased;
+            _ = &mut connecting => panic!("nobody agrees with them"),
+            _ = &mut waiting => panic!("there is none for it yet"),
+            all = &mut are_here => all.unwrap(),
         }
+        direct.pool.put(&origin, line);
+        tokio::select! {
+            biased;
+            _ = &mut connecting => panic!("it was not told"),
+            reply = &mut waiting => assert_eq!(reply.unwrap().end, End::Whole),
+        }
+        drop(serving.await.unwrap());
     }
 
     #[tokio::test]
