@@ -4,7 +4,8 @@
 //! that have less than their share, so that a dead provider or a slow assistant, whose conversations stay and wait, shuts
 //! nobody else out.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
@@ -31,7 +32,8 @@ struct State {
 #[derive(Default)]
 struct Line {
     by_tenant: BTreeMap<Address, VecDeque<(u64, ConversationKey)>>,
-    known: BTreeSet<ConversationKey>,
+    /// With the number of each. A place in line of another number is one that was left.
+    known: BTreeMap<ConversationKey, u64>,
     came: u64,
 }
 
@@ -41,22 +43,30 @@ impl Line {
     }
 
     fn join(&mut self, key: &ConversationKey) {
-        if self.known.len() < WAITING_MAX && self.known.insert(key.clone()) {
+        if self.known.len() < WAITING_MAX && !self.known.contains_key(key) {
             self.came += 1;
+            self.known.insert(key.clone(), self.came);
             self.by_tenant.entry(key.tenant.clone()).or_default().push_back((self.came, key.clone()));
         }
     }
 
-    fn leave(&mut self, admits: impl Fn(&Address) -> bool) -> Option<ConversationKey> {
-        let first = |(tenant, line): (&Address, &VecDeque<(u64, ConversationKey)>)| {
-            line.front().filter(|_| admits(tenant)).map(|(came, key)| (*came, key.tenant.clone()))
-        };
-        let (_, tenant) = self.by_tenant.iter().filter_map(first).min()?;
-        let line = self.by_tenant.get_mut(&tenant)?;
+    /// It is in without having been called.
+    fn leave(&mut self, key: &ConversationKey) {
+        self.known.remove(key);
+    }
+
+    /// Who is called next, of those whose tenant is admitted.
+    fn call(&mut self, admits: impl Fn(&Address) -> bool) -> Option<ConversationKey> {
+        let known = &self.known;
+        self.by_tenant.retain(|_, line| {
+            while line.front().is_some_and(|(came, key)| known.get(key) != Some(came)) {
+                line.pop_front();
+            }
+            !line.is_empty()
+        });
+        let admitted = self.by_tenant.iter_mut().filter(|(tenant, _)| admits(tenant));
+        let (_, line) = admitted.min_by_key(|(_, line)| line.front().map(|(came, _)| *came))?;
         let (_, key) = line.pop_front()?;
-        if line.is_empty() {
-            self.by_tenant.remove(&tenant);
-        }
         self.known.remove(&key);
         Some(key)
     }
@@ -111,20 +121,30 @@ impl Residents {
             state.line.join(key);
             return None;
         }
+        state.line.leave(key);
+        Some(self.let_in(&mut state, key))
+    }
+
+    /// Who is next, if there is room for him now, and his room: whoever comes meanwhile finds it taken.
+    pub(crate) fn next(&self) -> Option<(ConversationKey, Room)> {
+        let mut state = lock(&self.state);
+        if state.inside >= self.most || state.line.len() == 0 {
+            return None;
+        }
+        let mut line = std::mem::take(&mut state.line);
+        let next = line.call(|tenant| state.admits(tenant, self.most));
+        state.line = line;
+        let key = next?;
+        let room = self.let_in(&mut state, &key);
+        Some((key, room))
+    }
+
+    fn let_in(&self, state: &mut State, key: &ConversationKey) -> Room {
         state.inside += 1;
         *state.by_tenant.entry(key.tenant.clone()).or_default() += 1;
         let shard = key.shard();
         *state.by_shard.entry(shard).or_default() += 1;
-        Some(Room { tenant: key.tenant.clone(), shard, state: Arc::clone(&self.state) })
-    }
-
-    /// Who is next, if there is room for him now.
-    pub(crate) fn next(&self) -> Option<ConversationKey> {
-        let mut state = lock(&self.state);
-        let mut line = std::mem::take(&mut state.line);
-        let next = line.leave(|tenant| state.admits(tenant, self.most));
-        state.line = line;
-        next
+        Room { tenant: key.tenant.clone(), shard, state: Arc::clone(&self.state) }
     }
 
     /// The shards that have somebody in memory, in order.
@@ -152,6 +172,12 @@ impl State {
         let reserve = if self.tenants > 1 { most / 10 } else { 0 };
         let has = self.by_tenant.get(tenant).copied().unwrap_or(0);
         has < share || self.inside + reserve < most
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Room").field("shard", &self.shard).finish_non_exhaustive()
     }
 }
 
@@ -197,7 +223,12 @@ mod tests {
         let headcount = residents.headcount();
         assert_eq!((headcount.inside(), headcount.waiting()), (3, 1));
         rooms.remove(0);
-        assert_eq!(residents.next(), Some(key("+15550100", 3)));
+        let (next, room) = residents.next().unwrap();
+        assert_eq!(next, key("+15550100", 3));
+        assert!(residents.enter(&key("+15550100", 0)).is_none(), "it has the room before it is there");
+        drop(room);
+        assert!(residents.enter(&key("+15550100", 0)).is_some());
+        assert_eq!(residents.waiting(), 0, "who has come in does not wait any more");
     }
 
     #[test]
@@ -209,9 +240,9 @@ mod tests {
             assert!(residents.enter(&key("+15550101", user)).is_none());
         }
         assert!(residents.enter(&key("+15550100", 1)).is_none());
-        assert_eq!((residents.waiting(), residents.next()), (4, None));
+        assert!(residents.waiting() == 4 && residents.next().is_none());
         drop(inside);
-        let next: Vec<_> = std::iter::from_fn(|| residents.next()).collect();
+        let next: Vec<_> = std::iter::from_fn(|| residents.next().map(|(next, _)| next)).collect();
         let expected = [("+15550101", 7), ("+15550101", 3), ("+15550101", 5), ("+15550100", 1)];
         assert_eq!(next, expected.map(|(tenant, user)| key(tenant, user)));
         assert_eq!(residents.waiting(), 0);

@@ -34,11 +34,11 @@ const TAKEN_MAX: usize = 16;
 pub(crate) enum ShardMsg {
     /// This was accepted for this conversation. A hint, with a copy that saves reading it.
     Accepted(ConversationKey, Box<Fresh>),
-    /// There may be something to do for this conversation. A hint.
-    Wake(ConversationKey),
     /// The store's sweep found work for it. Of interest only if it is not at work already.
     /// After an unclean start no suspect runs alone before this was looked at.
     Found(ConversationKey, Option<Suspect>),
+    /// There is room for it now: it has waited for that.
+    Enter(ConversationKey, Room),
     /// One of its deadlines has come.
     Due(ConversationKey, Origin),
     /// A receipt proves that one of its texts was taken.
@@ -164,9 +164,9 @@ impl Actor for ShardActor {
         shard: &mut Shard,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ShardMsg::Accepted(key, fresh) => shard.wake(&myself, key, Some(fresh)),
-            ShardMsg::Wake(key) => shard.wake(&myself, key, None),
+            ShardMsg::Accepted(key, fresh) => shard.wake(&myself, key, fresh),
             ShardMsg::Found(key, looked_at) => shard.found(&myself, &key, looked_at),
+            ShardMsg::Enter(key, room) => shard.admitted(&myself, key, room),
             ShardMsg::Due(key, origin) => shard.due(&myself, &key, origin),
             ShardMsg::Taken(key, id, provider_id) => shard.taken(&key, id, provider_id),
             ShardMsg::Loaded(key, Ok(loaded)) => shard.activate(&myself, key, *loaded).await,
@@ -194,7 +194,7 @@ impl Actor for ShardActor {
 }
 
 impl Shard {
-    fn wake(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, fresh: Option<Box<Fresh>>) {
+    fn wake(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, fresh: Box<Fresh>) {
         let Some(entry) = self.entries.get_mut(&key) else { return self.enter(myself, key) };
         entry.active_at = Instant::now();
         let before = entry.signs.wakes.fetch_add(1, Ordering::AcqRel);
@@ -202,7 +202,7 @@ impl Shard {
             && before == 0
         {
             // A failing cast means that it is leaving: the exit event finds it woken.
-            let _ = actor.cast(fresh.map_or(ConversationMsg::Wake, ConversationMsg::Accepted));
+            let _ = actor.cast(ConversationMsg::Accepted(fresh));
         }
     }
 
@@ -253,7 +253,21 @@ impl Shard {
         if self.closing || self.runtime.directory.find(&key.tenant).is_none() {
             return;
         }
-        let Some(room) = self.runtime.residents.enter(&key) else { return };
+        if let Some(room) = self.runtime.residents.enter(&key) {
+            self.begin(myself, key, room);
+        }
+    }
+
+    /// Its turn in the line has come.
+    fn admitted(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, room: Room) {
+        if self.closing || self.entries.contains_key(&key) || self.runtime.directory.find(&key.tenant).is_none() {
+            drop(room);
+            return self.let_next_in();
+        }
+        self.begin(myself, key, room);
+    }
+
+    fn begin(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, room: Room) {
         let entry = Entry {
             phase: Phase::Loading,
             signs: Arc::default(),
@@ -415,10 +429,15 @@ impl Shard {
 
     fn forget(&mut self, key: &ConversationKey) {
         self.entries.remove(key);
-        if let Some(next) = self.runtime.residents.next() {
-            self.runtime.tell(&next.clone(), ShardMsg::Wake(next));
-        }
+        self.let_next_in();
         self.report_drained();
+    }
+
+    /// The place that has just become free goes to who has waited longest for one.
+    fn let_next_in(&self) {
+        if let Some((next, room)) = self.runtime.residents.next() {
+            self.runtime.tell(&next.clone(), ShardMsg::Enter(next, room));
+        }
     }
 
     fn report_drained(&mut self) {

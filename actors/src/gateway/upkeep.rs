@@ -15,8 +15,13 @@ use crate::recovery::Suspect;
 use crate::runtime::{Runtime, Stage};
 use crate::shard::{Quota, ShardMsg};
 
-/// How many conversations one page of the sweep names.
-const PAGE: usize = 1_000;
+/// How many conversations one page of the sweep names, and how long it pauses before the next: what an earlier process has left, be it
+/// much, must not keep those waiting who text now.
+const PAGE: usize = 50;
+const PAGE_EVERY: Duration = Duration::from_millis(25);
+/// The same where memory is full. Who is found then mostly waits as well, and a backlog has many pages.
+const CROWDED_PAGE: usize = 1_000;
+const CROWDED_PAGE_EVERY: Duration = Duration::from_secs(1);
 /// How many duplicate marks are looked at at once, and how often in a round: more a second than texts come, or they would pile up.
 const MARKS: usize = 500;
 const MARKS_TIMES: usize = 10;
@@ -75,17 +80,16 @@ async fn sweep_page(
     cursor: Option<WorkCursor>,
     first_round: Option<&Suspect>,
 ) -> Result<Option<WorkCursor>, StoreError> {
-    let page = runtime.store.work(runtime.now(), cursor, PAGE).await?;
+    // A shorter line is filled from here.
+    let crowded = runtime.residents.waiting() >= CROWDED_PAGE;
+    let (limit, pause) = if crowded { (CROWDED_PAGE, CROWDED_PAGE_EVERY) } else { (PAGE, PAGE_EVERY) };
+    let page = runtime.store.work(runtime.now(), cursor, limit).await?;
     for key in page.keys {
         let looked_at = first_round.map(|_| runtime.recovery.suspect());
         runtime.tell(&key.clone(), ShardMsg::Found(key, looked_at));
     }
-    if runtime.residents.waiting() > 0 {
-        // Who is found now mostly waits as well, and a backlog has many pages: looking must not be what keeps everybody waiting.
-        tokio::time::sleep(SQUEEZE_EVERY).await;
-    } else {
-        // Pages follow each other without a pause only as fast as the shards are told: let them run.
-        tokio::task::yield_now().await;
+    if page.next.is_some() {
+        tokio::time::sleep(pause).await;
     }
     Ok(page.next)
 }
