@@ -100,6 +100,7 @@ impl<E: Engine> Writer<E> {
         }
         let changes = draft.into_changes();
         self.take(changes);
+        self.recent.forget(raw.sequence);
         self.inboxes.remove(place, raw.sequence);
         Ok(())
     }

@@ -13,6 +13,9 @@ use crate::keys::Place;
 /// So many are kept twice over: when there are as many young ones, the old ones go.
 const GENERATION: usize = 1_024;
 
+/// What takes more values than this is read: so few bound what all of it takes.
+const CHUNKS_MAX: u16 = 2;
+
 /// What the store has of such a turn.
 pub(super) struct Kept {
     pub(super) outbox: Outbox,
@@ -29,6 +32,9 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) fn keep(&mut self, place: &Place, turn: Sequence, kept: Kept) {
+        if kept.outbox.chunks > CHUNKS_MAX || kept.page.as_ref().is_some_and(|page| page.chunks > CHUNKS_MAX) {
+            return;
+        }
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }

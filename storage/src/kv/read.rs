@@ -41,38 +41,36 @@ pub(super) fn work<E: Engine>(
         range.start = from;
     }
     let mut page = WorkPage::default();
-    let mut looks = 0;
-    while page.keys.len() < limit && looks < LOOKS_MAX {
-        let mut due = None;
-        let mut last = None;
-        engine.scan(&range, Order::Ascending, &mut |key, value| {
-            looks += 1;
-            if is_due(key, value, now) {
-                due = keys::read_work(key).map(|(place, ..)| place);
-            }
-            if due.is_none() && looks < LOOKS_MAX {
-                return ControlFlow::Continue(());
-            }
-            last = Some(key.to_vec());
-            ControlFlow::Break(())
-        })?;
-        // Once a conversation is listed, the rest of its records does not matter.
-        range.start = match (&due, last) {
-            (Some(place), _) => keys::works_of(place).end,
-            (None, Some(last)) => keys::successor(last),
-            (None, None) => return Ok(page),
-        };
-        page.keys.extend(due.and_then(|place| place.key()));
-    }
-    page.next = Some(WorkCursor(range.start));
+    let (mut looks, mut last) = (0, None);
+    // Once a conversation is listed, the rest of its records does not matter.
+    let mut listed = None;
+    engine.scan(&range, Order::Ascending, &mut |key, value| {
+        looks += 1;
+        if let Some((place, _, 0)) = keys::read_work(key)
+            && listed.as_ref() != Some(&place)
+            && is_due(value, now)
+        {
+            page.keys.extend(place.key());
+            listed = Some(place);
+        }
+        if page.keys.len() < limit && looks < LOOKS_MAX {
+            return ControlFlow::Continue(());
+        }
+        last = Some(key.to_vec());
+        ControlFlow::Break(())
+    })?;
+    page.next = match (last, listed) {
+        (None, _) => None,
+        (Some(last), Some(place)) if last.starts_with(&keys::works_of(&place).start) => {
+            Some(WorkCursor(keys::works_of(&place).end))
+        }
+        (Some(last), _) => Some(WorkCursor(keys::successor(last))),
+    };
     Ok(page)
 }
 
 /// Whether somebody has to look at this record by now. Says yes to one that cannot be read, so that it is loaded and set aside.
-fn is_due(key: &[u8], first: &[u8], now: UnixMillis) -> bool {
-    if !matches!(keys::read_work(key), Some((_, _, 0))) {
-        return false;
-    }
+fn is_due(first: &[u8], now: UnixMillis) -> bool {
     match WorkHead::read(first).map(|head| head.kind) {
         Ok(WorkKind::Answered { due }) => due <= now,
         Ok(WorkKind::Unread { .. }) | Err(_) => true,
