@@ -9,10 +9,10 @@ WORKDIR /src
 COPY . .
 ARG BUILD_COMMIT=""
 # What a backtrace needs stays in; what only a debugger needs goes.
-ENV CARGO_PROFILE_RELEASE_STRIP=debuginfo
+ENV CARGO_PROFILE_DIST_STRIP=debuginfo
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin raconteur \
-    && install -D -m 0755 target/release/raconteur /image/usr/local/bin/raconteur \
+    cargo build --profile dist --locked --bin raconteur \
+    && install -D -m 0755 target/dist/raconteur /image/usr/local/bin/raconteur \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -d -m 0700 /volume/data
 

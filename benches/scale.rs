@@ -5,10 +5,11 @@
 //! RACONTEUR_BENCH_STORED=1000,1000000 RACONTEUR_BENCH_LIVE=100000 cargo bench --bench scale
 //! ```
 //!
-//! For each number of stored conversations a store is written, in which each has an open session with a kilobyte of context and a
-//! deadline, and a thousand of them a text that is not answered; its process dies. Then a gateway is started on it: how long until it
-//! takes texts, until the thousand are answered, what memory it takes, and how long a turn takes with a conversation that has to be
-//! read from disk. For live conversations: what each takes in memory beyond an empty gateway; and what each takes that has left memory, as
+//! For each number of stored conversations a store is written by a process of its own, in which each has an open session with a kilobyte
+//! of context and a deadline, and a thousand of them a text that is not answered; then that is killed. A gateway is started on what it
+//! leaves: how long until it takes texts, until the thousand are answered, what memory it takes in the end and at most, and how long a turn
+//! takes with a conversation that has to be read from disk. Then one is started on the same store, killed, and started again: the first
+//! start after a kill reads all that was written since the start before, the second next to nothing. For live conversations: what each takes in memory beyond an empty gateway; and what each takes that has left memory, as
 //! the difference between twice as many and as many: what the store holds for all of them together has its own limits.
 
 #![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
@@ -27,13 +28,19 @@ fn main() {}
 #[cfg(unix)]
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
-    runtime.block_on(scale::measure());
+    match scale::job() {
+        Some((store, stored, waiting)) => runtime.block_on(furnish::write(&store, stored, waiting)),
+        None => runtime.block_on(scale::measure()),
+    }
 }
 
 #[cfg(unix)]
 mod scale {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
     use std::path::{Path, PathBuf};
-    use std::time::Duration;
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
 
     use raconteur::config::secret::Secret;
     use raconteur::conversation::address::Address;
@@ -46,6 +53,73 @@ mod scale {
     /// Conversations with an unanswered text.
     const WAITING: u32 = 1_000;
 
+    /// Where a process that is to write a store finds which.
+    const JOB: [&str; 3] = ["RACONTEUR_BENCH_JOB_STORE", "RACONTEUR_BENCH_JOB_STORED", "RACONTEUR_BENCH_JOB_WAITING"];
+
+    /// The store that this process is to write, if that is what it was started for.
+    pub(super) fn job() -> Option<(PathBuf, u32, u32)> {
+        let number = |name| std::env::var(name).ok()?.parse().ok();
+        Some((std::env::var_os(JOB[0])?.into(), number(JOB[1])?, number(JOB[2])?))
+    }
+
+    /// Writes a store, in a process that is killed when everything is in it.
+    fn leave_behind(store: &Path, stored: u32, waiting: u32) {
+        let myself = std::env::current_exe().expect("it has a path");
+        let values = [store.display().to_string(), stored.to_string(), waiting.to_string()];
+        let ended = Command::new(myself).envs(JOB.into_iter().zip(values)).stdin(Stdio::null()).status();
+        assert_eq!(ended.expect("it can be started").signal(), Some(9), "it was to be killed");
+        assert!(furnish::is_written(store), "it was to write everything first");
+    }
+
+    /// Starts a gateway on a store, and waits until it takes texts.
+    fn start(home: &Path, store: &Path) -> (Child, Duration) {
+        let file = home.join("raconteur.toml");
+        let text = format!(
+            r#"[server]
+listen = "127.0.0.1:0"
+[log]
+level = "warn"
+[store]
+kind = "sled"
+path = {:?}
+[channels.phone]
+kind = "phone"
+[assistants.load]
+kind = "watson"
+url = "http://127.0.0.1:9"
+assistant_id = "load"
+environment_id = "load"
+username = "load"
+password = {{ env = "LOAD_PASSWORD" }}
+[[tenants]]
+number = {:?}
+channel = "phone"
+assistant = "load"
+"#,
+            store.display().to_string(),
+            furnish::TENANT
+        );
+        std::fs::write(&file, text).expect("there is room");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raconteur"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RACONTEUR_")) {
+            command.env_remove(name);
+        }
+        command.arg("--config").arg(&file).arg("serve").env("LOAD_PASSWORD", "load");
+        let began = Instant::now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it can be started");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("it is piped"))
+            .read_line(&mut line)
+            .expect("it says where it listens");
+        assert!(line.contains("http://"), "it did not start: {line}");
+        (child, began.elapsed())
+    }
+
+    fn kill((mut child, started_in): (Child, Duration)) -> Duration {
+        child.kill().and_then(|()| child.wait()).expect("it can be killed");
+        started_in
+    }
+
     fn numbers(name: &str, default: &str) -> Vec<u32> {
         let text = std::env::var(name).unwrap_or_else(|_| default.into());
         text.split(',').filter_map(|number| number.trim().parse().ok()).collect()
@@ -53,11 +127,13 @@ mod scale {
 
     pub(super) async fn measure() {
         println!(
-            "{:>10} {:>10} {:>12} {:>12} {:>10} {:>10} {:>10} {:>12} {:>10}",
+            "{:>10} {:>10} {:>10} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12} {:>10}",
             "stored",
             "start ms",
+            "again ms",
             "waiting, s",
             "memory MiB",
+            "most MiB",
             "ack p50",
             "cold p50",
             "cold p99",
@@ -76,7 +152,7 @@ mod scale {
     async fn stored_line(stored: u32) {
         let home = tempfile::tempdir_in(Path::new(".")).expect("there is room");
         let store = home.path().join("store");
-        furnish::write(&store, stored, WAITING.min(stored / 2)).await;
+        leave_behind(&store, stored, WAITING.min(stored / 2));
         // Every text goes to another conversation, none of which was in memory.
         let cold = (stored - WAITING.min(stored / 2)).min(6_000);
         let crowd = Crowd {
@@ -89,17 +165,23 @@ mod scale {
         };
         let report = run(options(OwnStore::Kept(store.clone()), crowd, Vec::new())).await.expect("it can be measured");
         assert_eq!(report.failures(&[]), [] as [&str; 0], "{:?}", report.faults);
+        let disk = size(&store);
+        // The first finds what this load has left, and is killed as well.
+        let _ = kill(start(home.path(), &store));
+        let again = kill(start(home.path(), &store));
         let resumed =
             report.each_second.iter().find(|second| second.waiting < 100).map_or(f64::NAN, |s| s.second as f64);
         println!(
-            "{stored:>10} {:>10.0} {resumed:>12.0} {:>12.1} {:>10.2} {:>10.2} {:>10.2} {:>12.1} {:>10.1}",
+            "{stored:>10} {:>10.0} {:>10.0} {resumed:>12.0} {:>10.1} {:>10.1} {:>10.2} {:>10.2} {:>10.2} {:>12.1} {:>10.1}",
             report.started_in.unwrap_or(f64::NAN),
+            again.as_secs_f64() * 1_000.0,
+            mebibytes(report.memory),
             mebibytes(report.memory_peak),
             report.acknowledge.p50,
             report.added.p50,
             report.added.p99,
             report.cpu_per_turn_us.unwrap_or(f64::NAN),
-            mebibytes(Some(size(&store))),
+            mebibytes(Some(disk)),
         );
     }
 

@@ -1,6 +1,6 @@
 //! A store full of conversations, left behind by a process that died.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use raconteur::conversation::address::{Address, ConversationKey, SHARDS, Shard};
@@ -21,7 +21,8 @@ pub(crate) const TENANT: &str = "+15550100";
 /// How many conversations are written at once.
 const AT_ONCE: u32 = 1_024;
 
-/// Writes so many conversations, each with a session and a page, and the first `waiting` of them with an unanswered text instead.
+/// Writes so many conversations, each with a session and a page, and the first `waiting` of them with an unanswered text instead. Then it
+/// kills the process.
 pub(crate) async fn write(path: &Path, conversations: u32, waiting: u32) {
     let engine = SledEngine::open(path, 256 << 20).expect("it opens");
     let store = Arc::new(KvStore::open(engine, Options::default()).expect("it opens"));
@@ -39,7 +40,18 @@ pub(crate) async fn write(path: &Path, conversations: u32, waiting: u32) {
     while let Some(done) = tasks.join_next().await {
         done.expect("everything is written");
     }
-    // Dropped, not closed: whoever opens it finds it as after a kill.
+    std::fs::write(mark(path), "").expect("there is room");
+    // Nothing is closed and nothing is tidied up: whoever opens it finds it as after a kill, since that is what this is.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+/// Whether a store has everything that it was to have.
+pub(crate) fn is_written(path: &Path) -> bool {
+    mark(path).exists()
+}
+
+fn mark(store: &Path) -> PathBuf {
+    store.with_extension("written")
 }
 
 async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) {
