@@ -203,7 +203,7 @@ pub enum StoreCommand {
         /// The export
         file: PathBuf,
     },
-    /// Write the store anew, so that it takes no more room than it needs
+    /// Write the store anew: what was deleted leaves its files, and mostly room is gained
     Compact {
         /// Remove the old directory instead of keeping it beside the new one
         #[arg(long)]

@@ -172,6 +172,11 @@ impl Place {
             copied.values,
             copied.bytes
         );
+        if after > before {
+            text.push_str(
+                "It was denser than a new one is: what was deleted is gone for good, but no room was gained.\n",
+            );
+        }
         if let Some(kept) = kept {
             let _ = writeln!(text, "The old one is kept in {}: remove it when you no longer want it.", kept.display());
         }
