@@ -128,6 +128,11 @@ fn seed_1490_where_a_text_in_doubt_was_called_failed() {
 }
 
 #[test]
+fn seed_2660_where_a_text_that_had_paused_and_went_to_rest_was_looked_at_again_and_again() {
+    holds(2_660);
+}
+
+#[test]
 fn seed_2477_where_a_text_in_doubt_was_taken_for_one_that_had_been_sent_twice() {
     holds(2_477);
 }

@@ -6,6 +6,7 @@
 
 use crate::Step;
 use crate::effect::Effect;
+use crate::outbox::Phase;
 use crate::time::UnixMillis;
 use crate::words::{RowState, Within, Work};
 
@@ -48,6 +49,7 @@ impl Step<'_> {
     /// It stays in doubt: what rests has surely not been taken.
     pub(crate) fn leave_head(&mut self, until: UnixMillis) {
         if let Some(entry) = self.conversation.outbox.head() {
+            entry.phase = Phase::Idle;
             entry.look_at = until;
         }
     }
@@ -56,6 +58,8 @@ impl Step<'_> {
     pub(crate) fn rest_head(&mut self, until: UnixMillis) {
         let Some(entry) = self.conversation.outbox.head() else { return };
         let tries = entry.tries;
+        // A pause that has brought it here is over: nobody is to be woken for the end of that again and again.
+        entry.phase = Phase::Idle;
         entry.row.state = RowState::Held { until, tries };
         let (id, state) = (entry.row.id, entry.row.state.clone());
         self.emit(Effect::Mark { id, state });
