@@ -17,6 +17,7 @@ mod books;
 mod figures;
 mod gateway;
 mod latency;
+mod pacer;
 mod page;
 mod people;
 mod process;

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::books::Books;
+use super::pacer;
 use super::wire::Line;
 use super::{Crowd, Pace};
 
@@ -78,14 +79,9 @@ impl People {
     }
 
     async fn keep_pace(self: Arc<Self>, rate: f64, until: Instant) {
-        let (began, texters) = (Instant::now(), self.turns.len());
+        let (mut dues, texters) = (pacer::dues(rate, until), self.turns.len());
         let mut sent: u64 = 0;
-        loop {
-            let due = began + Duration::from_secs_f64(sent as f64 / rate);
-            if due >= until {
-                return;
-            }
-            tokio::time::sleep_until(due.into()).await;
+        while let Some(due) = dues.recv().await {
             let texter = u32::try_from(sent % texters as u64).expect("there are not more texters than that");
             drop(self.says(texter, due));
             sent += 1;
