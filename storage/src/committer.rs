@@ -27,6 +27,7 @@ use std::collections::VecDeque;
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::Engine;
@@ -65,6 +66,34 @@ pub(crate) struct Queue {
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) offers: mpsc::Receiver<Offer>,
 }
+
+/// Where a round's answers are given.
+pub(crate) enum Voice {
+    /// By the committer itself.
+    Own,
+    /// By a task of this runtime, all of a round at once: each caller that is woken from outside of its runtime costs its workers more.
+    Task(Handle),
+}
+
+impl Voice {
+    fn give(&self, answers: Answers) {
+        match self {
+            Self::Task(runtime) if answers.0.len() > 1 => drop(runtime.spawn(async move { drop(answers) })),
+            Self::Task(_) | Self::Own => drop(answers),
+        }
+    }
+}
+
+/// What is durable and may be answered: done when dropped, so that a runtime that is shut down swallows nothing.
+struct Answers(Vec<Answer>);
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|answer| answer());
+    }
+}
+
+type Answer = Box<dyn FnOnce() + Send>;
 
 /// One thing to be written, or read in order with what is written.
 pub(crate) enum Request {
@@ -109,7 +138,7 @@ pub(crate) enum Health {
 struct Round {
     weight: usize,
     requests: usize,
-    answers: Vec<Box<dyn FnOnce() + Send>>,
+    answers: Vec<Answer>,
     loads: VecDeque<Load>,
     close: Option<Reply<()>>,
 }
@@ -152,13 +181,13 @@ pub(crate) async fn run<E: Engine>(
     mut writer: Writer<E>,
     mut queue: Queue,
     health: watch::Sender<Health>,
-    pulse: Pulse,
+    (pulse, voice): (Pulse, Voice),
 ) {
     let alarm = Alarm(health);
     while let Some(first) = queue.next().await {
         let beat = pulse.begin();
         let mut round = gather(&mut writer, first, &mut queue);
-        if let Err(error) = write(&mut writer, &mut round) {
+        if let Err(error) = write(&mut writer, &mut round, &voice) {
             tracing::error!(%error, "the store cannot be written and takes nothing more");
             // Before the round is dropped: whoever waits for an answer finds the reason here when its reply goes.
             alarm.0.send_replace(Health::Failed(error));
@@ -262,11 +291,10 @@ fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round)
 }
 
 /// Writes the round's batch, then answers, then serves the round's loads from what is now on disk; closes the store last.
-fn write<E: Engine>(writer: &mut Writer<E>, round: &mut Round) -> Result<(), StoreError> {
+fn write<E: Engine>(writer: &mut Writer<E>, round: &mut Round, voice: &Voice) -> Result<(), StoreError> {
     writer.write_out()?;
-    for answer in round.answers.drain(..) {
-        answer();
-    }
+    voice.give(Answers(std::mem::take(&mut round.answers)));
+    writer.tidy()?;
     while let Some(load) = round.loads.pop_front() {
         let loaded = writer.load(load.claim, &load.key, load.unread_max);
         // Nothing to write unless something damaged was set aside.

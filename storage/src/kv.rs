@@ -19,10 +19,11 @@ use async_trait::async_trait;
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{Receipt, Sequence};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Shore, Writer};
+use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Shore, Voice, Writer};
 use crate::engine::Engine;
 use crate::erasure::Veil;
 use crate::figures::Watch;
@@ -94,7 +95,9 @@ impl<E: Engine> KvStore<E> {
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Corrupt`], or what the engine reports.
     pub fn open(engine: E, options: Options) -> Result<Self, StoreError> {
-        let (mut store, committer) = Self::prepare(engine, options)?;
+        // Outside of a runtime it does not matter who wakes whom.
+        let voice = Handle::try_current().map_or(Voice::Own, Voice::Task);
+        let (mut store, committer) = Self::prepare(engine, options, voice)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|error| StoreError::Unusable(format!("the committer cannot be started: {error}")))?;
@@ -115,12 +118,16 @@ impl<E: Engine> KvStore<E> {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn open_in_task(engine: E, options: Options) -> Result<Self, StoreError> {
-        let (store, committer) = Self::prepare(engine, options)?;
+        let (store, committer) = Self::prepare(engine, options, Voice::Own)?;
         tokio::spawn(committer);
         Ok(store)
     }
 
-    fn prepare(engine: E, options: Options) -> Result<(Self, impl Future<Output = ()> + Send + 'static), StoreError> {
+    fn prepare(
+        engine: E,
+        options: Options,
+        voice: Voice,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), StoreError> {
         let engine = Arc::new(engine);
         let (tide, shore) = committer::tide();
         let write_timeout = options.write_timeout;
@@ -130,7 +137,8 @@ impl<E: Engine> KvStore<E> {
         let watch = Watch::new(writer.figures(), &requests, &offers);
         let (alarm, health) = watch::channel(Health::Open);
         let (pulse, stuck) = (Pulse::default(), AtomicBool::new(false));
-        let committer = committer::run(writer, Queue { requests: requested, offers: offered }, alarm, pulse.clone());
+        let queue = Queue { requests: requested, offers: offered };
+        let committer = committer::run(writer, queue, alarm, (pulse.clone(), voice));
         let doors = Some(Doors { requests, offers });
         let store = Self { engine, opening, doors, health, shore, pulse, watch, write_timeout, stuck, thread: None };
         Ok((store, committer))
