@@ -58,6 +58,15 @@ pub trait Engine: Send + Sync + 'static {
     /// When that cannot be said; the engine is then of no further use.
     fn sync(&self) -> Result<(), StoreError>;
 
+    /// Called once those were answered who waited for a sync: for what must follow it and nobody waits for. What is not done here is
+    /// done before the next batch.
+    ///
+    /// # Errors
+    /// As [`Engine::sync`].
+    fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// How much room its disk has left; `None` where that means nothing.
     fn free_bytes(&self) -> Option<u64>;
 

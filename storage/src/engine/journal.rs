@@ -156,6 +156,7 @@ impl<B: Base> Journal<B> {
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
         self.shared.check()?;
         let mut log = self.log();
+        self.tidy_up(&mut log)?;
         log.append(&batch);
         self.shared.layers.add(batch);
         Ok(())
@@ -170,6 +171,21 @@ impl<B: Base> Journal<B> {
             figures.sync_micros.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
             figures.journal_bytes.set(log.length());
         }
+        Ok(())
+    }
+
+    /// See [`super::Engine::tidy`].
+    pub(super) fn tidy(&self) -> Result<(), StoreError> {
+        self.tidy_up(&mut self.log())
+    }
+
+    /// Notes how far the last sync has come, and begins the other segment where this one is full. What was applied since belongs into
+    /// this one, and to the young layer.
+    fn tidy_up(&self, log: &mut Log) -> Result<(), StoreError> {
+        if log.is_behind() {
+            return Ok(());
+        }
+        log.note().map_err(|error| self.shared.base.failure(&error))?;
         if log.length() >= self.segment_bytes && self.shared.may_begin(log.length() >= PATIENCE * self.segment_bytes)? {
             self.shared.layers.age();
             self.shared.want(log.number());
@@ -201,7 +217,7 @@ impl<B: Base> Journal<B> {
     fn finish(&mut self) -> Result<(), StoreError> {
         self.shared.may_begin(true)?;
         let mut log = self.log();
-        log.sync().map_err(|error| self.shared.base.failure(&error))?;
+        log.sync().and_then(|()| log.note()).map_err(|error| self.shared.base.failure(&error))?;
         let number = log.number();
         drop(log);
         self.shared.layers.age();

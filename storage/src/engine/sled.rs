@@ -19,7 +19,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base::Sled;
 use place::Expected;
@@ -30,6 +31,9 @@ use crate::StoreError;
 use crate::figures::Figures;
 
 pub use compact::{Compacted, Old, compact};
+
+/// The disk's room is looked at so often: with each batch it would be hundreds of times a second.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Held as long as the engine lives. sled's own lock is not enough: files are tidied up before sled opens.
 const LOCK_FILE: &str = "lock";
@@ -45,6 +49,8 @@ pub struct SledEngine {
     // Dropped in this order: the lock goes last.
     journal: Journal<Sled>,
     path: PathBuf,
+    /// How much room the disk had, and when.
+    free: Mutex<Option<(Option<u64>, Instant)>>,
     lock: File,
 }
 
@@ -115,7 +121,7 @@ impl SledEngine {
         let lock = place::lock(path)?;
         let sled = Sled::open(path, cache_bytes)?;
         let (journal, missing) = Journal::open(path, sled, (segment_bytes, loss))?;
-        Ok((Self { journal, path: path.to_owned(), lock }, missing))
+        Ok((Self { journal, path: path.to_owned(), free: Mutex::default(), lock }, missing))
     }
 
     /// How many bytes its files take.
@@ -128,7 +134,7 @@ impl SledEngine {
 
     /// Closes the database and keeps its directory locked.
     fn into_lock(self) -> File {
-        let Self { journal, path: _, lock } = self;
+        let Self { journal, path: _, free: _, lock } = self;
         drop(journal);
         lock
     }
@@ -170,9 +176,21 @@ impl Engine for SledEngine {
         self.journal.sync()
     }
 
+    fn tidy(&self) -> Result<(), StoreError> {
+        self.journal.tidy()
+    }
+
     fn free_bytes(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.path).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        match *free {
+            Some((bytes, at)) if at.elapsed() < LOOK_EVERY => bytes,
+            Some(_) | None => {
+                let disk = rustix::fs::statvfs(&self.path).ok();
+                let bytes = disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+                *free = Some((bytes, Instant::now()));
+                bytes
+            }
+        }
     }
 
     fn report_to(&self, figures: &Arc<Figures>) {

@@ -32,8 +32,12 @@ const FRAME: usize = 4 + 8 + 8;
 /// In place of a value's length: the key was removed.
 const NONE: u32 = u32::MAX;
 
-/// A file grows by so many bytes.
-const STEP: u64 = 64 << 10;
+/// A file grows by so many bytes, and so seldom that few syncs have to wait for the file system's records as well.
+const STEP: u64 = 1 << 20;
+
+/// It is filled in pieces of so many bytes: of what is written at once a file system keeps one large page, and goes through all of that
+/// at each later write.
+const PIECE: u64 = 16 << 10;
 
 /// A buffer that was larger than this once is given back.
 const BUFFER_KEPT: usize = 4 << 20;
@@ -50,6 +54,10 @@ pub(super) struct Log {
     pending: Vec<u8>,
     /// Of the latest batch.
     number: u64,
+    /// Of the latest that is durable.
+    synced: u64,
+    /// Of the latest that the watermark knows.
+    noted: u64,
     chain: u64,
     watermark: Watermark,
 }
@@ -63,7 +71,8 @@ impl Log {
         let open = |name| OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(name));
         let files = [open(FILES[0])?, open(FILES[1])?];
         let filled = [files[0].metadata()?.len(), files[1].metadata()?.len()];
-        Ok(Self { files, filled, active: 0, at: 0, pending: Vec::new(), number, chain: 0, watermark })
+        let (synced, noted) = (number, number);
+        Ok(Self { files, filled, active: 0, at: 0, pending: Vec::new(), number, synced, noted, chain: 0, watermark })
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -100,7 +109,25 @@ impl Log {
         self.at = end;
         self.pending.clear();
         self.pending.shrink_to(BUFFER_KEPT);
-        self.watermark.note(self.number)
+        self.synced = self.number;
+        Ok(())
+    }
+
+    /// Whether anything was appended since the last sync.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Leaves a note of how far the last sync has come.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub(super) fn note(&mut self) -> io::Result<()> {
+        if self.noted < self.synced {
+            self.watermark.note(self.synced)?;
+            self.noted = self.synced;
+        }
+        Ok(())
     }
 
     /// The other segment is written from now on.
@@ -111,9 +138,12 @@ impl Log {
 
     fn fill_up_to(&mut self, end: u64) -> io::Result<()> {
         let filled = &mut self.filled[self.active];
-        while *filled < end {
-            self.files[self.active].write_all_at(&[0; STEP as usize], *filled)?;
-            *filled += STEP;
+        if *filled < end {
+            let upto = *filled + (end - *filled).next_multiple_of(STEP);
+            while *filled < upto {
+                self.files[self.active].write_all_at(&[0; PIECE as usize], *filled)?;
+                *filled += PIECE;
+            }
         }
         Ok(())
     }

@@ -184,6 +184,9 @@ fn after_a_hard_stop_at_any_moment_everything_that_was_synced_is_there() {
             }
             journal.apply(chance.batch(&mut model)).unwrap();
             journal.sync().unwrap();
+            if chance.below(2) == 0 {
+                journal.tidy().unwrap();
+            }
         }
         let held = *base.gate.0.lock().unwrap() == Some(0);
         stopped_in_a_checkpoint += usize::from(held);
@@ -276,6 +279,7 @@ fn a_gap_between_the_map_and_the_journal_is_told_and_the_rest_left_alone() {
     let journal = open(directory.path(), &base, SEGMENT_BYTES);
     journal.apply(put("b")).unwrap();
     journal.sync().unwrap();
+    journal.tidy().unwrap();
     let left = copy(directory.path());
     let emptied = Map::holding(&Pairs::new());
     let opened = Journal::open(left.path(), Arc::clone(&emptied), (SEGMENT_BYTES, Loss::Refuse));
