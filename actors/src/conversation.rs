@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use raconteur_storage::{Claim, DeadlineIndex, Loaded, Step, StoreError, Version};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::call::{self, Done};
 use crate::lane::Slot;
@@ -42,10 +42,10 @@ pub(crate) enum ConversationMsg {
     Found(#[expect(dead_code, reason = "held until it is handled, never read")] Option<Suspect>),
     /// A deadline has come.
     Due(Origin),
-    /// A call came back.
-    Done(Done),
+    /// A call came back. Boxed, like the next: an actor keeps room for several of the largest.
+    Done(Box<Done>),
     /// A receipt proves that a text was taken.
-    Taken(OutboundId, ProviderId),
+    Taken(Box<(OutboundId, ProviderId)>),
     /// Its suspected message may run alone now.
     Admitted(Admission),
     /// Leave memory, if there is nothing to do.
@@ -106,7 +106,7 @@ pub(crate) struct Resident {
     signs: Arc<Signs>,
     conversation: Conversation,
     /// A snapshot that could not be read, until it is set aside.
-    unreadable: Option<(Vec<u8>, SnapshotError)>,
+    unreadable: Option<Box<(Vec<u8>, SnapshotError)>>,
     version: Version,
     /// The store has a record of it, and with that a deadline in its list.
     is_recorded: bool,
@@ -178,20 +178,33 @@ impl Actor for ConversationActor {
         Ok(())
     }
 
-    async fn handle(
+    /// Boxed whole: ractor keeps room for three of what is returned here, in each actor, for as long as it lives.
+    fn handle(
         &self,
         myself: ActorRef<ConversationMsg>,
         message: ConversationMsg,
         resident: &mut Box<Resident>,
-    ) -> Result<(), ActorProcessingErr> {
-        if resident.left {
-            return Ok(());
-        }
-        let handled = Box::pin(resident.on_message(&myself, message)).await;
-        resident.survive(&myself, handled)?;
-        resident.leave_if_quiet(&myself);
-        resident.show_rest();
-        Ok(())
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        Box::pin(async move {
+            if resident.left {
+                return Ok(());
+            }
+            let handled = resident.on_message(&myself, message).await;
+            resident.survive(&myself, handled)?;
+            resident.leave_if_quiet(&myself);
+            resident.show_rest();
+            Ok(())
+        })
+    }
+
+    /// It has no children. Said in this way for the same reason: what comes by default keeps room for events.
+    fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<ConversationMsg>,
+        _event: SupervisionEvent,
+        _resident: &mut Box<Resident>,
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        std::future::ready(Ok(()))
     }
 }
 
@@ -204,7 +217,7 @@ impl Resident {
         let (conversation, unreadable) = Conversation::restore(key, loaded.snapshot.as_deref(), rows);
         let unreadable = unreadable.map(|error| {
             tracing::error!(conversation = %id, %error, "the conversation starts empty");
-            (loaded.snapshot.take().unwrap_or_default(), error)
+            Box::new((loaded.snapshot.take().unwrap_or_default(), error))
         });
         Self {
             id,
@@ -238,8 +251,9 @@ impl Resident {
             ConversationMsg::Found(_) if self.conversation.is_idle() => self.on_wake(myself).await,
             ConversationMsg::Found(_) => Ok(()),
             ConversationMsg::Due(origin) => self.on_due(myself, origin).await,
-            ConversationMsg::Done(done) => self.on_done(myself, done).await,
-            ConversationMsg::Taken(id, provider_id) => {
+            ConversationMsg::Done(done) => self.on_done(myself, *done).await,
+            ConversationMsg::Taken(taken) => {
+                let (id, provider_id) = *taken;
                 self.run(myself, vec![Input::TextSent { id, provider_id }], DeadlineIndex::Lazy).await
             }
             ConversationMsg::Admitted(admission) => self.on_admitted(myself, admission).await,

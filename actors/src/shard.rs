@@ -111,36 +111,47 @@ impl Signs {
 }
 
 struct Entry {
-    phase: Phase,
+    /// `None` while it is being loaded, or waits to be started again.
+    live: Option<ActorRef<ConversationMsg>>,
     signs: Arc<Signs>,
-    failures: u32,
-    failed_at: Instant,
+    /// What the next activation is to be told. Boxed, like the failure: one that is in memory and well has neither.
+    next: Option<Box<Next>>,
+    failure: Option<Box<Failure>>,
+    active_at: Instant,
+    _room: Room,
+}
+
+/// What a conversation is told that is being loaded.
+#[derive(Default)]
+struct Next {
     /// Why it is being started again; `None` for an ordinary activation.
     reason: Option<String>,
     /// How the first step follows the list of deadlines: exactly when a listed one has brought it into memory.
     index: DeadlineIndex,
     /// Given up once it was looked at.
     looked_at: Option<Suspect>,
-    /// Texts that a receipt proved taken while it was being loaded.
+    /// Texts that a receipt proved taken meanwhile.
     taken: Vec<(OutboundId, ProviderId)>,
-    active_at: Instant,
-    _room: Room,
+}
+
+/// How often a conversation has failed lately.
+struct Failure {
+    count: u32,
+    at: Instant,
 }
 
 impl Entry {
     /// A deadline has come before it was in memory.
     fn listed(&mut self, origin: Origin) {
         match origin {
-            Origin::Listed => self.index = DeadlineIndex::Exact,
+            Origin::Listed => self.next().index = DeadlineIndex::Exact,
             Origin::Armed => {}
         }
     }
-}
 
-enum Phase {
-    Loading,
-    Live(ActorRef<ConversationMsg>),
-    Pausing,
+    fn next(&mut self) -> &mut Next {
+        self.next.get_or_insert_default()
+    }
 }
 
 impl Actor for ShardActor {
@@ -198,7 +209,7 @@ impl Shard {
         let Some(entry) = self.entries.get_mut(&key) else { return self.enter(myself, key) };
         entry.active_at = Instant::now();
         let before = entry.signs.wakes.fetch_add(1, Ordering::AcqRel);
-        if let Phase::Live(actor) = &entry.phase
+        if let Some(actor) = &entry.live
             && before == 0
         {
             // A failing cast means that it is leaving: the exit event finds it woken.
@@ -207,7 +218,7 @@ impl Shard {
     }
 
     fn found(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, looked_at: Option<Suspect>) {
-        if let Some(Entry { phase: Phase::Live(actor), signs, .. }) = self.entries.get(key) {
+        if let Some(Entry { live: Some(actor), signs, .. }) = self.entries.get(key) {
             if looked_at.is_some() || signs.is_at_rest() {
                 let _ = actor.cast(ConversationMsg::Found(looked_at));
             }
@@ -217,13 +228,13 @@ impl Shard {
             self.enter(myself, key.clone());
         }
         if let Some(entry) = self.entries.get_mut(key).filter(|_| looked_at.is_some()) {
-            entry.looked_at = looked_at;
+            entry.next().looked_at = looked_at;
         }
     }
 
     fn due(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, origin: Origin) {
         match self.entries.get_mut(key) {
-            Some(Entry { phase: Phase::Live(actor), .. }) => {
+            Some(Entry { live: Some(actor), .. }) => {
                 let _ = actor.cast(ConversationMsg::Due(origin));
             }
             Some(entry) => entry.listed(origin),
@@ -239,20 +250,25 @@ impl Shard {
     /// Of use only to a conversation that has the text in doubt; one that is on disk finds it settled there.
     fn taken(&mut self, key: &ConversationKey, id: OutboundId, provider_id: ProviderId) {
         match self.entries.get_mut(key) {
-            Some(Entry { phase: Phase::Live(actor), .. }) => {
-                let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
+            Some(Entry { live: Some(actor), .. }) => {
+                let _ = actor.cast(ConversationMsg::Taken(Box::new((id, provider_id))));
             }
-            Some(entry) if entry.taken.len() < TAKEN_MAX => entry.taken.push((id, provider_id)),
-            Some(_) | None => {}
+            Some(entry) => {
+                let taken = &mut entry.next().taken;
+                if taken.len() < TAKEN_MAX {
+                    taken.push((id, provider_id));
+                }
+            }
+            None => {}
         }
     }
 
     /// Brings a conversation into memory, if there is room; otherwise it stands in line or is found by the sweep.
     fn enter(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
         // Texts of a number that is not configured rest in the store, and the sweep names them again and again.
-        if self.closing || self.runtime.directory.find(&key.tenant).is_none() {
-            return;
-        }
+        let Some(tenant) = self.runtime.directory.find(&key.tenant).filter(|_| !self.closing) else { return };
+        // Every conversation would have a copy of our number of its own.
+        let key = ConversationKey { tenant: tenant.number.clone(), ..key };
         if let Some(room) = self.runtime.residents.enter(&key) {
             self.begin(myself, key, room);
         }
@@ -269,14 +285,10 @@ impl Shard {
 
     fn begin(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, room: Room) {
         let entry = Entry {
-            phase: Phase::Loading,
+            live: None,
             signs: Arc::default(),
-            failures: 0,
-            failed_at: Instant::now(),
-            reason: None,
-            index: DeadlineIndex::Lazy,
-            looked_at: None,
-            taken: Vec::new(),
+            next: None,
+            failure: None,
             active_at: Instant::now(),
             _room: room,
         };
@@ -299,31 +311,34 @@ impl Shard {
             self.forget(&key);
             return;
         };
-        let reason = entry.reason.take().map_or(Reason::Woken, Reason::Failed);
+        let Next { reason, index, looked_at, taken } = *entry.next.take().unwrap_or_default();
         let activation = Activation {
             runtime: Arc::clone(&self.runtime),
             claim: self.claim,
             key: key.clone(),
             tenant,
             loaded,
-            reason,
-            index: std::mem::take(&mut entry.index),
-            looked_at: entry.looked_at.take(),
+            reason: reason.map_or(Reason::Woken, Reason::Failed),
+            index,
+            looked_at,
             signs: Arc::clone(&entry.signs),
         };
         let missed = entry.signs.wakes.swap(0, Ordering::AcqRel) > 0;
         match ConversationActor::spawn_linked(None, ConversationActor, Box::new(activation), myself.get_cell()).await {
             Ok((actor, _)) => {
                 self.by_actor.insert(actor.get_id(), key);
-                entry.phase = Phase::Live(actor.clone());
-                for (id, provider_id) in entry.taken.drain(..) {
-                    let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
+                entry.live = Some(actor.clone());
+                for (id, provider_id) in taken {
+                    let _ = actor.cast(ConversationMsg::Taken(Box::new((id, provider_id))));
                 }
                 if missed && entry.signs.wakes.fetch_add(1, Ordering::AcqRel) == 0 {
                     let _ = actor.cast(ConversationMsg::Wake);
                 }
             }
-            Err(error) => self.pause(myself, &key, Some(error.to_string())),
+            Err(error) => {
+                entry.next().taken = taken;
+                self.pause(myself, &key, Some(error.to_string()));
+            }
         }
     }
 
@@ -369,14 +384,14 @@ impl Shard {
     /// Starts a conversation again after a while, longer each time: with the reason where it has failed.
     fn pause(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, reason: Option<String>) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let lately = entry.failed_at.elapsed() < FORGET_FAILURES;
-        entry.failures = if lately { entry.failures.saturating_add(1) } else { 1 };
-        entry.failed_at = Instant::now();
-        entry.reason = reason;
-        entry.phase = Phase::Pausing;
+        let lately = entry.failure.take().filter(|failure| failure.at.elapsed() < FORGET_FAILURES);
+        let count = lately.map_or(0, |failure| failure.count).saturating_add(1);
+        entry.failure = Some(Box::new(Failure { count, at: Instant::now() }));
+        entry.next().reason = reason;
+        entry.live = None;
         let settings = &self.runtime.settings;
         let backoff = Backoff { first: settings.restart_first, longest: settings.restart_longest };
-        let (wait, shard, key) = (backoff.after(entry.failures, 0), myself.clone(), key.clone());
+        let (wait, shard, key) = (backoff.after(count, 0), myself.clone(), key.clone());
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let _ = shard.cast(ShardMsg::Restart(key));
@@ -387,8 +402,7 @@ impl Shard {
         if self.closing {
             return self.forget(&key);
         }
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.phase = Phase::Loading;
+        if self.entries.contains_key(&key) {
             self.load(myself, key);
         }
     }
@@ -401,7 +415,7 @@ impl Shard {
         let now = Instant::now();
         let mut idle = Vec::new();
         for entry in self.entries.values() {
-            if let Phase::Live(actor) = &entry.phase
+            if let Some(actor) = &entry.live
                 && now.saturating_duration_since(entry.active_at) >= idle_after
                 && entry.signs.is_at_rest()
                 && !entry.signs.is_woken()
@@ -417,11 +431,11 @@ impl Shard {
 
     fn drain(&mut self, reply: RpcReplyPort<()>) {
         for entry in self.entries.values() {
-            if let Phase::Live(actor) = &entry.phase {
+            if let Some(actor) = &entry.live {
                 let _ = actor.cast(ConversationMsg::Leave);
             }
         }
-        self.entries.retain(|_, entry| matches!(entry.phase, Phase::Live(_)));
+        self.entries.retain(|_, entry| entry.live.is_some());
         self.closing = true;
         self.draining = Some(reply);
         self.report_drained();

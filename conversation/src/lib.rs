@@ -86,7 +86,7 @@ struct Durable {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session: Option<Session>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pipe: Option<Pipe>,
+    pipe: Option<Box<Pipe>>,
     /// Since when the user wants none of our texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stopped_at: Option<UnixMillis>,
@@ -107,7 +107,7 @@ struct Durable {
     erased_at: Option<UnixMillis>,
     /// Who answers the user in place of the assistant; this may have ended by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    taken_over: Option<TakeOver>,
+    taken_over: Option<Box<TakeOver>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -169,6 +169,7 @@ impl Conversation {
     pub fn view(snapshot: &[u8]) -> Result<View, SnapshotError> {
         match serde_json::from_slice(snapshot) {
             Ok(Durable { session, pipe, stopped_at, taken_over, .. }) => {
+                let (pipe, taken_over) = (pipe.map(|pipe| *pipe), taken_over.map(|taken| *taken));
                 Ok(View { session, pipe, stopped_at, taken_over })
             }
             Err(error) => Err(SnapshotError(error.to_string())),
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!([holds(&Durable::default()), holds(&talking)], [[false, false]; 2]);
         let stopped = Durable { stopped_at: Some(UnixMillis(5)), ..Durable::default() };
         assert_eq!(holds(&stopped), [true, false]);
-        let taken_over = Some(words::TakeOver { by: "Ada".into(), until: UnixMillis(9) });
+        let taken_over = Some(Box::new(words::TakeOver { by: "Ada".into(), until: UnixMillis(9) }));
         assert_eq!(holds(&Durable { taken_over, ..Durable::default() }), [false, true]);
     }
 }

@@ -42,9 +42,9 @@ pub struct Session {
     /// `smsActSetDisambiguationConfig`, once the assistant has ordered it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestions_prefix: Option<String>,
-    /// `smsActSetConversationConfig`, once the assistant has ordered it.
+    /// `smsActSetConversationConfig`, once the assistant has ordered it. Boxed like the error below: a session in memory seldom has either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config: Option<ConversationConfig>,
+    pub config: Option<Box<ConversationConfig>>,
     /// The turn that was answered last; 0 before the first, and where an older version has left the session.
     #[serde(default = "before_all")]
     pub last: Sequence,
@@ -59,7 +59,7 @@ pub struct Session {
     pub response_timeout: Option<Duration>,
     /// `smsError`: the latest failed text that the assistant has not been told of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<SmsError>,
+    pub error: Option<Box<SmsError>>,
     /// The list that the user may answer by number, in the next turn only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub list: Vec<Choice>,

@@ -74,7 +74,7 @@ impl Resident {
 
     /// A snapshot that cannot be read goes whole to the dead letters; the conversation has started empty.
     async fn set_snapshot_aside(&mut self) -> Result<(), StoreError> {
-        let Some((bytes, error)) = self.unreadable.take() else { return Ok(()) };
+        let Some((bytes, error)) = self.unreadable.take().map(|unreadable| *unreadable) else { return Ok(()) };
         let letter = DeadLetter {
             sequence: DeadLetter::FRESH,
             key: Some(self.conversation.key().clone()),

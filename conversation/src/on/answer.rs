@@ -82,7 +82,7 @@ impl Step<'_> {
             session.timeout_set = orders.timeout.or(session.timeout_set);
             session.options_prefix = orders.options_prefix.or(session.options_prefix.take());
             session.suggestions_prefix = orders.suggestions_prefix.or(session.suggestions_prefix.take());
-            if session.error == told {
+            if session.error.as_deref() == told.as_ref() {
                 session.error = None;
             }
         }
@@ -190,7 +190,8 @@ impl Step<'_> {
         }
         let Some(session) = &mut self.conversation.durable.session else { return false };
         let asks = config.names_a_target();
-        session.config = Some(config.over(session.config.take()));
+        let config = config.over(session.config.take().map(|config| *config));
+        session.config = Some(Box::new(config));
         self.emit(Effect::Report(Notice::Switched));
         asks
     }

@@ -45,7 +45,7 @@ impl Step<'_> {
                 self.send_requested(record, &send);
             }
             Work::OpenPipe(pipe) => {
-                self.conversation.durable.pipe = Some(pipe.clone());
+                self.conversation.durable.pipe = Some(Box::new(pipe.clone()));
                 self.emit(Effect::Consume(Box::new(self.silent(record))));
             }
             Work::ClosePipe { id } => {
@@ -139,7 +139,7 @@ impl Step<'_> {
     pub(crate) fn note_failed_text(&mut self, id: OutboundId, code: String, reason: String) {
         if let Some(session) = &mut self.conversation.durable.session {
             let error = SmsError { code: code.clone(), message: reason.clone(), outbound: id, at: self.now };
-            session.error = Some(error);
+            session.error = Some(Box::new(error));
         }
         self.emit(Effect::Report(Notice::TextFailed { id, code, reason }));
     }

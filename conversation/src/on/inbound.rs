@@ -118,7 +118,7 @@ impl Step<'_> {
         let first = joined.first().unwrap_or(&record);
         let (seed, accepted_at) = (first.seed, first.accepted_at);
         if let Some(pipe) = self.conversation.durable.pipe.clone().filter(|pipe| pipe.is_open(accepted_at)) {
-            return self.forward(record, message, pipe);
+            return self.forward(record, message, *pipe);
         }
         self.end_overdue(accepted_at);
         if self.conversation.durable.session.is_none() {
@@ -279,7 +279,7 @@ impl Step<'_> {
             session: session.id,
             user_data: session.user_data.clone(),
             session_timeout: session.timeout,
-            error: session.error.clone(),
+            error: session.error.as_deref().cloned(),
             media,
         };
         let read_timeout = session.config.as_ref().and_then(|config| config.read_timeout);
@@ -291,7 +291,7 @@ impl Step<'_> {
             variables,
             state: session.state.clone().filter(|state| state.assistant == self.policy.assistant),
             repeated: record.attempts > 0 || joined.iter().any(|record| record.attempts > 0),
-            config: session.config.clone(),
+            config: session.config.as_deref().cloned(),
             extra: Map::new(),
             delay: Duration::ZERO,
             timeout: session.response_timeout.or(read_timeout).unwrap_or(self.policy.ask.timeout),

@@ -22,7 +22,7 @@ impl Step<'_> {
         if let Some(Work::TimedOut { session }) = cancelled {
             self.end_if(session);
         }
-        self.conversation.durable.taken_over = Some(wanted);
+        self.conversation.durable.taken_over = Some(Box::new(wanted));
         self.emit(Effect::Report(Notice::TakenOver { sequence: record.sequence }));
         self.emit(Effect::Consume(Box::new(self.silent(record))));
     }
