@@ -12,6 +12,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -32,8 +33,9 @@ const FRAME: usize = 4 + 8 + 8;
 /// In place of a value's length: the key was removed.
 const NONE: u32 = u32::MAX;
 
-/// A file grows by so many bytes, and so seldom that few syncs have to wait for the file system's records as well.
-const STEP: u64 = 1 << 20;
+/// A file grows by as many bytes as it has, within these bounds: seldom, since a sync then has to wait for the file system's records as
+/// well, and not by much where there is little.
+const STEP: Range<u64> = 64 << 10..1 << 20;
 
 /// It is filled in pieces of so many bytes: of what is written at once a file system keeps one large page, and goes through all of that
 /// at each later write.
@@ -139,10 +141,14 @@ impl Log {
     fn fill_up_to(&mut self, end: u64) -> io::Result<()> {
         let filled = &mut self.filled[self.active];
         if *filled < end {
-            let upto = *filled + (end - *filled).next_multiple_of(STEP);
+            let upto = end.max(*filled + (*filled).clamp(STEP.start, STEP.end));
             while *filled < upto {
-                self.files[self.active].write_all_at(&[0; PIECE as usize], *filled)?;
-                *filled += PIECE;
+                match self.files[self.active].write_all_at(&[0; PIECE as usize], *filled) {
+                    Ok(()) => *filled += PIECE,
+                    // There is no room for more than is needed now.
+                    Err(_) if *filled >= end => return Ok(()),
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(())
