@@ -285,7 +285,12 @@ fn write_store(text: &mut String, config: &StoreConfig) {
         "\"sled\" keeps conversations on disk, \"memory\" loses all at the end of the process.",
     );
     key(text, "path", quoted(&path.to_string_lossy()), "The directory of the store, from the working directory.");
-    key(text, "cache_bytes", cache_bytes, "How much of the store is held in memory.");
+    key(
+        text,
+        "cache_bytes",
+        cache_bytes,
+        "How much of the store is held in memory, counted as on disk; in memory it is about twice as much.",
+    );
     let explanation = "Once its journal has so many bytes, what is in it is brought to where it stays.";
     key(text, "journal_bytes", journal_bytes, explanation);
     key(text, "inbox_max", inbox_max, "How many unread texts one conversation may have; one more gets 503.");

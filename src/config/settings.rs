@@ -153,7 +153,7 @@ impl Default for StoreConfig {
         Self {
             kind: StoreKind::Sled,
             path: PathBuf::from("./data"),
-            cache_bytes: 64 * 1_024 * 1_024,
+            cache_bytes: 16 * 1_024 * 1_024,
             journal_bytes: 16 * 1_024 * 1_024,
             inbox_max: 100,
             backlog_max: 100_000,
