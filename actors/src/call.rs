@@ -64,7 +64,7 @@ pub(crate) fn ask(caller: Caller, question: Box<Question>) -> AbortHandle {
         runtime.timed(Timed::Ask(answer.as_ref().map(drop)), took);
         note_failure(&span, &answer);
         drop(span);
-        let _ = to.cast(ConversationMsg::Done(Box::new(Done::Asked(question.token, answer.map(Box::new)))));
+        let _ = to.cast(ConversationMsg::Done(Done::Asked(question.token, answer.map(Box::new))));
     };
     tokio::spawn(work).abort_handle()
 }
@@ -106,7 +106,7 @@ pub(crate) fn forward(caller: Caller, forward: Box<Forward>) -> AbortHandle {
         let done = hand_over(&runtime, &tenant, &forward).instrument(span.clone()).await;
         note_failure(&span, &done);
         drop(span);
-        let _ = to.cast(ConversationMsg::Done(Box::new(Done::Forwarded(forward.token, done))));
+        let _ = to.cast(ConversationMsg::Done(Done::Forwarded(forward.token, done)));
     };
     tokio::spawn(work).abort_handle()
 }
@@ -140,7 +140,7 @@ pub(crate) fn check_media(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, to
             }
         };
         let verdicts = futures_util::future::join_all(urls.iter().map(judge)).await;
-        let _ = to.cast(ConversationMsg::Done(Box::new(Done::MediaChecked(token, verdicts))));
+        let _ = to.cast(ConversationMsg::Done(Done::MediaChecked(token, verdicts)));
     });
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn check_media(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, to
 pub(crate) fn wait_for_slot(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, id: OutboundId, segments: u32) {
     tokio::spawn(async move {
         let slot = tenant.lane.send_slot(segments).await;
-        let _ = to.cast(ConversationMsg::Done(Box::new(Done::SlotFree(id, slot))));
+        let _ = to.cast(ConversationMsg::Done(Done::SlotFree(id, slot)));
     });
 }
 
@@ -174,7 +174,7 @@ pub(crate) fn send(caller: Caller, message: Box<OutboundMessage>, slot: Slot) {
             note(error, &tenant);
         }
         note_failure(&noted, &sent);
-        let _ = to.cast(ConversationMsg::Done(Box::new(Done::Sent(message.id, sent))));
+        let _ = to.cast(ConversationMsg::Done(Done::Sent(message.id, sent)));
         drop(slot);
     };
     tokio::spawn(work.instrument(span));
@@ -213,7 +213,7 @@ pub(crate) fn read_log(to: ActorRef<ConversationMsg>, tenant: Arc<Tenant>, messa
             Ok(Err(_panic)) => Lookup::Unreadable { reason: "the transport panicked".into() },
             Err(_elapsed) => Lookup::Unreadable { reason: "the provider's log was not read in time".into() },
         };
-        let _ = to.cast(ConversationMsg::Done(Box::new(Done::LogRead(message.id, since, lookup))));
+        let _ = to.cast(ConversationMsg::Done(Done::LogRead(message.id, since, lookup)));
     });
 }
 

@@ -42,10 +42,10 @@ pub(crate) enum ConversationMsg {
     Found(#[expect(dead_code, reason = "held until it is handled, never read")] Option<Suspect>),
     /// A deadline has come.
     Due(Origin),
-    /// A call came back. Boxed, like the next: an actor keeps room for several of the largest.
-    Done(Box<Done>),
+    /// A call came back.
+    Done(Done),
     /// A receipt proves that a text was taken.
-    Taken(Box<(OutboundId, ProviderId)>),
+    Taken(OutboundId, ProviderId),
     /// Its suspected message may run alone now.
     Admitted(Admission),
     /// Leave memory, if there is nothing to do.
@@ -251,9 +251,8 @@ impl Resident {
             ConversationMsg::Found(_) if self.conversation.is_idle() => self.on_wake(myself).await,
             ConversationMsg::Found(_) => Ok(()),
             ConversationMsg::Due(origin) => self.on_due(myself, origin).await,
-            ConversationMsg::Done(done) => self.on_done(myself, *done).await,
-            ConversationMsg::Taken(taken) => {
-                let (id, provider_id) = *taken;
+            ConversationMsg::Done(done) => self.on_done(myself, done).await,
+            ConversationMsg::Taken(id, provider_id) => {
                 self.run(myself, vec![Input::TextSent { id, provider_id }], DeadlineIndex::Lazy).await
             }
             ConversationMsg::Admitted(admission) => self.on_admitted(myself, admission).await,

@@ -251,7 +251,7 @@ impl Shard {
     fn taken(&mut self, key: &ConversationKey, id: OutboundId, provider_id: ProviderId) {
         match self.entries.get_mut(key) {
             Some(Entry { live: Some(actor), .. }) => {
-                let _ = actor.cast(ConversationMsg::Taken(Box::new((id, provider_id))));
+                let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
             }
             Some(entry) => {
                 let taken = &mut entry.next().taken;
@@ -329,7 +329,7 @@ impl Shard {
                 self.by_actor.insert(actor.get_id(), key);
                 entry.live = Some(actor.clone());
                 for (id, provider_id) in taken {
-                    let _ = actor.cast(ConversationMsg::Taken(Box::new((id, provider_id))));
+                    let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
                 }
                 if missed && entry.signs.wakes.fetch_add(1, Ordering::AcqRel) == 0 {
                     let _ = actor.cast(ConversationMsg::Wake);
