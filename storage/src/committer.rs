@@ -294,7 +294,7 @@ fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round)
 fn write<E: Engine>(writer: &mut Writer<E>, round: &mut Round, voice: &Voice) -> Result<(), StoreError> {
     writer.write_out()?;
     voice.give(Answers(std::mem::take(&mut round.answers)));
-    writer.tidy()?;
+    writer.engine.tidy()?;
     while let Some(load) = round.loads.pop_front() {
         let loaded = writer.load(load.claim, &load.key, load.unread_max);
         // Nothing to write unless something damaged was set aside.

@@ -94,11 +94,6 @@ impl<E: Engine> Writer<E> {
         Ok(())
     }
 
-    /// Does what follows a write and nobody waits for.
-    pub(super) fn tidy(&self) -> Result<(), StoreError> {
-        self.engine.tidy()
-    }
-
     /// Marks the store as closed cleanly.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         self.batch.insert(keys::META_CLEAN.to_vec(), Some(vec![1]));

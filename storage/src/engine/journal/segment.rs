@@ -56,8 +56,6 @@ pub(super) struct Log {
     pending: Vec<u8>,
     /// Of the latest batch.
     number: u64,
-    /// Of the latest that is durable.
-    synced: u64,
     /// Of the latest that the watermark knows.
     noted: u64,
     chain: u64,
@@ -73,8 +71,7 @@ impl Log {
         let open = |name| OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(name));
         let files = [open(FILES[0])?, open(FILES[1])?];
         let filled = [files[0].metadata()?.len(), files[1].metadata()?.len()];
-        let (synced, noted) = (number, number);
-        Ok(Self { files, filled, active: 0, at: 0, pending: Vec::new(), number, synced, noted, chain: 0, watermark })
+        Ok(Self { files, filled, active: 0, at: 0, pending: Vec::new(), number, noted: number, chain: 0, watermark })
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -111,7 +108,6 @@ impl Log {
         self.at = end;
         self.pending.clear();
         self.pending.shrink_to(BUFFER_KEPT);
-        self.synced = self.number;
         Ok(())
     }
 
@@ -120,14 +116,15 @@ impl Log {
         !self.pending.is_empty()
     }
 
-    /// Leaves a note of how far the last sync has come.
+    /// Leaves a note of how far the last sync has come, behind which nothing was appended.
     ///
     /// # Errors
     /// When that cannot be written.
     pub(super) fn note(&mut self) -> io::Result<()> {
-        if self.noted < self.synced {
-            self.watermark.note(self.synced)?;
-            self.noted = self.synced;
+        debug_assert!(!self.is_behind(), "what was appended is not durable yet");
+        if self.noted < self.number {
+            self.watermark.note(self.number)?;
+            self.noted = self.number;
         }
         Ok(())
     }
