@@ -240,6 +240,10 @@ impl Resident {
         }
     }
 
+    pub(crate) fn key(&self) -> &ConversationKey {
+        self.conversation.key()
+    }
+
     async fn on_message(
         &mut self,
         myself: &ActorRef<ConversationMsg>,

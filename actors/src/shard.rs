@@ -16,7 +16,7 @@ use raconteur_storage::{Claim, DeadlineIndex, Loaded, StoreError};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::time::Instant;
 
-use crate::conversation::{Activation, ConversationActor, ConversationMsg, Fresh, Reason};
+use crate::conversation::{Activation, ConversationActor, ConversationMsg, Fresh, Reason, Resident};
 use crate::gateway::Fatal;
 use crate::recovery::Suspect;
 use crate::residents::Room;
@@ -80,7 +80,6 @@ pub(crate) struct Shard {
     runtime: Arc<Runtime>,
     claim: Claim,
     entries: BTreeMap<ConversationKey, Entry>,
-    by_actor: BTreeMap<ActorId, ConversationKey>,
     /// Nothing is brought into memory again.
     closing: bool,
     /// Who waits until none is left.
@@ -164,8 +163,7 @@ impl Actor for ShardActor {
         _myself: ActorRef<ShardMsg>,
         (runtime, claim): (Arc<Runtime>, Claim),
     ) -> Result<Shard, ActorProcessingErr> {
-        let (entries, by_actor) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Shard { runtime, claim, entries, by_actor, closing: false, draining: None })
+        Ok(Shard { runtime, claim, entries: BTreeMap::new(), closing: false, draining: None })
     }
 
     async fn handle(
@@ -196,8 +194,17 @@ impl Actor for ShardActor {
         shard: &mut Shard,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorTerminated(who, _, _) => shard.left(&myself, who.get_id()),
-            SupervisionEvent::ActorFailed(who, error) => shard.failed(&myself, who.get_id(), &error.to_string()),
+            SupervisionEvent::ActorTerminated(who, state, _) => {
+                let resident = state.and_then(|mut state| state.take::<Box<Resident>>().ok());
+                if let Some(key) = shard.whose(who.get_id(), resident.map(|resident| resident.key().clone())) {
+                    shard.left(&myself, key);
+                }
+            }
+            SupervisionEvent::ActorFailed(who, error) => {
+                if let Some(key) = shard.whose(who.get_id(), None) {
+                    shard.failed(&myself, &key, &error.to_string());
+                }
+            }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
@@ -326,7 +333,6 @@ impl Shard {
         let missed = entry.signs.wakes.swap(0, Ordering::AcqRel) > 0;
         match ConversationActor::spawn_linked(None, ConversationActor, Box::new(activation), myself.get_cell()).await {
             Ok((actor, _)) => {
-                self.by_actor.insert(actor.get_id(), key);
                 entry.live = Some(actor.clone());
                 for (id, provider_id) in taken {
                     let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
@@ -361,9 +367,17 @@ impl Shard {
         }
     }
 
+    /// The conversation of an actor that has ended, by what that said itself. Where it could not, all of them are looked at: seldom.
+    fn whose(&self, id: ActorId, said: Option<ConversationKey>) -> Option<ConversationKey> {
+        let is_its = |entry: &Entry| entry.live.as_ref().is_some_and(|actor| actor.get_id() == id);
+        match said {
+            Some(key) => Some(key).filter(|key| self.entries.get(key).is_some_and(is_its)),
+            None => self.entries.iter().find(|(_, entry)| is_its(entry)).map(|(key, _)| key.clone()),
+        }
+    }
+
     /// A conversation left by itself.
-    fn left(&mut self, myself: &ActorRef<ShardMsg>, id: ActorId) {
-        let Some(key) = self.by_actor.remove(&id) else { return };
+    fn left(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
         let signs = self.entries.get(&key).map(|entry| Arc::clone(&entry.signs)).unwrap_or_default();
         // Once in a while that is nothing; again and again it must not keep a processor busy.
         if signs.overtaken.swap(false, Ordering::AcqRel) && !self.closing {
@@ -375,10 +389,9 @@ impl Shard {
         }
     }
 
-    fn failed(&mut self, myself: &ActorRef<ShardMsg>, id: ActorId, error: &str) {
-        let Some(key) = self.by_actor.remove(&id) else { return };
-        tracing::error!(conversation = %self.runtime.log_id(&key), error, "a conversation failed and is started again");
-        self.pause(myself, &key, Some(error.to_owned()));
+    fn failed(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, error: &str) {
+        tracing::error!(conversation = %self.runtime.log_id(key), error, "a conversation failed and is started again");
+        self.pause(myself, key, Some(error.to_owned()));
     }
 
     /// Starts a conversation again after a while, longer each time: with the reason where it has failed.
