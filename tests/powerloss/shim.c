@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #define SENT_MAX 16384
+#define BLOCK 4096
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -128,11 +129,11 @@ static uint64_t inode(int fd) {
 
 #define REAL(name) __typeof__(&name) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
-/* How much of a write fits on the disk; -1 if nothing. */
-static ssize_t fitting(size_t length) {
+/* How much of a write fits on the disk, in whole blocks; -1 if nothing. */
+static ssize_t fitting(size_t length, long long block) {
     if (bytes_left < 0) return (ssize_t)length;
-    if (bytes_left == 0 && length > 0) { errno = ENOSPC; return -1; }
-    ssize_t fits = (long long)length > bytes_left ? (ssize_t)bytes_left : (ssize_t)length;
+    ssize_t fits = (long long)length > bytes_left ? (ssize_t)(bytes_left / block * block) : (ssize_t)length;
+    if (fits == 0 && length > 0) { errno = ENOSPC; return -1; }
     bytes_left -= fits;
     return fits;
 }
@@ -199,7 +200,7 @@ ssize_t write(int fd, const void *bytes, size_t length) {
     ssize_t wrote;
     if (place(fd, path, sizeof path)) {
         count();
-        ssize_t fits = fitting(length);
+        ssize_t fits = fitting(length, 1);
         int flags = fcntl(fd, F_GETFL);
         off64_t at = lseek64(fd, 0, flags & O_APPEND ? SEEK_END : SEEK_CUR);
         wrote = fits < 0 ? -1 : real(fd, bytes, (size_t)fits);
@@ -242,16 +243,31 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     return real(fd, message, flags);
 }
 
+/* Before the lock is taken: everybody else goes on. */
+static void hang(int fd) {
+    char path[4096];
+    pthread_once(&once, set_up);
+    if (hang_with == NULL || !place(fd, path, sizeof path)) return;
+    while (access(hang_with, F_OK) == 0) usleep(10000);
+}
+
+/* A write that is durable when it returns is a write and a sync, and one past the cache writes whole blocks. */
 #define PWRITE(name)                                                                                                          \
     ssize_t name(int fd, const void *bytes, size_t length, off64_t at) {                                                      \
         REAL(name);                                                                                                           \
         char path[4096];                                                                                                      \
+        int flags = fcntl(fd, F_GETFL);                                                                                       \
+        if (flags & O_DSYNC) hang(fd);                                                                                        \
         begin();                                                                                                              \
         int ours = place(fd, path, sizeof path);                                                                              \
         if (ours) count();                                                                                                    \
-        ssize_t fits = ours ? fitting(length) : (ssize_t)length;                                                              \
+        ssize_t fits = ours ? fitting(length, flags & O_DIRECT ? BLOCK : 1) : (ssize_t)length;                                \
         ssize_t wrote = fits < 0 ? -1 : real(fd, bytes, (size_t)fits, at);                                                    \
         if (ours && wrote > 0) record('W', path, strlen(path), inode(fd), (uint64_t)at, bytes, (uint64_t)wrote);              \
+        if (ours && wrote > 0 && flags & O_DSYNC) {                                                                           \
+            count();                                                                                                          \
+            record('D', path, strlen(path), inode(fd), 0, NULL, 0);                                                           \
+        }                                                                                                                     \
         end();                                                                                                                \
         return wrote;                                                                                                         \
     }
@@ -274,14 +290,6 @@ PWRITE(pwrite64)
 
 TRUNCATE(ftruncate)
 TRUNCATE(ftruncate64)
-
-/* Before the lock is taken: everybody else goes on. */
-static void hang(int fd) {
-    char path[4096];
-    pthread_once(&once, set_up);
-    if (hang_with == NULL || !place(fd, path, sizeof path)) return;
-    while (access(hang_with, F_OK) == 0) usleep(10000);
-}
 
 #define SYNC(name, op)                                                                                                        \
     int name(int fd) {                                                                                                        \

@@ -4,17 +4,14 @@
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::iter::Peekable;
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use super::layer::{Key, Layer, Value};
 use crate::engine::{Batch, Order, Visit};
 
 /// How many changes a scan takes from the layers at once.
 const PAGE: usize = 128;
-
-/// A change: a key and its value, or `None` where it was removed.
-pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
 /// See the module.
 #[derive(Default)]
@@ -25,9 +22,9 @@ pub(super) struct Layers {
 
 #[derive(Default)]
 struct Both {
-    young: Batch,
+    young: Layer,
     /// On its way to the map.
-    old: Option<Arc<Batch>>,
+    old: Option<Arc<Layer>>,
 }
 
 impl Layers {
@@ -41,13 +38,18 @@ impl Layers {
     }
 
     /// The key's value, or that it has none; `None` where only the map can tell.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<Value> {
         let both = self.read();
         both.young.get(key).or_else(|| both.old.as_ref()?.get(key)).cloned()
     }
 
+    /// Begins with an old layer.
+    pub(super) fn begin(&self, old: Layer) {
+        self.both.write().unwrap_or_else(PoisonError::into_inner).old = Some(Arc::new(old));
+    }
+
     pub(super) fn add(&self, batch: Batch) {
-        self.both.write().unwrap_or_else(PoisonError::into_inner).young.extend(batch);
+        self.both.write().unwrap_or_else(PoisonError::into_inner).young.add(batch);
     }
 
     /// The young layer becomes the old one. There must be no old one.
@@ -57,7 +59,7 @@ impl Layers {
         both.old = Some(Arc::new(std::mem::take(&mut both.young)));
     }
 
-    pub(super) fn old(&self) -> Option<Arc<Batch>> {
+    pub(super) fn old(&self) -> Option<Arc<Layer>> {
         self.read().old.clone()
     }
 
@@ -76,7 +78,7 @@ pub(super) struct Recent<'a> {
     /// What is still to be taken.
     range: Range<Vec<u8>>,
     order: Order,
-    page: VecDeque<Change>,
+    page: VecDeque<(Key, Value)>,
 }
 
 impl<'a> Recent<'a> {
@@ -106,7 +108,7 @@ impl<'a> Recent<'a> {
         }
     }
 
-    fn peek(&mut self) -> Option<&Change> {
+    fn peek(&mut self) -> Option<&(Key, Value)> {
         if self.page.is_empty() && !self.range.is_empty() {
             self.turn();
         }
@@ -123,25 +125,18 @@ impl<'a> Recent<'a> {
     /// Takes the next page.
     fn turn(&mut self) {
         let both = self.layers.read();
-        let (young, old) = (&both.young, both.old.as_deref());
-        let bounds = || self.range.start.clone()..self.range.end.clone();
-        let page = &mut self.page;
-        match self.order {
-            Order::Ascending => {
-                let old = old.into_iter().flat_map(|old| old.range(bounds()));
-                merge(page, self.order, young.range(bounds()).peekable(), old.peekable());
-            }
-            Order::Descending => {
-                let old = old.into_iter().flat_map(|old| old.range(bounds()).rev());
-                merge(page, self.order, young.range(bounds()).rev().peekable(), old.peekable());
-            }
+        let first = |layer: &Layer| layer.first(&self.range, self.order, PAGE);
+        let (young, old) = (first(&both.young), both.old.as_deref().map(first).unwrap_or_default());
+        for key in merge(self.order, &young, &old) {
+            let value = both.young.get(key).or_else(|| both.old.as_deref()?.get(key));
+            self.page.extend(value.map(|value| (Arc::clone(key), value.clone())));
         }
-        match (page.back(), self.order) {
-            (Some((last, _)), Order::Ascending) if page.len() == PAGE => {
-                self.range.start.clone_from(last);
+        match (self.page.back(), self.order) {
+            (Some((last, _)), Order::Ascending) if self.page.len() == PAGE => {
+                self.range.start = last.to_vec();
                 self.range.start.push(0);
             }
-            (Some((last, _)), Order::Descending) if page.len() == PAGE => self.range.end.clone_from(last),
+            (Some((last, _)), Order::Descending) if self.page.len() == PAGE => self.range.end = last.to_vec(),
             // All of it was taken.
             (Some(_) | None, _) => self.range.end.clone_from(&self.range.start),
         }
@@ -155,28 +150,23 @@ fn compare(order: Order, one: &[u8], other: &[u8]) -> Ordering {
     }
 }
 
-/// Takes a page of two layers; of a key that both have, what the young one says.
-fn merge<'b>(
-    page: &mut VecDeque<Change>,
-    order: Order,
-    mut young: Peekable<impl Iterator<Item = (&'b Vec<u8>, &'b Option<Vec<u8>>)>>,
-    mut old: Peekable<impl Iterator<Item = (&'b Vec<u8>, &'b Option<Vec<u8>>)>>,
-) {
-    while page.len() < PAGE {
-        let first = match (young.peek(), old.peek()) {
-            (Some((one, _)), Some((other, _))) => compare(order, one, other),
+/// A page of the keys of two layers, each key once.
+fn merge<'k>(order: Order, mut young: &'k [Key], mut old: &'k [Key]) -> Vec<&'k Key> {
+    let mut merged = Vec::new();
+    while merged.len() < PAGE {
+        let first = match (young.first(), old.first()) {
+            (Some(one), Some(other)) => compare(order, one, other),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (None, None) => return,
+            (None, None) => break,
         };
-        let taken = match first {
-            Ordering::Less => young.next(),
-            Ordering::Greater => old.next(),
-            Ordering::Equal => {
-                old.next();
-                young.next()
-            }
-        };
-        page.extend(taken.map(|(key, value)| (key.clone(), value.clone())));
+        if first.is_le() {
+            merged.extend(young.split_off_first());
+        }
+        if first.is_ge() {
+            let passed = old.split_off_first();
+            merged.extend(passed.filter(|_| first.is_gt()));
+        }
     }
+    merged
 }

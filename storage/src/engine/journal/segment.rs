@@ -1,4 +1,4 @@
-//! The journal's files: two segments, written in turn from their beginning, over what they held before.
+//! The journal's files: three segments, written in turn from their beginning, over what they held before.
 //!
 //! ```text
 //! header  magic, number of the first batch, a random value, check                                    8 bytes each
@@ -7,24 +7,26 @@
 //! ```
 //!
 //! A check covers what stands before it and the check before that one, from the header's random value on: so what is left of an earlier
-//! use of the file, or was written by a process that died before its sync, never continues what is there. A file grows in steps that are
-//! filled with zeros: writing over bytes that exist needs no change of the file system's own records at each sync.
+//! use of the file, or was written by a process that died before its sync, never continues what is there. What is written begins with the
+//! block in which the last record ends, once more: what has been there before stays as it is.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use uuid::Uuid;
 
-use super::layers::Change;
+use super::blocks::{BLOCK, BUFFER_KEPT, BlockFile, Buffer};
+use super::layer::{Layer, Value};
 use super::watermark::Watermark;
 use crate::chunks;
 use crate::engine::Batch;
 
+/// How many there are: one that is written, and two that the map may lack when a process begins.
+const SEGMENTS: usize = 3;
+
 /// The names of the segments.
-pub(in crate::engine) const FILES: [&str; 2] = ["journal-0", "journal-1"];
+pub(in crate::engine) const FILES: [&str; SEGMENTS] = ["journal-0", "journal-1", "journal-2"];
 
 const MAGIC: &[u8; 8] = b"rctjrnl1";
 const HEADER: usize = 32;
@@ -33,27 +35,17 @@ const FRAME: usize = 4 + 8 + 8;
 /// In place of a value's length: the key was removed.
 const NONE: u32 = u32::MAX;
 
-/// A file grows by as many bytes as it has, within these bounds: seldom, since a sync then has to wait for the file system's records as
-/// well, and not by much where there is little.
-const STEP: Range<u64> = 64 << 10..1 << 20;
-
-/// It is filled in pieces of so many bytes: of what is written at once a file system keeps one large page, and goes through all of that
-/// at each later write.
-const PIECE: u64 = 16 << 10;
-
-/// A buffer that was larger than this once is given back.
-const BUFFER_KEPT: usize = 4 << 20;
-
 /// The end of the journal.
 pub(super) struct Log {
-    files: [File; 2],
-    /// How far each file is filled.
-    filled: [u64; 2],
+    files: [BlockFile; SEGMENTS],
     active: usize,
-    /// Where the next bytes go.
+    /// Where the next record goes.
     at: u64,
-    /// What is written with the next sync.
+    /// What is written with the next sync, from the beginning of a block on.
     pending: Vec<u8>,
+    /// So many bytes of that are there already.
+    written: usize,
+    buffer: Buffer,
     /// Of the latest batch.
     number: u64,
     /// Of the latest that the watermark knows.
@@ -63,15 +55,32 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Begins behind batch `number`, which the map has, as it has all before.
+    /// Begins behind what was replayed, in the first segment that holds nothing of it. The others are as durable afterwards as if they
+    /// had been synced by whoever wrote them.
     ///
     /// # Errors
-    /// When the files cannot be opened.
-    pub(super) fn begin(directory: &Path, number: u64, watermark: Watermark) -> io::Result<Self> {
-        let open = |name| OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(name));
-        let files = [open(FILES[0])?, open(FILES[1])?];
-        let filled = [files[0].metadata()?.len(), files[1].metadata()?.len()];
-        Ok(Self { files, filled, active: 0, at: 0, pending: Vec::new(), number, noted: number, chain: 0, watermark })
+    /// When the files cannot be opened or synced, or each holds something.
+    pub(super) fn begin(directory: &Path, replayed: &Replayed, watermark: Watermark) -> io::Result<Self> {
+        let open = |name| BlockFile::open(&directory.join(name));
+        let files = [open(FILES[0])?, open(FILES[1])?, open(FILES[2])?];
+        for (file, _) in files.iter().zip(replayed.holds).filter(|(_, holds)| *holds) {
+            file.sync()?;
+        }
+        let active = replayed.holds.iter().position(|holds| !holds);
+        let active = active.ok_or_else(|| io::Error::other("no segment of the journal is left"))?;
+        let number = replayed.number;
+        Ok(Self {
+            files,
+            active,
+            at: 0,
+            pending: Vec::new(),
+            written: 0,
+            buffer: Buffer::default(),
+            number,
+            noted: number,
+            chain: 0,
+            watermark,
+        })
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -98,22 +107,21 @@ impl Log {
     /// # Errors
     /// When that cannot be said.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        if self.pending.is_empty() {
+        if !self.is_behind() {
             return Ok(());
         }
-        let end = self.at + self.pending.len() as u64;
-        self.fill_up_to(end)?;
-        self.files[self.active].write_all_at(&self.pending, self.at)?;
-        self.files[self.active].sync_data()?;
-        self.at = end;
-        self.pending.clear();
+        let begins = self.at - self.written as u64;
+        self.files[self.active].write(&self.pending, begins, &mut self.buffer)?;
+        self.at = begins + self.pending.len() as u64;
+        self.written = self.pending.len() % BLOCK;
+        self.pending.drain(..self.pending.len() - self.written);
         self.pending.shrink_to(BUFFER_KEPT);
         Ok(())
     }
 
     /// Whether anything was appended since the last sync.
     pub(super) fn is_behind(&self) -> bool {
-        !self.pending.is_empty()
+        self.pending.len() > self.written
     }
 
     /// Leaves a note of how far the last sync has come, behind which nothing was appended.
@@ -129,67 +137,72 @@ impl Log {
         Ok(())
     }
 
-    /// The other segment is written from now on.
+    /// Another segment is written from now on, of which the map has everything.
     pub(super) fn turn_over(&mut self) {
-        self.active ^= 1;
-        self.at = 0;
-    }
-
-    fn fill_up_to(&mut self, end: u64) -> io::Result<()> {
-        let filled = &mut self.filled[self.active];
-        if *filled < end {
-            let upto = end.max(*filled + (*filled).clamp(STEP.start, STEP.end));
-            while *filled < upto {
-                match self.files[self.active].write_all_at(&[0; PIECE as usize], *filled) {
-                    Ok(()) => *filled += PIECE,
-                    // There is no room for more than is needed now.
-                    Err(_) if *filled >= end => return Ok(()),
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(())
+        self.active = (self.active + 1) % SEGMENTS;
+        (self.at, self.written) = (0, 0);
+        self.pending.clear();
     }
 }
 
 /// What the segments have that the map has not.
-#[derive(Default)]
 pub(super) struct Replayed {
-    pub(super) changes: Batch,
+    pub(super) changes: Layer,
     /// Of the latest batch, be it from a segment or in the map.
     pub(super) number: u64,
+    /// Which segments hold some of it.
+    holds: [bool; SEGMENTS],
 }
 
 impl Replayed {
+    /// Where the map has everything, up to batch `number`.
+    pub(super) fn nothing(number: u64) -> Self {
+        Self { changes: Layer::default(), number, holds: [false; SEGMENTS] }
+    }
+
     /// Reads on behind batch `in_map` as far as each batch follows the one before. What comes behind a gap is left alone.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub(super) fn read(directory: &Path, in_map: u64) -> io::Result<Self> {
         let mut segments = Vec::new();
-        for name in FILES {
+        for (at, name) in FILES.iter().enumerate() {
             match fs::read(directory.join(name)) {
-                Ok(bytes) => segments.extend(read_header(&bytes).map(|(first, chain)| (first, chain, bytes))),
+                Ok(bytes) => segments.extend(read_header(&bytes).map(|(first, chain)| (first, chain, at, bytes))),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
         segments.sort_unstable_by_key(|(first, ..)| *first);
-        let mut replayed = Self { changes: Batch::new(), number: in_map };
-        for (first, chain, bytes) in &segments {
+        let mut replayed = Self::nothing(in_map);
+        for (first, chain, at, bytes) in &segments {
             let mut rest = bytes.get(HEADER..).unwrap_or_default();
             let (mut number, mut chain) = (*first, *chain);
             while let Some((changes, check, behind)) = read_record(rest, chain, number) {
                 if number == replayed.number + 1 {
-                    replayed.changes.extend(changes);
+                    replayed.changes.add(changes);
                     replayed.number = number;
+                    replayed.holds[*at] = true;
                 }
                 (number, chain, rest) = (number + 1, check, behind);
             }
         }
         Ok(replayed)
     }
+
+    /// Whether there is anything that the map has not.
+    pub(super) fn holds_any(&self) -> bool {
+        self.holds.iter().any(|holds| *holds)
+    }
+
+    /// Whether each segment holds some of it, so that none can be written.
+    pub(super) fn leaves_no_segment(&self) -> bool {
+        self.holds.iter().all(|holds| *holds)
+    }
 }
+
+/// A key and what became of it.
+type Change = (Vec<u8>, Value);
 
 fn header(first: u64, chain: u64) -> [u8; HEADER] {
     let mut bytes = [0; HEADER];

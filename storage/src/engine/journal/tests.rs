@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Condvar;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -11,7 +12,7 @@ type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
 struct Map {
     live: Mutex<Pairs>,
     synced: Mutex<Pairs>,
-    /// So many changes pass; those that follow wait.
+    /// So many changes of the checkpoint thread pass; those that follow wait.
     gate: (Mutex<Option<usize>>, Condvar),
     fails: Mutex<bool>,
     puts: AtomicUsize,
@@ -49,11 +50,11 @@ impl Base for Arc<Map> {
     }
 
     fn put(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
-        let mut gate = self.gate.0.lock().unwrap();
-        while *gate == Some(0) {
-            gate = self.gate.1.wait(gate).unwrap();
+        if thread::current().name() == Some("checkpoint") {
+            let gate = self.gate.0.lock().unwrap();
+            let mut gate = self.gate.1.wait_while(gate, |gate| *gate == Some(0)).unwrap();
+            *gate = gate.map(|left| left - 1);
         }
-        *gate = gate.map(|left| left - 1);
         self.puts.fetch_add(1, Ordering::Relaxed);
         let mut live = self.live.lock().unwrap();
         match value {
@@ -74,6 +75,17 @@ impl Base for Arc<Map> {
     fn failure(&self, error: &io::Error) -> StoreError {
         StoreError::Unusable(error.to_string())
     }
+}
+
+/// Returns once a checkpoint waits at the gate, or has come through. Whether it waits.
+fn held_or_settled(journal: &Journal<Arc<Map>>, base: &Map) -> bool {
+    while journal.checkpoints.may_begin(false) == Ok(false) {
+        if *base.gate.0.lock().unwrap() == Some(0) {
+            return true;
+        }
+        thread::yield_now();
+    }
+    false
 }
 
 fn open(directory: &Path, base: &Arc<Map>, segment_bytes: u64) -> Journal<Arc<Map>> {
@@ -188,11 +200,7 @@ fn after_a_hard_stop_at_any_moment_everything_that_was_synced_is_there() {
                 journal.tidy().unwrap();
             }
         }
-        let held = *base.gate.0.lock().unwrap() == Some(0);
-        stopped_in_a_checkpoint += usize::from(held);
-        if !held {
-            journal.settle();
-        }
+        stopped_in_a_checkpoint += usize::from(held_or_settled(&journal, &base));
         let after = copy(directory.path());
         // What was put into the map since its last sync may be there or not.
         let kept = if life % 2 == 0 { base.live.lock().unwrap().clone() } else { base.synced.lock().unwrap().clone() };
@@ -201,6 +209,47 @@ fn after_a_hard_stop_at_any_moment_everything_that_was_synced_is_there() {
         (directory, base) = (after, Map::holding(&kept));
     }
     assert!(stopped_in_a_checkpoint > 5, "{stopped_in_a_checkpoint}");
+}
+
+#[test]
+fn what_died_before_a_checkpoint_is_there_at_once_and_again_after_a_second_death() {
+    let mut chance = Chance(5);
+    let mut model = Pairs::new();
+    let (mut directory, mut base) = (tempfile::tempdir().unwrap(), Map::holding(&Pairs::new()));
+    let mut brought = Vec::new();
+    for _ in 0..7 {
+        // No checkpoint ever gets anywhere.
+        base.let_pass(Some(0));
+        let journal = open(directory.path(), &base, 500);
+        brought.push(base.puts.load(Ordering::Relaxed) > 0);
+        is_as(&journal, &model);
+        for _ in 0..20 {
+            journal.apply(chance.batch(&mut model)).unwrap();
+            journal.sync().unwrap();
+        }
+        is_as(&journal, &model);
+        let (after, kept) = (copy(directory.path()), base.synced.lock().unwrap().clone());
+        base.let_pass(None);
+        drop(journal);
+        (directory, base) = (after, Map::holding(&kept));
+    }
+    // The first life has filled two segments and the second a third one; only then what they hold had to come first.
+    assert_eq!(brought, [false, false, true, false, true, false, true]);
+}
+
+#[test]
+fn who_waits_for_a_checkpoint_does_not_wait_for_its_rests() {
+    let (directory, base) = (tempfile::tempdir().unwrap(), Map::holding(&Pairs::new()));
+    // After each change it would rest for longer than anybody waits.
+    let pace = Pace { stride: 1, rest: u32::MAX };
+    let (journal, _) = Journal::open_at(directory.path(), base, (500, Loss::Refuse), pace).unwrap();
+    let mut chance = Chance(9);
+    let mut model = Pairs::new();
+    for _ in 0..500 {
+        journal.apply(chance.batch(&mut model)).unwrap();
+        journal.sync().unwrap();
+    }
+    is_as(&journal, &model);
 }
 
 #[test]
