@@ -154,7 +154,7 @@ impl Default for StoreConfig {
             kind: StoreKind::Sled,
             path: PathBuf::from("./data"),
             cache_bytes: 16 * 1_024 * 1_024,
-            journal_bytes: 16 * 1_024 * 1_024,
+            journal_bytes: 8 * 1_024 * 1_024,
             inbox_max: 100,
             backlog_max: 100_000,
             min_free_bytes: 256 * 1_024 * 1_024,

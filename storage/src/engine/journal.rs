@@ -43,10 +43,10 @@ pub(in crate::engine) use segment::FILES as SEGMENT_FILES;
 const NUMBER_KEY: &[u8] = b"\xffbatches";
 
 /// Once a segment has this many bytes another one is begun.
-pub(super) const SEGMENT_BYTES: u64 = 16 << 20;
+pub(super) const SEGMENT_BYTES: u64 = 8 << 20;
 
 /// It may grow to so many times as much while the checkpoint of the one before runs; then the writer waits for it.
-const PATIENCE: u64 = 4;
+const PATIENCE: u64 = 2;
 
 /// What the journal stands before: an ordered map whose changes need not be made together.
 pub(super) trait Base: Send + Sync + 'static {

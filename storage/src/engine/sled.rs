@@ -65,7 +65,7 @@ impl SledEngine {
         Self::open_as(path, cache_bytes, Expected::Either)
     }
 
-    /// Opens or creates as [`SledEngine::open`] does, with a journal of two files that are full with `journal_bytes` bytes each.
+    /// Opens or creates as [`SledEngine::open`] does, with a journal of files that are full with `journal_bytes` bytes each.
     ///
     /// # Errors
     /// As [`SledEngine::open`].

@@ -10,8 +10,8 @@
 //! use of the file, or was written by a process that died before its sync, never continues what is there. What is written begins with the
 //! block in which the last record ends, once more: what has been there before stays as it is.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use uuid::Uuid;
@@ -165,17 +165,22 @@ impl Replayed {
     /// # Errors
     /// When a file cannot be read.
     pub(super) fn read(directory: &Path, in_map: u64) -> io::Result<Self> {
-        let mut segments = Vec::new();
+        let mut heads = Vec::new();
         for (at, name) in FILES.iter().enumerate() {
-            match fs::read(directory.join(name)) {
-                Ok(bytes) => segments.extend(read_header(&bytes).map(|(first, chain)| (first, chain, at, bytes))),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+            let mut head = [0; HEADER];
+            match File::open(directory.join(name)).and_then(|mut file| file.read_exact(&mut head)) {
+                Ok(()) => heads.extend(read_header(&head).map(|(first, chain)| (first, chain, at))),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {}
                 Err(error) => return Err(error),
             }
         }
-        segments.sort_unstable_by_key(|(first, ..)| *first);
+        heads.sort_unstable();
         let mut replayed = Self::nothing(in_map);
-        for (first, chain, at, bytes) in &segments {
+        for (place, (first, chain, at)) in heads.iter().enumerate() {
+            if heads.get(place + 1).is_some_and(|(behind, ..)| *behind <= in_map + 1) {
+                continue;
+            }
+            let bytes = fs::read(directory.join(FILES[*at]))?;
             let mut rest = bytes.get(HEADER..).unwrap_or_default();
             let (mut number, mut chain) = (*first, *chain);
             while let Some((changes, check, behind)) = read_record(rest, chain, number) {
@@ -214,12 +219,12 @@ fn header(first: u64, chain: u64) -> [u8; HEADER] {
     bytes
 }
 
-fn read_header(bytes: &[u8]) -> Option<(u64, u64)> {
-    let (head, rest) = bytes.split_at_checked(8)?;
+fn read_header(bytes: &[u8; HEADER]) -> Option<(u64, u64)> {
+    let (_, rest) = bytes.split_first_chunk::<8>()?;
     let (first, rest) = rest.split_first_chunk()?;
     let (chain, _) = rest.split_first_chunk()?;
     let (first, chain) = (u64::from_be_bytes(*first), u64::from_be_bytes(*chain));
-    (head == MAGIC && bytes.get(..HEADER)? == header(first, chain)).then_some((first, chain))
+    (*bytes == header(first, chain)).then_some((first, chain))
 }
 
 /// Appends a record. Returns its check.

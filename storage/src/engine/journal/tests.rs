@@ -152,7 +152,7 @@ fn whatever_is_on_its_way_reads_are_as_if_everything_were_in_the_map() {
     let mut chance = Chance(7);
     for round in 0..12 {
         let (directory, base) = (tempfile::tempdir().unwrap(), Map::holding(&Pairs::new()));
-        let journal = open(directory.path(), &base, 4_000);
+        let journal = open(directory.path(), &base, 8_000);
         let mut model = Pairs::new();
         // Some checkpoints stop half-way for a while; so many that the writer would have to wait for them are not written.
         for step in 0..180 {
@@ -188,7 +188,7 @@ fn after_a_hard_stop_at_any_moment_everything_that_was_synced_is_there() {
     let mut model = Pairs::new();
     let mut stopped_in_a_checkpoint = 0;
     for life in 0..40 {
-        let journal = open(directory.path(), &base, 3_000);
+        let journal = open(directory.path(), &base, 6_000);
         is_as(&journal, &model);
         for step in 0..chance.below(80) {
             if step == 30 {
@@ -220,7 +220,7 @@ fn what_died_before_a_checkpoint_is_there_at_once_and_again_after_a_second_death
     for _ in 0..7 {
         // No checkpoint ever gets anywhere.
         base.let_pass(Some(0));
-        let journal = open(directory.path(), &base, 500);
+        let journal = open(directory.path(), &base, 1_000);
         brought.push(base.puts.load(Ordering::Relaxed) > 0);
         is_as(&journal, &model);
         for _ in 0..20 {
