@@ -180,10 +180,8 @@ pub(super) fn bring<B: Base>(
     number: u64,
     mut done: impl FnMut(usize),
 ) -> Result<(), StoreError> {
-    for (count, key) in (1..).zip(changes.keys()) {
-        if let Some(value) = changes.get(&key) {
-            base.put(&key, value.as_deref())?;
-        }
+    for (count, (key, value)) in (1..).zip(changes.sorted()) {
+        base.put(key, value.as_deref())?;
         done(count);
     }
     // What the number says must be on disk before the number can be: a map may keep its changes in another order.

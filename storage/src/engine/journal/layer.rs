@@ -49,9 +49,9 @@ impl Layer {
         self.tables.values().map(|table| table.changes.len()).sum()
     }
 
-    /// All its keys in ascending order.
-    pub(super) fn keys(&self) -> Vec<Key> {
-        self.tables.values().flat_map(Table::keys).collect()
+    /// All its changes in ascending order of their keys.
+    pub(super) fn sorted(&self) -> impl Iterator<Item = (&Key, &Value)> {
+        self.tables.values().flat_map(Table::sorted)
     }
 
     /// The first `count` keys of a range in that order, or all that there are.
@@ -78,12 +78,14 @@ impl Table {
         self.changes.insert(key, value);
     }
 
-    fn keys(&self) -> Vec<Key> {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: Vec<Key> = index.sorted.iter().chain(&index.fresh).map(Arc::clone).collect();
-        drop(index);
-        keys.sort_unstable();
-        keys
+    fn sorted(&self) -> impl Iterator<Item = (&Key, &Value)> {
+        let mut keys = self.changes.keys();
+        let first = keys.next().map(Arc::clone).unwrap_or_default();
+        let common = keys.fold(first.len(), |length, key| common(&first[..length], key));
+        // Most keys differ within the eight bytes behind what all begin with: those are compared where they are, the others where they lie.
+        let mut sorted: Vec<_> = self.changes.iter().map(|(key, value)| (number(&key[common..]), key, value)).collect();
+        sorted.sort_unstable_by(|(one, left, _), (other, right, _)| one.cmp(other).then_with(|| left.cmp(right)));
+        sorted.into_iter().map(|(_, key, value)| (key, value))
     }
 
     /// Fills `found` up to `count`.
@@ -104,6 +106,19 @@ impl Table {
     }
 }
 
+/// How many bytes both begin with.
+fn common(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+/// The first eight bytes, so that of two numbers which differ the greater one is that of what comes later in order.
+fn number(bytes: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let length = bytes.len().min(8);
+    first[..length].copy_from_slice(&bytes[..length]);
+    u64::from_be_bytes(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +130,23 @@ mod tests {
 
     fn names(keys: &[Key]) -> Vec<&str> {
         keys.iter().map(|key| std::str::from_utf8(key).unwrap()).collect()
+    }
+
+    fn sorted(layer: &Layer) -> Vec<&str> {
+        layer.sorted().map(|(key, _)| std::str::from_utf8(key).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_whole_order_is_that_of_the_bytes_whatever_keys_begin_with() {
+        let mut keys =
+            ["a", "a\0", "a\0\0", "common prefix", "common prefix 123456789", "common prefix 12345678", "common"];
+        let mut layer = Layer::default();
+        layer.add(keys.map(|key| (key.into(), None)));
+        layer.add((0..300).map(|n| (format!("t{:03}", n * 7 % 300).into(), None)));
+        keys.sort_unstable();
+        let found = sorted(&layer);
+        assert_eq!(found[..keys.len()], keys);
+        assert!(found.is_sorted() && found.len() == keys.len() + 300);
     }
 
     #[test]
@@ -130,7 +162,8 @@ mod tests {
         let some = layer.first(&(b"b1".to_vec()..b"c".to_vec()), Order::Descending, 9);
         assert_eq!(pairs(&layer, &some), [("b2".into(), None), ("b1".into(), Some(b"two".to_vec()))]);
         layer.add([change("b3", None)]);
-        assert_eq!((names(&layer.keys()), layer.len()), (vec!["", "a", "b0", "b1", "b2", "b3", "c"], 7));
+        assert_eq!(sorted(&layer), ["", "a", "b0", "b1", "b2", "b3", "c"]);
+        assert_eq!(layer.len(), 7);
         assert_eq!((layer.get(b"b3"), layer.get(b"b4")), (Some(&None), None));
     }
 }
