@@ -19,7 +19,7 @@ pub(super) struct Pace {
     pub(super) rest: u32,
 }
 
-pub(super) const PACE: Pace = Pace { stride: 64, rest: 7 };
+pub(super) const PACE: Pace = Pace { stride: 64, rest: 3 };
 
 /// The layers over a map, and what brings the older one to it.
 pub(super) struct Checkpoints<B> {
