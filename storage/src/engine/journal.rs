@@ -2,7 +2,7 @@
 //! with many others. What a conversation writes over and over reaches it once, and what comes and goes in between never does.
 //!
 //! ```text
-//! apply --> pending bytes, young layer          sync --> segment file, fdatasync          tidy --> watermark
+//! apply --> pending bytes, young layer          sync --> segment file, durable          tidy --> watermark
 //!                            | a segment is full: the young layer becomes the old one, another segment is begun
 //!                            v
 //!           checkpoint thread: old layer --> the map, in the order of the keys; sync; then the segment may be written over
