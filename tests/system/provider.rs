@@ -7,14 +7,10 @@ use raconteur_storage::TranscriptRow;
 use serde_json::Value;
 
 use crate::scene::{ADA, BOB, Keys, Scene, echo, failure};
-use crate::twilio::{Answer, Taken, error};
+use crate::twilio::{Answer, Create, Taken, error};
 
 fn literally(status: u16, body: &str) -> Answer {
     Answer::Literally(status, Vec::new(), body.to_owned())
-}
-
-fn later(status: u16, code: u32) -> Answer {
-    Answer::Literally(status, vec![("retry-after", "2".into())], format!("{{\"code\":{code}}}"))
 }
 
 #[tokio::test]
@@ -61,16 +57,24 @@ async fn a_text_that_was_surely_not_taken_is_sent_again_and_arrives_once() {
 }
 
 #[tokio::test]
-async fn a_wait_that_twilio_asks_for_is_kept_and_holds_back_nobody_else() {
-    let scene = Scene::start().await;
-    scene.twilio.answer_create(later(429, 20429), Taken::No);
-    scene.echoes(ADA, "hi").await;
-    scene.echoes(BOB, "me too").await;
-    let creates = scene.creates(3).await;
-    assert_eq!(creates[2].body, "echo hi");
-    let waited = creates[2].time.duration_since(creates[0].time).unwrap();
-    assert!(waited >= Duration::from_millis(1_900), "{waited:?}");
-    scene.echoes(ADA, "more").await;
+async fn a_wait_that_twilio_asks_for_is_kept_by_the_whole_number_and_loses_nothing() {
+    let (too_many_requests, full_queue) = (20429, 21611);
+    for code in [too_many_requests, full_queue] {
+        let scene = Scene::start().await;
+        let wait = Answer::Literally(429, vec![("retry-after", "2".into())], format!("{{\"code\":{code}}}"));
+        scene.twilio.answer_create(wait, Taken::No);
+        scene.echoes(ADA, "hi").await;
+        // The pause begins when the answer was read; the row shows that it was.
+        let retry = |row: &TranscriptRow| matches!(row.row.state, RowState::Retry { .. });
+        scene.until(ADA, |turns| turns.iter().flat_map(|turn| &turn.rows).any(retry)).await;
+        scene.text(BOB, "me too").await;
+        let creates = scene.creates(3).await;
+        let waited = creates[1].time.duration_since(creates[0].time).unwrap();
+        assert!(waited >= Duration::from_millis(1_900), "{waited:?}");
+        assert_eq!(scene.sent_to(ADA), ["echo hi", "echo hi"]);
+        assert_eq!(scene.sent_to(BOB), ["echo me too"]);
+        scene.echoes(ADA, "more").await;
+    }
 }
 
 /// As Twilio counts: each text within a second of the one before.
@@ -82,27 +86,15 @@ async fn texts_never_follow_each_other_so_long_that_twilio_takes_them_for_a_loop
         scene.text(ADA, &number.to_string()).await;
     }
     let creates = scene.creates(7).await;
-    let pauses = creates.windows(2).map(|pair| pair[1].time.duration_since(pair[0].time).unwrap());
-    let breaks: Vec<usize> =
-        pauses.enumerate().filter(|(_, pause)| *pause > Duration::from_secs(1)).map(|(index, _)| index).collect();
-    assert_eq!(breaks, [2, 5], "three at a time, and then a break");
+    // A slow machine pauses where it likes, but never takes a break away.
+    let close = |pair: &[Create]| pair[1].time.duration_since(pair[0].time).unwrap() <= Duration::from_secs(1);
+    let (mut run, mut longest) = (1, 1);
+    for pair in creates.windows(2) {
+        run = if close(pair) { run + 1 } else { 1 };
+        longest = longest.max(run);
+    }
+    assert!(longest <= 3, "three at a time, and then a break: {creates:#?}");
     assert_eq!(scene.sent_to(ADA), (0..7).map(|number| format!("echo {number}")).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn a_full_queue_pauses_the_number_and_loses_nothing() {
-    let scene = Scene::start().await;
-    scene.twilio.answer_create(later(429, 21611), Taken::No);
-    scene.echoes(ADA, "hi").await;
-    // The pause begins when the answer was read; the row shows that it was.
-    let retry = |row: &TranscriptRow| matches!(row.row.state, RowState::Retry { .. });
-    scene.until(ADA, |turns| turns.iter().flat_map(|turn| &turn.rows).any(retry)).await;
-    scene.text(BOB, "me too").await;
-    let creates = scene.creates(3).await;
-    let waited = creates[1].time.duration_since(creates[0].time).unwrap();
-    assert!(waited >= Duration::from_millis(1_900), "{waited:?}");
-    assert_eq!(scene.sent_to(ADA), ["echo hi", "echo hi"]);
-    assert_eq!(scene.sent_to(BOB), ["echo me too"]);
 }
 
 #[tokio::test]
