@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often it is looked whether something has come.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// For so many looks nothing must change before a process counts as at rest.
+const LOOKS_AT_REST: usize = 20;
+
 /// A run that is under way.
 pub(crate) struct Run {
     world: Arc<World>,
@@ -136,15 +139,14 @@ impl Run {
     }
 }
 
-/// What the process holds once its descriptors no longer become fewer.
+/// What the process holds once its descriptors no longer become fewer. Looks are counted and not time, of which a slow machine may take
+/// as much as it likes between two of them.
 async fn at_rest(gateway: &Gateway) -> Held {
-    let (mut held, mut since) = (gateway.held(), Instant::now());
-    while since.elapsed() < Duration::from_secs(1) {
+    let (mut held, mut unchanged) = (gateway.held(), 0);
+    while unchanged < LOOKS_AT_REST {
         tokio::time::sleep(LOOK).await;
         let now = gateway.held();
-        if now.descriptors < held.descriptors {
-            since = Instant::now();
-        }
+        unchanged = if now.descriptors < held.descriptors { 0 } else { unchanged + 1 };
         held = now;
     }
     held
