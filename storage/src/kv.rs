@@ -23,6 +23,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use crate::background;
 use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Rest, Shore, Voice, Writer};
 use crate::engine::Engine;
 use crate::erasure::Veil;
@@ -108,7 +109,10 @@ impl<E: Engine> KvStore<E> {
             .map_err(|error| StoreError::Unusable(format!("the committer cannot be started: {error}")))?;
         let thread = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || runtime.block_on(committer))
+            .spawn(move || {
+                background::stand_back();
+                runtime.block_on(committer);
+            })
             .map_err(|error| StoreError::Unusable(format!("the committer's thread cannot be started: {error}")))?;
         store.thread = Some(thread);
         Ok(store)

@@ -25,6 +25,7 @@
 //! [`KvStore`] keeps all this over an ordered map of bytes, the [`engine::Engine`]; the `conformance` suite (a feature) asserts it of any store.
 
 mod audit;
+mod background;
 mod chunks;
 mod committer;
 #[cfg(any(test, feature = "conformance"))]

@@ -35,6 +35,7 @@ use watermark::Watermark;
 
 use super::{Batch, Order, Visit};
 use crate::StoreError;
+use crate::background;
 use crate::figures::Figures;
 
 pub(in crate::engine) use segment::FILES as SEGMENT_FILES;
@@ -123,7 +124,10 @@ impl<B: Base> Journal<B> {
             checkpoints.want(number);
         }
         let works = Arc::clone(&checkpoints);
-        let worker = thread::Builder::new().name("checkpoint".into()).spawn(move || works.run());
+        let worker = thread::Builder::new().name("checkpoint".into()).spawn(move || {
+            background::stand_back();
+            works.run();
+        });
         let worker = Some(worker.map_err(|error| checkpoints.base.failure(&error))?);
         Ok((Self { checkpoints, log: Mutex::new(log), worker, segment_bytes, figures: OnceLock::new() }, missing))
     }

@@ -15,7 +15,7 @@ pub(super) const BLOCK: usize = 4_096;
 const STEP: Range<u64> = 64 << 10..1 << 20;
 
 /// It is filled in pieces of so many bytes.
-const PIECE: u64 = 64 << 10;
+const PIECE: u64 = 256 << 10;
 
 /// And through the system's cache of so many: of what is written at once a file system keeps one large page, and goes through all of
 /// that at each later write.
@@ -44,7 +44,7 @@ impl BlockFile {
     /// # Errors
     /// When that cannot be done.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        match open_direct(path) {
+        match open_direct(path, Waits::ForEach) {
             Ok(file) => Self::new(file, path, true),
             Err(error) if is_unfit(&error) => Self::open_cached(path),
             Err(error) => Err(error),
@@ -89,17 +89,20 @@ impl BlockFile {
             return Ok(());
         }
         let upto = end.max(self.filled + self.filled.clamp(STEP.start, STEP.end));
+        // Each of its writes would wait for the file system's records, so all of a step wait together.
+        let waiting = if self.direct { open_direct(&self.path, Waits::No).ok() } else { None };
+        let (file, piece) = waiting.as_ref().map_or((&self.file, CACHED_PIECE), |file| (file, PIECE));
         while self.filled < upto {
-            let length = (upto - self.filled).min(if self.direct { PIECE } else { CACHED_PIECE });
+            let length = (upto - self.filled).min(piece);
             let zeros = buffer.blocks(&[], usize::try_from(length).expect("a piece is short"));
-            match self.write_blocks(zeros, self.filled) {
+            match file.write_all_at(zeros, self.filled) {
                 Ok(()) => self.filled += length,
-                // There is no room for more than is needed now: writing that will tell whether there is room for it.
-                Err(error) if is_full(&error) => return Ok(()),
+                // There is no room for more than is needed now, or no way past the cache: writing that will tell.
+                Err(error) if is_full(&error) || is_unfit(&error) => break,
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        waiting.map_or(Ok(()), |file| file.sync_data())
     }
 
     /// Durable when it returns if that is past the cache.
@@ -139,6 +142,15 @@ impl Buffer {
     }
 }
 
+/// When what is written past the cache is durable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// When its call returns.
+    ForEach,
+    /// With a sync behind it.
+    No,
+}
+
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
@@ -146,17 +158,20 @@ fn options() -> OpenOptions {
 }
 
 #[cfg(target_os = "linux")]
-fn open_direct(path: &Path) -> io::Result<File> {
+fn open_direct(path: &Path, waits: Waits) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
 
     use rustix::fs::OFlags;
 
-    let flags = OFlags::DIRECT | OFlags::DSYNC;
+    let flags = match waits {
+        Waits::ForEach => OFlags::DIRECT | OFlags::DSYNC,
+        Waits::No => OFlags::DIRECT,
+    };
     options().custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_direct(_: &Path) -> io::Result<File> {
+fn open_direct(_: &Path, _: Waits) -> io::Result<File> {
     Err(ErrorKind::InvalidInput.into())
 }
 
