@@ -8,9 +8,12 @@
 //! For each number of stored conversations a store is written by a process of its own, in which each has an open session with a kilobyte
 //! of context and a deadline, and a thousand of them a text that is not answered; then that is killed. A gateway is started on what it
 //! leaves: how long until it takes texts, until the thousand are answered, what memory it takes in the end and at most, and how long a turn
-//! takes with a conversation that has to be read from disk. Then one is started on the same store, killed, and started again: the first
-//! start after a kill reads all that was written since the start before, the second next to nothing. For live conversations: what each takes in memory beyond an empty gateway; and what each takes that has left memory, as
-//! the difference between twice as many and as many: what the store holds for all of them together has its own limits.
+//! takes with a conversation that has to be read from disk. Then a few of them talk, as many and as often whatever is stored, so that
+//! nothing but what is stored can make their turns dearer. Then one is started on the same store, killed, and started again: the first
+//! start after a kill reads all that was written since the start before, the second next to nothing.
+//!
+//! For live conversations: what each takes in memory beyond an empty gateway; and what each takes that has left memory, as the difference
+//! between twice as many and as many: what the store holds for all of them together has its own limits.
 
 #![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
 
@@ -52,6 +55,9 @@ mod scale {
 
     /// Conversations with an unanswered text.
     const WAITING: u32 = 1_000;
+
+    /// How many talk for long, how many texts they send in a second altogether, and for how many seconds.
+    const TALKERS: (u32, f64, u64) = (400, 1_000.0, 15);
 
     /// Where a process that is to write a store finds which.
     const JOB: [&str; 3] = ["RACONTEUR_BENCH_JOB_STORE", "RACONTEUR_BENCH_JOB_STORED", "RACONTEUR_BENCH_JOB_WAITING"];
@@ -127,7 +133,7 @@ assistant = "load"
 
     pub(super) async fn measure() {
         println!(
-            "{:>10} {:>10} {:>10} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12} {:>10}",
+            "{:>10} {:>10} {:>10} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12} {:>12} {:>10}",
             "stored",
             "start ms",
             "again ms",
@@ -137,7 +143,8 @@ assistant = "load"
             "ack p50",
             "cold p50",
             "cold p99",
-            "CPU/turn us",
+            "cold CPU us",
+            "warm CPU us",
             "disk MiB"
         );
         for stored in numbers("RACONTEUR_BENCH_STORED", "1000,10000,100000,1000000") {
@@ -166,13 +173,24 @@ assistant = "load"
         let report = run(options(OwnStore::Kept(store.clone()), crowd, Vec::new())).await.expect("it can be measured");
         assert_eq!(report.failures(&[]), [] as [&str; 0], "{:?}", report.faults);
         let disk = size(&store);
+        let (texters, rate, seconds) = TALKERS;
+        let talkers = Crowd {
+            texters,
+            duration: Duration::from_secs(seconds),
+            pace: Pace::Fixed(rate),
+            waiting: 0,
+            ramp: Duration::ZERO,
+            repeated_percent: 0.0,
+        };
+        let talk = run(options(OwnStore::Kept(store.clone()), talkers, Vec::new())).await.expect("it can be measured");
+        assert_eq!(talk.failures(&[]), [] as [&str; 0], "{:?}", talk.faults);
         // The first finds what this load has left, and is killed as well.
         let _ = kill(start(home.path(), &store));
         let again = kill(start(home.path(), &store));
         let resumed =
             report.each_second.iter().find(|second| second.waiting < 100).map_or(f64::NAN, |s| s.second as f64);
         println!(
-            "{stored:>10} {:>10.0} {:>10.0} {resumed:>12.0} {:>10.1} {:>10.1} {:>10.2} {:>10.2} {:>10.2} {:>12.1} {:>10.1}",
+            "{stored:>10} {:>10.0} {:>10.0} {resumed:>12.0} {:>10.1} {:>10.1} {:>10.2} {:>10.2} {:>10.2} {:>12.1} {:>12.1} {:>10.1}",
             report.started_in.unwrap_or(f64::NAN),
             again.as_secs_f64() * 1_000.0,
             mebibytes(report.memory),
@@ -181,6 +199,7 @@ assistant = "load"
             report.added.p50,
             report.added.p99,
             report.cpu_per_turn_us.unwrap_or(f64::NAN),
+            talk.cpu_per_turn_us.unwrap_or(f64::NAN),
             mebibytes(Some(disk)),
         );
     }

@@ -156,14 +156,14 @@ impl Default for StoreConfig {
         Self {
             kind: StoreKind::Sled,
             path: PathBuf::from("./data"),
-            cache_bytes: 16 * 1_024 * 1_024,
+            cache_bytes: 12 * 1_024 * 1_024,
             journal_bytes: 8 * 1_024 * 1_024,
             inbox_max: 100,
             backlog_max: 100_000,
             min_free_bytes: 256 * 1_024 * 1_024,
             duplicates_kept: days(3),
             write_timeout: secs(30),
-            sync_interval: Duration::from_micros(700),
+            sync_interval: Duration::from_micros(500),
         }
     }
 }

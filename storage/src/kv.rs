@@ -66,7 +66,7 @@ impl Default for Options {
             backlog_max: 100_000,
             min_free: 256 << 20,
             write_timeout: Duration::from_secs(30),
-            sync_interval: Duration::from_micros(700),
+            sync_interval: Duration::from_micros(500),
             salt: None,
         }
     }

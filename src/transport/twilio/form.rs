@@ -1,14 +1,16 @@
 //! Form fields: first as the bytes that are signed, then, once the signature is good, as text.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode;
 
 use crate::transport::WebhookError;
 
-/// Names and values, decoded but not yet known to be UTF-8, in the order in which they came.
-pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+/// Names and values, decoded but not yet known to be UTF-8, in the order in which they came. Most stand there as they are, and are not copied.
+pub(super) type Pairs<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
 
 /// Decodes `application/x-www-form-urlencoded`, without deciding what its bytes mean.
-pub(super) fn decode(encoded: &[u8]) -> Pairs {
+pub(super) fn decode(encoded: &[u8]) -> Pairs<'_> {
     encoded
         .split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
@@ -19,19 +21,26 @@ pub(super) fn decode(encoded: &[u8]) -> Pairs {
         .collect()
 }
 
-fn decode_part(part: &[u8]) -> Vec<u8> {
+fn decode_part(part: &[u8]) -> Cow<'_, [u8]> {
+    if !part.contains(&b'+') {
+        return percent_decode(part).into();
+    }
     let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).collect()
+    Cow::Owned(percent_decode(&spaced).collect())
 }
 
 /// Fields as text.
-pub(super) struct Fields(Vec<(String, String)>);
+pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Fields {
+impl<'a> Fields<'a> {
     /// Reads every name and value as UTF-8.
-    pub(super) fn read(pairs: Pairs) -> Result<Self, WebhookError> {
+    pub(super) fn read(pairs: Pairs<'a>) -> Result<Self, WebhookError> {
         let text = |bytes| {
-            String::from_utf8(bytes).map_err(|_| WebhookError::Malformed("a field is not UTF-8: send UTF-8".into()))
+            let text = match bytes {
+                Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+                Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+            };
+            text.ok_or_else(|| WebhookError::Malformed("a field is not UTF-8: send UTF-8".into()))
         };
         pairs.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect::<Result<_, _>>().map(Self)
     }
@@ -39,7 +48,7 @@ impl Fields {
     /// The field's value; `None` where it is missing or empty, since Twilio sends what it does not know as empty.
     /// A field that says two different things says nothing.
     pub(super) fn get(&self, name: &str) -> Result<Option<&str>, WebhookError> {
-        let mut values = self.0.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
+        let mut values = self.0.iter().filter(|(found, _)| found == name).map(|(_, value)| &**value);
         let first = values.next();
         if values.any(|value| Some(value) != first) {
             return Err(WebhookError::Malformed(format!("{name} is given twice with different values")));
@@ -57,8 +66,8 @@ impl Fields {
 mod tests {
     use super::*;
 
-    fn pair(name: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
-        (name.as_bytes().to_vec(), value.as_bytes().to_vec())
+    fn pair<'a>(name: &'a str, value: &'a str) -> (Cow<'a, [u8]>, Cow<'a, [u8]>) {
+        (name.as_bytes().into(), value.as_bytes().into())
     }
 
     #[test]
@@ -71,7 +80,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf_8_survive_until_they_are_read() {
         let pairs = decode(b"Body=%ff");
-        assert_eq!(pairs, [(b"Body".to_vec(), vec![0xff])]);
+        assert_eq!(pairs, [(b"Body".into(), vec![0xff].into())]);
         assert!(matches!(Fields::read(pairs), Err(WebhookError::Malformed(_))));
     }
 

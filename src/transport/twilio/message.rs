@@ -10,7 +10,7 @@ use super::webhook::address;
 use crate::transport::WebhookError;
 
 /// Reads one text. The caller has checked the signature and the account.
-pub(super) fn read(fields: &Fields) -> Result<Vec<Arrival>, WebhookError> {
+pub(super) fn read(fields: &Fields<'_>) -> Result<Vec<Arrival>, WebhookError> {
     if fields.get("MessageStatus")?.is_some_and(|status| !["received", "receiving"].contains(&status)) {
         return Err(WebhookError::Malformed("a status callback came to /inbound: leave its URL to the gateway".into()));
     }
@@ -32,7 +32,7 @@ pub(super) fn read(fields: &Fields) -> Result<Vec<Arrival>, WebhookError> {
     Ok(vec![Arrival::Work { key, id: format!("{account}:{sid}"), work }])
 }
 
-fn media(fields: &Fields) -> Result<Vec<Media>, WebhookError> {
+fn media(fields: &Fields<'_>) -> Result<Vec<Media>, WebhookError> {
     let bad = || WebhookError::Malformed(format!("NumMedia is not a number from 0 to {MEDIA_MAX}"));
     let count: usize = fields.get("NumMedia")?.unwrap_or("0").parse().map_err(|_| bad())?;
     if count > MEDIA_MAX {

@@ -15,7 +15,7 @@ use crate::transport::WebhookError;
 pub(super) const OUTBOUND: &str = "outbound";
 
 /// Reads one receipt. The caller has checked the signature and the account.
-pub(super) fn read(fields: &Fields, query: &Fields) -> Result<Vec<Arrival>, WebhookError> {
+pub(super) fn read(fields: &Fields<'_>, query: &Fields<'_>) -> Result<Vec<Arrival>, WebhookError> {
     let sid = fields.required("MessageSid")?;
     let word = match fields.get("MessageStatus")? {
         Some(word) => word,

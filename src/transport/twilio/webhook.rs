@@ -54,7 +54,7 @@ impl TwilioWebhook {
     }
 
     /// The request's fields, once their signature is good.
-    fn fields(&self, request: &Request<Bytes>, url: &str) -> Result<Pairs, WebhookError> {
+    fn fields<'a>(&self, request: &'a Request<Bytes>, url: &str) -> Result<Pairs<'a>, WebhookError> {
         let check = |content: &Content<'_>| signature::check(&self.tokens, request.headers(), url, content);
         let body = request.body();
         match body_kind(request)? {
@@ -128,7 +128,7 @@ fn body_kind(request: &Request<Bytes>) -> Result<BodyKind, WebhookError> {
 }
 
 /// Reads a field that holds an address.
-pub(super) fn address(fields: &Fields, name: &str) -> Result<Address, WebhookError> {
+pub(super) fn address(fields: &Fields<'_>, name: &str) -> Result<Address, WebhookError> {
     Address::parse(fields.required(name)?).map_err(|error| WebhookError::Malformed(format!("{name}: {error}")))
 }
 
@@ -251,7 +251,7 @@ pub(super) mod tests {
         let mut signed = b"https://sms.example.com/gw/channels/main/inbound".to_vec();
         let mut pairs = form::decode(body.as_bytes());
         pairs.sort_unstable();
-        pairs.iter().for_each(|(name, value)| signed.extend(name.iter().chain(value)));
+        pairs.iter().for_each(|(name, value)| signed.extend(name.iter().chain(value.iter())));
         assert!(malformed(&webhook().parse(&post("/channels/main/inbound", body.clone(), &signed))));
         assert!(forbidden(&webhook().parse(&post("/channels/main/inbound", body, b""))));
     }
