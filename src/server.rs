@@ -239,7 +239,6 @@ fn open_store(config: &StoreConfig) -> Result<(Arc<dyn Store>, Watch), ServerErr
         backlog_max: config.backlog_max,
         min_free: config.min_free_bytes,
         write_timeout: config.write_timeout,
-        sync_interval: config.sync_interval,
         ..raconteur_storage::Options::default()
     };
     match config.kind {

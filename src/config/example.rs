@@ -272,7 +272,6 @@ fn write_store(text: &mut String, config: &StoreConfig) {
         min_free_bytes,
         duplicates_kept,
         write_timeout,
-        sync_interval,
     } = config;
     let kind = match kind {
         StoreKind::Sled => "sled",
@@ -306,8 +305,6 @@ fn write_store(text: &mut String, config: &StoreConfig) {
     key(text, "duplicates_kept", span(*duplicates_kept), explanation);
     let explanation = "How long writing to the disk may take; after that the process ends with a failure.";
     key(text, "write_timeout", span(*write_timeout), explanation);
-    let explanation = "When texts come thick, at most one batch is written in so long: more of them share a sync. 0s writes as often as it can.";
-    key(text, "sync_interval", span(*sync_interval), explanation);
 }
 
 fn write_engine(text: &mut String, config: &EngineConfig) {

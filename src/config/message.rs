@@ -87,7 +87,6 @@ pub(crate) fn duration(span: Duration) -> String {
     match units.iter().find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", millis / unit),
         None if span.subsec_nanos().is_multiple_of(1_000_000) => format!("{millis}ms"),
-        None if span.subsec_nanos().is_multiple_of(1_000) => format!("{}us", span.as_micros()),
         None => format!("{}ns", span.as_nanos()),
     }
 }
@@ -127,6 +126,6 @@ mod tests {
         let shown = [0, 250, 1_500, 30_000, 3_600_000, 43_200_000, 86_400_000]
             .map(|millis| duration(Duration::from_millis(millis)));
         assert_eq!(shown, ["0ms", "250ms", "1500ms", "30s", "1h", "12h", "1d"]);
-        assert_eq!([700_000, 1_001].map(|nanos| duration(Duration::from_nanos(nanos))), ["700us", "1001ns"]);
+        assert_eq!(duration(Duration::from_micros(1)), "1000ns");
     }
 }

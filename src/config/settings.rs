@@ -146,9 +146,6 @@ pub struct StoreConfig {
     /// How long one batch may take to be written; after that the process ends with a failure.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
-    /// When texts come thick, at most one batch is written in so long; one that comes alone does not wait.
-    #[serde(with = "humantime_serde")]
-    pub sync_interval: Duration,
 }
 
 impl Default for StoreConfig {
@@ -163,7 +160,6 @@ impl Default for StoreConfig {
             min_free_bytes: 256 * 1_024 * 1_024,
             duplicates_kept: days(3),
             write_timeout: secs(30),
-            sync_interval: Duration::from_micros(500),
         }
     }
 }
@@ -184,7 +180,6 @@ impl StoreConfig {
         checks.number("min_free_bytes", self.min_free_bytes, 0..=1 << 50);
         checks.duration("duplicates_kept", self.duplicates_kept, secs(60)..=days(30));
         checks.duration("write_timeout", self.write_timeout, millis(100)..=secs(3_600));
-        checks.duration("sync_interval", self.sync_interval, Duration::ZERO..=millis(100));
     }
 }
 

@@ -163,7 +163,7 @@ r.toml:4:18: expected a whole number, not negative, found the number -1
 r.toml:5:19: `request_timeout` is 0ms: make it at least 100ms and at most 5m
 r.toml:7:8: unknown value `postgres`: use one of sled, memory
 r.toml:8:13: expected a whole number, not negative, found another string
-r.toml:9:1: unknown key `inbox`: use one of kind, path, cache_bytes, journal_bytes, inbox_max, backlog_max, min_free_bytes, duplicates_kept, write_timeout, sync_interval
+r.toml:9:1: unknown key `inbox`: use one of kind, path, cache_bytes, journal_bytes, inbox_max, backlog_max, min_free_bytes, duplicates_kept, write_timeout
 r.toml:11:9: expected one of off, error, warn, info, debug, trace, or a list such as "info,raconteur=debug"
 r.toml:13:14: expected a duration in quotes such as "30s", "5m" or "12h", found the number 30
 r.toml:14:15: expected a duration in quotes such as "30s", "5m" or "12h", found another string

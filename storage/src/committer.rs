@@ -5,10 +5,9 @@
 //! is behind, taking more first would put it further behind. A part of each batch is left to offers, so that a STOP still comes in.
 //! An offer whose caller has gone is not looked at: nobody was promised anything, and the work would be for nobody.
 //!
-//! While one sync runs, the next batch gathers; and a committer with a thread of its own rests between rounds that follow each other closely
-//! ([`Rest`]). A failed write ends it all, since after a failed sync nobody
+//! There is no timer: while one sync runs, the next batch gathers. A failed write ends it all, since after a failed sync nobody
 //! can say what is on disk. [`run`] is driven by a thread of its own, or by a task where there must be no threads; it neither
-//! knows nor cares. Beside its rests it never touches a clock.
+//! knows nor cares. It never touches a clock.
 
 mod auditing;
 mod commit;
@@ -20,7 +19,6 @@ mod load;
 mod opening;
 mod pulse;
 mod recent;
-mod rest;
 mod tide;
 mod writer;
 
@@ -39,7 +37,6 @@ use crate::{
 
 pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
 pub(crate) use pulse::Pulse;
-pub(crate) use rest::Rest;
 pub(crate) use tide::{Shore, tide};
 pub(crate) use writer::{Mark as DuplicateMark, Writer, names, read_mark as read_duplicate};
 
@@ -184,11 +181,10 @@ pub(crate) async fn run<E: Engine>(
     mut writer: Writer<E>,
     mut queue: Queue,
     health: watch::Sender<Health>,
-    (pulse, voice, mut rest): (Pulse, Voice, Rest),
+    (pulse, voice): (Pulse, Voice),
 ) {
     let alarm = Alarm(health);
     while let Some(first) = queue.next().await {
-        rest.take();
         let beat = pulse.begin();
         let mut round = gather(&mut writer, first, &mut queue);
         if let Err(error) = write(&mut writer, &mut round, &voice) {

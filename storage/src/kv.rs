@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::background;
-use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Rest, Shore, Voice, Writer};
+use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Shore, Voice, Writer};
 use crate::engine::Engine;
 use crate::erasure::Veil;
 use crate::figures::Watch;
@@ -52,9 +52,6 @@ pub struct Options {
     /// How long one batch may take to be written. After that the writer counts as stuck and the store as failed. Not looked at
     /// where the committer is a task.
     pub write_timeout: Duration,
-    /// So long at least from the beginning of one batch to that of the next: when requests come thick, more of them then share a sync, and
-    /// each costs less. One that comes alone does not wait. Zero for no rests. Not looked at where the committer is a task.
-    pub sync_interval: Duration,
     /// The salt of a store that is created; `None` draws one. For simulations, where nothing may be random.
     pub salt: Option<Uuid>,
 }
@@ -66,7 +63,6 @@ impl Default for Options {
             backlog_max: 100_000,
             min_free: 256 << 20,
             write_timeout: Duration::from_secs(30),
-            sync_interval: Duration::from_micros(500),
             salt: None,
         }
     }
@@ -102,8 +98,7 @@ impl<E: Engine> KvStore<E> {
     pub fn open(engine: E, options: Options) -> Result<Self, StoreError> {
         // Outside of a runtime it does not matter who wakes whom.
         let voice = Handle::try_current().map_or(Voice::Own, Voice::Task);
-        let rest = Rest::between(options.sync_interval);
-        let (mut store, committer) = Self::prepare(engine, options, (voice, rest))?;
+        let (mut store, committer) = Self::prepare(engine, options, voice)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|error| StoreError::Unusable(format!("the committer cannot be started: {error}")))?;
@@ -127,7 +122,7 @@ impl<E: Engine> KvStore<E> {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn open_in_task(engine: E, options: Options) -> Result<Self, StoreError> {
-        let (store, committer) = Self::prepare(engine, options, (Voice::Own, Rest::Never))?;
+        let (store, committer) = Self::prepare(engine, options, Voice::Own)?;
         tokio::spawn(committer);
         Ok(store)
     }
@@ -135,7 +130,7 @@ impl<E: Engine> KvStore<E> {
     fn prepare(
         engine: E,
         options: Options,
-        (voice, rest): (Voice, Rest),
+        voice: Voice,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), StoreError> {
         let engine = Arc::new(engine);
         let (tide, shore) = committer::tide();
@@ -147,7 +142,7 @@ impl<E: Engine> KvStore<E> {
         let (alarm, health) = watch::channel(Health::Open);
         let (pulse, stuck) = (Pulse::default(), AtomicBool::new(false));
         let queue = Queue { requests: requested, offers: offered };
-        let committer = committer::run(writer, queue, alarm, (pulse.clone(), voice, rest));
+        let committer = committer::run(writer, queue, alarm, (pulse.clone(), voice));
         let doors = Some(Doors { requests, offers });
         let store = Self { engine, opening, doors, health, shore, pulse, watch, write_timeout, stuck, thread: None };
         Ok((store, committer))
