@@ -83,7 +83,7 @@ impl Direct {
         loop {
             let (line, is_new) = match self.pool.take(&origin) {
                 Some(line) => (line, false),
-                None => self.line(&origin).await.map_err(Unanswered::NotConnected)?,
+                None => Box::pin(self.line(&origin)).await.map_err(Unanswered::NotConnected)?,
             };
             match self.ask_by(line, &origin, (request, most)).await {
                 Ok(reply) => return Ok(reply),

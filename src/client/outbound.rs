@@ -85,7 +85,8 @@ impl Outbound {
         let ask = self.traced(ask);
         match self {
             Self::Ours(ours) if ours.is_direct(&ask.uri) => ours.direct.ask(ask, most).await,
-            Self::Ours(_) | Self::Guarded(..) => self.ask_around(ask, most).await,
+            // Boxed, as all that is seldom done: what is always done would have to carry its room along.
+            Self::Ours(_) | Self::Guarded(..) => Box::pin(self.ask_around(ask, most)).await,
         }
     }
 

@@ -80,7 +80,7 @@ impl Service {
         if reply.status == StatusCode::UNAUTHORIZED && self.credentials.refused(&ticket) == Again::Yes {
             tracing::info!("a token was refused: fetching another");
             let ticket = self.credentials.ticket().await.map_err(Failure::Ask)?;
-            reply = self.exchange(&call, &ticket).await.map_err(Failure::Ask)?;
+            reply = Box::pin(self.exchange(&call, &ticket)).await.map_err(Failure::Ask)?;
         }
         if reply.status.is_success() {
             return whole(reply).map_err(Failure::Ask);

@@ -101,7 +101,7 @@ impl Tokens {
         let flight = Arc::clone(&self.flight).lock_owned().await;
         match self.outcome_since(seen) {
             Some(outcome) => outcome,
-            None => self.exchange(flight).await,
+            None => Box::pin(self.exchange(flight)).await,
         }
     }
 

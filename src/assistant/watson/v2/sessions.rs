@@ -46,13 +46,14 @@ impl Assistant for Sessions {
         let restarts = self.keeps == Keeps::ContextAndRestarts && kept.can_restart(question);
         let (mut session, context) = match old.filter(|_| !restarts) {
             Some(session) => (session.clone(), Tree::default()),
-            None => (self.create_session().await?, kept.restored()),
+            // Boxed, as all that is seldom done: each question would have to carry its room along.
+            None => (Box::pin(self.create_session()).await?, kept.restored()),
         };
         let mut reply = self.message(&session, question, context).await;
         if let Err(Failure::SessionGone) = reply {
             tracing::info!(assistant = self.name, turn = %question.token, "the session was gone: opening another");
-            session = self.create_session().await?;
-            reply = self.message(&session, question, kept.restored()).await;
+            session = Box::pin(self.create_session()).await?;
+            reply = Box::pin(self.message(&session, question, kept.restored())).await;
         }
         let body = reply.map_err(|failure| match failure {
             Failure::Ask(error) => error,
