@@ -6,7 +6,7 @@
 //! are fewer of them.
 
 /// Makes the current thread one that cuts in before no other. Where the system knows no such thing, or somebody has given the process a
-/// priority of its own, all stays as it is.
+/// priority or a policy of its own, all stays as it is.
 pub(crate) fn stand_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = linux::become_batch() {
@@ -18,7 +18,7 @@ pub(crate) fn stand_back() {
 mod linux {
     use thread_priority::{
         NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
-        set_thread_priority_and_policy, thread_native_id,
+        set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
     };
 
     /// What stands for a niceness of 0, which everybody begins with.
@@ -26,7 +26,9 @@ mod linux {
 
     pub(super) fn become_batch() -> Result<(), String> {
         // The niceness is set along with the policy.
-        if rustix::process::getpriority_process(None).map_err(|error| error.to_string())? != 0 {
+        let niceness = rustix::process::getpriority_process(None).map_err(|error| error.to_string())?;
+        let policy = thread_schedule_policy().map_err(|error| format!("{error:?}"))?;
+        if niceness != 0 || policy != ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other) {
             return Ok(());
         }
         let priority = ThreadPriority::Crossplatform(ThreadPriorityValue::try_from(USUAL)?);
@@ -50,8 +52,10 @@ mod tests {
             stand_back();
             (policy(), niceness())
         });
-        let expected = match nice {
-            0 => ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch),
+        let expected = match (nice, before) {
+            (0, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other)) => {
+                ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch)
+            }
             _ => before,
         };
         assert_eq!(of_another.join().unwrap(), (expected, nice));
