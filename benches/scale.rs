@@ -162,26 +162,14 @@ assistant = "load"
         leave_behind(&store, stored, WAITING.min(stored / 2));
         // Every text goes to another conversation, none of which was in memory.
         let cold = (stored - WAITING.min(stored / 2)).min(6_000);
-        let crowd = Crowd {
-            texters: stored,
-            duration: Duration::from_secs_f64(f64::from(cold) / 300.0),
-            ramp: Duration::ZERO,
-            pace: Pace::Fixed(300.0),
-            repeated_percent: 0.0,
-            waiting: WAITING.min(stored / 2),
-        };
-        let report = run(options(OwnStore::Kept(store.clone()), crowd, Vec::new())).await.expect("it can be measured");
+        let span = Duration::from_secs_f64(f64::from(cold) / 300.0);
+        let strangers = Crowd { waiting: WAITING.min(stored / 2), ..crowd(stored, span, 300.0) };
+        let report =
+            run(options(OwnStore::Kept(store.clone()), strangers, Vec::new())).await.expect("it can be measured");
         assert_eq!(report.failures(&[]), [] as [&str; 0], "{:?}", report.faults);
         let disk = size(&store);
         let (texters, rate, seconds) = TALKERS;
-        let talkers = Crowd {
-            texters,
-            duration: Duration::from_secs(seconds),
-            pace: Pace::Fixed(rate),
-            waiting: 0,
-            ramp: Duration::ZERO,
-            repeated_percent: 0.0,
-        };
+        let talkers = crowd(texters, Duration::from_secs(seconds), rate);
         let talk = run(options(OwnStore::Kept(store.clone()), talkers, Vec::new())).await.expect("it can be measured");
         assert_eq!(talk.failures(&[]), [] as [&str; 0], "{:?}", talk.faults);
         // The first finds what this load has left, and is killed as well.
@@ -205,14 +193,6 @@ assistant = "load"
     }
 
     async fn live_line(live: u32) {
-        let crowd = |texters, seconds, rate| Crowd {
-            texters,
-            duration: Duration::from_secs(seconds),
-            ramp: Duration::ZERO,
-            pace: Pace::Fixed(rate),
-            repeated_percent: 0.0,
-            waiting: 0,
-        };
         let settings = |idle: &str| {
             let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
             vec![
@@ -225,11 +205,12 @@ assistant = "load"
         };
         let once = |texters: u32, idle: &str| {
             let seconds = u64::from(texters / 2_000).max(5);
-            let crowd = crowd(texters, seconds, f64::from(texters) / seconds as f64);
+            let crowd = crowd(texters, Duration::from_secs(seconds), f64::from(texters) / seconds as f64);
             let options = options(OwnStore::Sled, crowd, settings(idle));
             async { run(options).await.expect("it can be measured") }
         };
-        let empty = run(options(OwnStore::Sled, crowd(10, 5, 2.0), settings("1h"))).await.expect("it can be measured");
+        let few = crowd(10, Duration::from_secs(5), 2.0);
+        let empty = run(options(OwnStore::Sled, few, settings("1h"))).await.expect("it can be measured");
         let (resident, idle, more_idle) = (once(live, "1h").await, once(live, "1s").await, once(2 * live, "1s").await);
         let each = |more: &Report, less: &Report| {
             (more.memory.unwrap_or(0) as f64 - less.memory.unwrap_or(0) as f64) / f64::from(live)
@@ -240,6 +221,12 @@ assistant = "load"
             each(&resident, &empty),
             each(&more_idle, &idle)
         );
+    }
+
+    /// So many who text so many times a second altogether, whether they were answered or not.
+    fn crowd(texters: u32, duration: Duration, rate: f64) -> Crowd {
+        let pace = Pace::Fixed(rate);
+        Crowd { texters, duration, ramp: Duration::ZERO, pace, repeated_percent: 0.0, waiting: 0 }
     }
 
     fn options(store: OwnStore, crowd: Crowd, settings: Vec<(String, String)>) -> LoadOptions {

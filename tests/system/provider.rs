@@ -87,13 +87,9 @@ async fn texts_never_follow_each_other_so_long_that_twilio_takes_them_for_a_loop
     }
     let creates = scene.creates(7).await;
     // A slow machine pauses where it likes, but never takes a break away.
-    let close = |pair: &[Create]| pair[1].time.duration_since(pair[0].time).unwrap() <= Duration::from_secs(1);
-    let (mut run, mut longest) = (1, 1);
-    for pair in creates.windows(2) {
-        run = if close(pair) { run + 1 } else { 1 };
-        longest = longest.max(run);
-    }
-    assert!(longest <= 3, "three at a time, and then a break: {creates:#?}");
+    let close = |one: &Create, next: &Create| next.time.duration_since(one.time).unwrap() <= Duration::from_secs(1);
+    let longest = creates.chunk_by(close).map(<[Create]>::len).max();
+    assert!(longest <= Some(3), "three at a time, and then a break: {creates:#?}");
     assert_eq!(scene.sent_to(ADA), (0..7).map(|number| format!("echo {number}")).collect::<Vec<_>>());
 }
 

@@ -40,8 +40,6 @@ pub(super) enum Ours<'a> {
     Text(&'a str),
     /// An id.
     Id(Uuid),
-    /// What is JSON already.
-    Raw(&'a RawValue),
     /// What says that there is nothing.
     Null,
 }
@@ -56,11 +54,6 @@ impl<'a> Tree<'a> {
     /// Puts a value of ours in the place of whatever has this name.
     pub(super) fn set(&mut self, name: &'a str, value: impl Into<Ours<'a>>) {
         self.0.insert(Cow::Borrowed(name), Part::Ours(value.into()));
-    }
-
-    /// Whether it has no member.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Takes a member out.
@@ -89,12 +82,6 @@ fn object<S: Serializer>(members: &[(&str, Ours<'_>)], serializer: S) -> Result<
 impl<'a> From<&'a Value> for Ours<'a> {
     fn from(value: &'a Value) -> Self {
         Self::Value(value)
-    }
-}
-
-impl<'a> From<&'a RawValue> for Ours<'a> {
-    fn from(raw: &'a RawValue) -> Self {
-        Self::Raw(raw)
     }
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use raconteur_conversation::words::AskError;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -116,71 +116,16 @@ fn malformed(path: &str, fault: &str) -> AskError {
     AskError::Malformed { reason: format!("{path} {fault}") }
 }
 
-/// The way to a member.
-fn below(path: &str, name: &str) -> String {
-    match (path.is_empty(), name.contains(' ')) {
-        (true, _) => name.to_owned(),
-        (false, false) => [path, ".", name].concat(),
-        (false, true) => [path, "[\"", name, "\"]"].concat(),
-    }
-}
-
-/// Looks for the ends of those ways that are wanted and lead here after so many steps.
-struct Reach<'w, 'de, const N: usize> {
-    ways: &'w [&'w [&'w str]; N],
-    depth: usize,
-    wanted: &'w [bool; N],
-    found: &'w mut [Option<&'de RawValue>; N],
-}
-
-impl<'de, const N: usize> DeserializeSeed<'de> for Reach<'_, 'de, N> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let ends = |(way, wanted): (&&[&str], &bool)| *wanted && way.len() == self.depth;
-        if !self.ways.iter().zip(self.wanted).any(ends) {
-            return deserializer.deserialize_any(self);
-        }
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        self.found.iter_mut().zip(self.wanted).filter(|(_, wanted)| **wanted).for_each(|(found, _)| *found = Some(raw));
-        Ok(())
-    }
-}
-
-impl<'de, const N: usize> Visitor<'de> for Reach<'_, 'de, N> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key()? {
-            let leads = |n: usize| self.wanted[n] && self.ways[n].get(self.depth).is_some_and(|step| *step == name);
-            let wanted: [bool; N] = std::array::from_fn(leads);
-            if !wanted.contains(&true) {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            // Of several of one name the last one counts.
-            let before = self.found.iter_mut().zip(wanted).filter(|(_, wanted)| *wanted);
-            before.for_each(|(found, _)| *found = None);
-            let (ways, depth) = (self.ways, self.depth + 1);
-            map.next_value_seed(Reach { ways, depth, wanted: &wanted, found: &mut *self.found })?;
-        }
-        Ok(())
-    }
-}
-
 impl<'a> Object<'a> {
     /// A member; `None` when it is absent or `null`, which Watson does not tell apart.
     pub(super) fn get(&self, name: &str) -> Option<Place<'a>> {
         let raw = self.members.get(name).filter(|raw| raw.get() != "null")?;
-        Some(Place { path: below(&self.path, name), raw })
+        let path = match (self.path.is_empty(), name.contains(' ')) {
+            (true, _) => name.to_owned(),
+            (false, false) => [&self.path, ".", name].concat(),
+            (false, true) => [&self.path, "[\"", name, "\"]"].concat(),
+        };
+        Some(Place { path, raw })
     }
 
     /// A member that must be there.
@@ -207,23 +152,6 @@ impl<'a> Place<'a> {
             Ok(members) => Ok(Object { path: self.path, members }),
             Err(_) => Err(malformed(&self.path, "is not an object")),
         }
-    }
-
-    /// What is at the ends of several ways of members, none of which is the beginning of another, in one pass over all of them. `None` for
-    /// one of which a member is absent or `null`.
-    ///
-    /// # Errors
-    /// Nothing, where something on a way is no object: [`Object::descend`] says what and where.
-    pub(super) fn reach<const N: usize>(&self, ways: [&[&str]; N]) -> Result<[Option<Place<'a>>; N], ()> {
-        let mut found = [None; N];
-        let reach = Reach { ways: &ways, depth: 0, wanted: &[true; N], found: &mut found };
-        reach.deserialize(&mut serde_json::Deserializer::from_str(self.raw.get())).map_err(|_| ())?;
-        let mut ways = ways.into_iter();
-        Ok(found.map(|raw| {
-            let way = ways.next().unwrap_or_default();
-            let raw = raw.filter(|raw| raw.get() != "null")?;
-            Some(Place { path: way.iter().fold(self.path.clone(), |path, name| below(&path, name)), raw })
-        }))
     }
 
     /// The elements of the array here.
@@ -311,41 +239,6 @@ mod tests {
         assert_eq!(top.need("a").unwrap().value().unwrap(), 2);
         let inner = top.descend(&["b"]).unwrap().unwrap();
         assert_eq!(inner.need("\n").unwrap().value().unwrap(), 3);
-    }
-
-    #[test]
-    fn several_ways_are_reached_as_one_by_one() {
-        let texts = [
-            r#"{"a":{"b c":{"x":1,"y":{"z":2}},"d":{"x":3}},"o":[{"a":1}]}"#,
-            r#"{"a":{"b c":{"x":1},"b c":{"y":2},"d":null},"a":{"d":{"x":[1, 2]},"b c":{"x":null}}}"#,
-            r#"{"\u0061":{"b\u0020c":{"x":"\n"}}}"#,
-            "{}",
-            r#"{"a":null}"#,
-            r#"{"a":{"b c":[1]}}"#,
-            r#"{"a":[{"b c":{"x":1}}]}"#,
-            r#"{"a":{"b c":{"x":1},"d":"text"}}"#,
-        ];
-        let ways: [&[&str]; 2] = [&["a", "b c", "x"], &["a", "d", "x"]];
-        let mut wrong = 0;
-        for text in texts {
-            let wrapped = format!("{{\"top\":{text}}}");
-            let place = body(wrapped.as_bytes()).unwrap().need("top").unwrap();
-            let object = place.clone().object().unwrap();
-            let one = |way: &[&str]| {
-                let (last, before) = way.split_last().unwrap();
-                Ok::<_, AskError>(object.descend(before)?.and_then(|inner| inner.get(last)))
-            };
-            let shown = |found: Option<Place<'_>>| found.map(|place| (place.path, place.raw.get().to_owned()));
-            match (place.reach(ways), ways.map(one)) {
-                (Ok(found), [Ok(first), Ok(second)]) => assert_eq!(found.map(shown), [shown(first), shown(second)]),
-                (Err(()), [first, second]) => {
-                    assert!(first.is_err() || second.is_err(), "{text}");
-                    wrong += 1;
-                }
-                (Ok(_), one_by_one) => panic!("{text}: {one_by_one:?}"),
-            }
-        }
-        assert_eq!(wrong, 3);
     }
 
     #[test]

@@ -19,14 +19,11 @@ use uuid::Uuid;
 use super::command::{self, Commands};
 use super::context::{Ours, Tree, raw};
 use super::items::{self, ChoiceIs};
-use super::json::{self, Object, Place};
+use super::json::{self, Object};
 use super::text;
 
 /// Watson takes no more attachments with one message.
 const ATTACHMENTS_MAX: usize = 5;
-
-/// Most requests are not longer, in bytes.
-const BODY_USUAL: usize = 2_048;
 
 /// The name space of the ids under which Watson counts users.
 const USERS: Uuid = Uuid::from_u128(0x6d1f_52c8_9a0e_4f57_8b33_1e7c_04d2_a96b);
@@ -121,18 +118,9 @@ pub(super) fn write_over(context: Tree<'_>, question: &Question, returns: Return
     let private = [("user", Ours::Object(&person))];
     let channel = [("name", Ours::Text("SMS")), ("private", Ours::Object(&private))];
     let mut context = context;
-    // Where nothing was kept both skills get the very same, which is written once.
-    let same = context.is_empty().then(|| {
-        let mut here = Tree::default();
-        lay(&mut here, &variables, &question.extra);
-        raw(&here)
-    });
     context.within("skills", |skills| {
         for [skill, place] in PLACES {
-            skills.within(skill, |skill| match &same {
-                Some(same) => skill.set(place, &**same),
-                None => skill.within(place, |here| lay(here, &variables, &question.extra)),
-            });
+            skills.within(skill, |skill| skill.within(place, |here| lay(here, &variables, &question.extra)));
         }
     });
     // What IBM's own SMS channel tells, so that skills written for it find it.
@@ -141,8 +129,7 @@ pub(super) fn write_over(context: Tree<'_>, question: &Question, returns: Return
         integrations.set("channel", Ours::Object(&channel));
     });
     let message = Message { input, context: &context, user_id: user_id(&question.key) };
-    let mut body = Vec::with_capacity(BODY_USUAL);
-    serde_json::to_writer(&mut body, &message).expect("JSON values with string keys can be written");
+    let body = serde_json::to_vec(&message).expect("JSON values with string keys can be written");
     Written { body: body.into(), lost }
 }
 
@@ -158,7 +145,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Answer, AskError> {
 pub(super) fn read_object(body: &Object<'_>) -> Result<Answer, AskError> {
     let output = body.need("output")?.object()?;
     let (mut commands, mut response_timeout) = (Commands::default(), None);
-    for variables in variables(body)?.into_iter().flatten() {
+    let skills = body.descend(&["context", "skills"])?;
+    for [skill, place] in PLACES {
+        let variables = skills.as_ref().map(|skills| skills.descend(&[skill, place])).transpose()?.flatten();
+        let Some(variables) = variables else { continue };
         commands.add_site(&variables)?;
         response_timeout = response_timeout.or(items::timeout(&variables)?);
     }
@@ -167,19 +157,6 @@ pub(super) fn read_object(body: &Object<'_>) -> Result<Answer, AskError> {
     }
     let items = items::read(&output, ChoiceIs::Input, &mut commands)?;
     Ok(Answer { items, commands: commands.into_calls(), response_timeout, state: None })
-}
-
-/// The variables of both kinds of skill.
-fn variables<'a>(body: &Object<'a>) -> Result<[Option<Object<'a>>; 2], AskError> {
-    let Some(context) = body.get("context") else { return Ok([None, None]) };
-    let [[main, defined], [actions, variables]] = PLACES;
-    let ways: [&[&str]; 2] = [&["skills", main, defined], &["skills", actions, variables]];
-    if let Ok([defined, variables]) = context.reach(ways) {
-        return Ok([defined.map(Place::object).transpose()?, variables.map(Place::object).transpose()?]);
-    }
-    let context = context.object()?;
-    let [defined, variables] = ways.map(|way| context.descend(way));
-    Ok([defined?, variables?])
 }
 
 fn input(input: &AskInput, media: &[Media], returns: Returns) -> (Input, usize) {
