@@ -242,6 +242,7 @@ assistant = "load"
             channel: "twilio".into(),
             tenant: Address::parse(furnish::TENANT).expect("it is a number"),
             crowd,
+            warm_up: Duration::ZERO,
             standins: StandIns {
                 assistant_latency: instant,
                 assistant_errors_percent: 0.0,

@@ -53,6 +53,8 @@ pub struct LoadOptions {
     pub tenant: Address,
     /// Who texts.
     pub crowd: Crowd,
+    /// What happens in the first part of the crowd's time is judged, but is in no rate, latency or cost.
+    pub warm_up: Duration,
     /// What the stand-ins do.
     pub standins: StandIns,
     /// How answers are known for what they are.

@@ -65,6 +65,18 @@ async fn people_with_phones_are_answered_at_a_fixed_rate() {
 }
 
 #[tokio::test]
+async fn what_happens_while_it_warms_up_is_judged_and_not_measured() {
+    let ended = load("--texters 5 --rate 50 --warm-up 1s --duration 2s --json").await;
+    let told = figures(&ended);
+    assert_eq!((count(&told, "texts"), count(&told, "answered"), count(&told, "broken_promises")), (150, 150, 0));
+    let measured = told["turns_per_second"].as_f64().zip(told["seconds"].as_f64()).map(|(rate, span)| rate * span);
+    assert!(measured < Some(count(&told["turn"], "count") as f64 + 0.5), "the rate is of what was measured: {told}");
+    assert_eq!(told["warm_up"], 1.0);
+    let what = told["what"].as_str().unwrap_or_default();
+    assert!(what.ends_with("measured after 1s of warming up"), "{what}");
+}
+
+#[tokio::test]
 async fn faults_of_others_break_no_promise() {
     let line = "--texters 20 --duration 2s --think 50ms --repeated 30 --assistant-errors 10 --provider-errors 20 \
         --assistant-latency 5ms..50ms --provider-latency 5ms --patience 60s --json \

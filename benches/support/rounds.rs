@@ -64,6 +64,7 @@ pub(crate) async fn measure(contender: Contender, texters: u32) -> Report {
             repeated_percent: 0.0,
             waiting: 0,
         },
+        warm_up: Duration::ZERO,
         standins: StandIns {
             assistant_latency: instant,
             assistant_errors_percent: 0.0,

@@ -14,6 +14,9 @@ use crate::config::secret::Secret;
 /// The account of a gateway of our own.
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 
+/// No span is longer.
+const SPAN_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// By which wire texts travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum WireName {
@@ -65,6 +68,9 @@ pub struct LoadArgs {
     /// For how long
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = humantime::parse_duration)]
     pub duration: Duration,
+    /// For how long before that: what happens meanwhile is judged, but is in no rate, latency or cost
+    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub warm_up: Duration,
     /// Over which time they begin
     #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = humantime::parse_duration)]
     pub ramp: Duration,
@@ -196,12 +202,13 @@ impl LoadArgs {
             tenant: self.to.clone(),
             crowd: Crowd {
                 texters: self.texters,
-                duration: self.duration,
+                duration: self.warm_up + self.duration,
                 ramp: self.ramp,
                 pace,
                 repeated_percent: self.repeated,
                 waiting: 0,
             },
+            warm_up: self.warm_up,
             standins: self.standins(),
             answers: match self.answers {
                 AnswersName::Echo => Answers::Echo,
@@ -251,8 +258,16 @@ impl LoadArgs {
         if self.rate.is_some_and(|rate| !(0.01..=1e6).contains(&rate)) {
             return Err("--rate must be from 0.01 to 1000000 texts a second".into());
         }
-        if self.duration < Duration::from_secs(1) {
-            return Err("--duration must be at least 1s".into());
+        let spans = [
+            ("--duration", self.duration, Duration::from_secs(1)),
+            ("--warm-up", self.warm_up, Duration::ZERO),
+            ("--ramp", self.ramp, Duration::ZERO),
+            ("--think", self.think, Duration::ZERO),
+            ("--patience", self.patience, Duration::ZERO),
+        ];
+        if let Some((name, _, least)) = spans.iter().find(|(_, span, least)| !(*least..=SPAN_MAX).contains(span)) {
+            let [least, most] = [*least, SPAN_MAX].map(humantime::format_duration);
+            return Err(format!("{name} must be from {least} to {most}"));
         }
         Ok(())
     }
@@ -285,12 +300,22 @@ mod tests {
     }
 
     #[test]
+    fn warming_up_comes_before_the_time_that_is_measured() {
+        let options = parse("--duration 10s --warm-up 3s").unwrap();
+        assert_eq!((options.crowd.duration, options.warm_up), (Duration::from_secs(13), Duration::from_secs(3)));
+        assert_eq!(parse("").unwrap().warm_up, Duration::ZERO);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_with_what_to_do() {
         for (line, words) in [
             ("--repeated 101", "--repeated must be from 0 to 100"),
             ("--rate 0", "--rate must be"),
             ("--rate NaN", "--rate must be"),
-            ("--duration 10ms", "--duration must be"),
+            ("--duration 10ms", "--duration must be from 1s to 30days"),
+            ("--duration 1000years", "--duration must be"),
+            ("--warm-up 584000000000years", "--warm-up must be"),
+            ("--patience 31days", "--patience must be"),
             ("--rate 5 --think 1s", "cannot be used with"),
             ("--url http://127.0.0.1:1", "--account-sid is missing"),
             ("--url http://127.0.0.1:1 --account-sid AC1 --auth-token-env NO_SUCH_TOKEN", "no NO_SUCH_TOKEN"),

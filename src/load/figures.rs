@@ -209,6 +209,13 @@ impl Figures {
         self.histograms().lateness.clone()
     }
 
+    /// Forgets every latency so far: what comes from here on is measured.
+    pub(super) fn forget_latencies(&self) {
+        let mut histograms = self.histograms();
+        let Histograms { acknowledge, turn, added, lateness, second: _ } = &mut *histograms;
+        [acknowledge, turn, added, lateness].into_iter().for_each(Histogram::reset);
+    }
+
     /// What has happened since `before`, and the totals for the next call.
     pub(super) fn second(&self, before: &mut Totals) -> Second {
         let faults = self.faults.iter().map(|count| count.load(Ordering::Relaxed)).sum();
@@ -260,6 +267,24 @@ mod tests {
         let second = figures.second(&mut totals);
         assert_eq!((second.said, second.answered, second.faults), (0, 0, 0));
         assert!(second.turn_p99_ms < 0.001);
+    }
+
+    #[test]
+    fn latencies_are_forgotten_and_counts_are_not() {
+        let figures = Figures::default();
+        let happen = || {
+            figures.acknowledged(Duration::from_millis(2));
+            figures.answered(Duration::from_millis(80), Some(Duration::from_millis(70)));
+            figures.late(Duration::from_millis(1));
+        };
+        happen();
+        figures.forget_latencies();
+        let measured =
+            || [figures.acknowledges(), figures.turns(), figures.added(), figures.lateness()].map(|times| times.len());
+        assert_eq!((measured(), figures.answers(), figures.acknowledgements()), ([0; 4], 1, 1));
+        assert_eq!(figures.second(&mut Totals::default()).answered, 1);
+        happen();
+        assert_eq!((measured(), figures.answers()), ([1; 4], 2));
     }
 
     #[test]

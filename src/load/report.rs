@@ -31,7 +31,9 @@ pub struct Report {
     pub what: String,
     /// How long a gateway of our own took until it was running, in milliseconds.
     pub started_in: Option<f64>,
-    /// How long the crowd texted, in seconds.
+    /// How long the crowd texted before anything was measured, in seconds: in no rate, latency or cost.
+    pub warm_up: f64,
+    /// How long it texted then, in seconds.
     pub seconds: f64,
     /// Texters.
     pub texters: u32,
@@ -134,6 +136,7 @@ impl Report {
         Self {
             what: what(options),
             started_in: started_in.map(|span| span.as_secs_f64() * 1_000.0),
+            warm_up: options.warm_up.as_secs_f64(),
             seconds: lasted.as_secs_f64(),
             texters: options.crowd.texters,
             texts: figures.texts(),
@@ -211,7 +214,11 @@ fn what(options: &LoadOptions) -> String {
         Target::Own { store: OwnStore::Memory, .. } => "a gateway of its own in memory".to_owned(),
         Target::Running { url, .. } => format!("the gateway at {url}"),
     };
-    format!("{} texters, {pace}, by {wire}, against {target}", crowd.texters)
+    let warm_up = match options.warm_up {
+        Duration::ZERO => String::new(),
+        span => format!(", measured after {} of warming up", humantime::format_duration(span)),
+    };
+    format!("{} texters, {pace}, by {wire}, against {target}{warm_up}", crowd.texters)
 }
 
 #[cfg(test)]
@@ -225,6 +232,7 @@ mod tests {
         Report {
             what: String::new(),
             started_in: None,
+            warm_up: 0.0,
             seconds: 10.0,
             texters: 1,
             texts: 1_000,

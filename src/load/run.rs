@@ -92,17 +92,26 @@ async fn measure(options: &LoadOptions, gateway: &Gateway, (books, client): (&Ar
     let line = Line::new(options, &gateway.url, &public_url(options, &gateway.url), (client, Arc::clone(books)));
     let people = Arc::new(People::new(options.crowd.texters, Arc::clone(books), line));
     let (began, before) = (Instant::now(), cost());
+    let mut measured = Measured { since: began, answers: 0, cost: before };
     let texting = Arc::clone(&people).text(&options.crowd);
     tokio::pin!(texting);
     let mut watch = Watch { began, totals: Totals::default(), cost: before, at: began, seconds: Vec::new() };
     let mut clock = tokio::time::interval_at((began + Duration::from_secs(1)).into(), Duration::from_secs(1));
+    let warm = tokio::time::sleep(options.warm_up);
+    tokio::pin!(warm);
+    let mut is_warm = options.warm_up.is_zero();
     loop {
         tokio::select! {
             () = &mut texting => break,
+            () = &mut warm, if !is_warm => {
+                is_warm = true;
+                books.figures.forget_latencies();
+                measured = Measured { since: Instant::now(), answers: books.figures.answers(), cost: cost() };
+            }
             _ = clock.tick() => watch.second(options, books, cost()),
         }
     }
-    let (lasted, answered_in_time) = (began.elapsed(), books.figures.answers());
+    let (lasted, answered_in_time) = (measured.since.elapsed(), books.figures.answers() - measured.answers);
     let spent = cost();
     let last_call = Instant::now() + options.patience;
     while (books.unanswered() > 0 || !people.are_silent()) && Instant::now() < last_call {
@@ -116,11 +125,18 @@ async fn measure(options: &LoadOptions, gateway: &Gateway, (books, client): (&Ar
         answered_in_time,
         unanswered: books.unanswered(),
         started_in: gateway.started_in,
-        before,
+        before: measured.cost,
         spent,
         after: cost(),
         seconds: watch.seconds,
     }
+}
+
+/// From when on it is measured, and what there was by then.
+struct Measured {
+    since: Instant,
+    answers: u64,
+    cost: Option<Cost>,
 }
 
 struct Watch {

@@ -9,7 +9,12 @@ impl Report {
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = format!("{}\n\n", self.what);
-        let _ = writeln!(text, "{:<34}{:>10.1}", "seconds", self.seconds);
+        let _ = write!(text, "{:<34}{:>10.1}", "seconds", self.seconds);
+        let _ = if self.warm_up > 0.0 {
+            writeln!(text, "   (after {:.1} of warming up)", self.warm_up)
+        } else {
+            writeln!(text)
+        };
         for (name, count) in [("texts", self.texts), ("acknowledged", self.acknowledged), ("answered", self.answered)] {
             let _ = writeln!(text, "{name:<34}{count:>10}");
         }
