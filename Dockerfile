@@ -4,13 +4,14 @@
 #   docker build --tag raconteur --build-arg BUILD_COMMIT="$(git rev-parse --short HEAD)" .
 
 FROM rust:1.95-alpine AS build
-RUN apk add --no-cache ca-certificates gcc musl-dev
+RUN apk add --no-cache ca-certificates gcc make musl-dev
 WORKDIR /src
 COPY . .
 ARG BUILD_COMMIT=""
-# What a backtrace needs stays in; what only a debugger needs goes.
+# What a backtrace needs stays in; what only a debugger needs goes. Systems on ARM have pages of up to 64 KiB.
 ENV CARGO_PROFILE_DIST_STRIP=debuginfo
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    if [ "$(uname -m)" = aarch64 ]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; fi; \
     cargo build --profile dist --locked --bin raconteur \
     && install -D -m 0755 target/dist/raconteur /image/usr/local/bin/raconteur \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \

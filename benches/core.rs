@@ -22,7 +22,8 @@ use raconteur::transport::{Webhook, twilio};
 use serde_json::value::RawValue;
 
 #[global_allocator]
-static ALLOCATOR: divan::AllocProfiler<mimalloc::MiMalloc> = divan::AllocProfiler::new(mimalloc::MiMalloc);
+static ALLOCATOR: divan::AllocProfiler<tikv_jemallocator::Jemalloc> =
+    divan::AllocProfiler::new(tikv_jemallocator::Jemalloc);
 
 fn main() {
     divan::main();

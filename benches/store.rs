@@ -25,8 +25,9 @@ use raconteur::storage::{
     Accepted, Answered, Claim, KvStore, Mark, NewWork, Options, Step, Store, TranscriptTurn, Version,
 };
 
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Bytes of a conversation's snapshot.
 const SNAPSHOT: usize = 1_024;

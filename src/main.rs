@@ -26,8 +26,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// How long the last traces may take when the gateway has stopped.
 const LAST_TRACES_WITHIN: Duration = Duration::from_secs(3);
 
+/// Takes less than half of the memory of others that are as fast, and gives back what is not used any more.
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
