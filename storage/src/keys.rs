@@ -4,7 +4,7 @@
 //! ```text
 //! a | sequence | chunk              audit entry           JSON
 //! c | place | chunk                 conversation record   chunk 0: version, indexed deadline, hashes of the other chunks
-//! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id)
+//! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id); see `id.rs`
 //! e | place                         erasure               upto u64, letters u64; there until everything below is deleted
 //! h | place | sequence | chunk      transcript page       JSON
 //! l | tenant                        heard                 at u64: until then nothing is missing of what was sent to the number
@@ -23,6 +23,7 @@
 //! ```
 
 mod erasure;
+mod id;
 mod name;
 
 use std::ops::{Range, RangeInclusive};
@@ -30,9 +31,9 @@ use std::ops::{Range, RangeInclusive};
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
-use uuid::Uuid;
 
 pub(crate) use erasure::*;
+pub(crate) use id::{Ids, duplicates};
 pub(crate) use name::Name;
 
 use crate::usage::Day;
@@ -61,9 +62,6 @@ const DEADLINE: u8 = b't';
 const USAGE: u8 = b'u';
 const WORK: u8 = b'w';
 const DEAD_LETTER: u8 = b'x';
-
-/// An id of more bytes than this is kept by its beginning and a hash.
-const ID_MAX: usize = 255;
 
 /// Shard and key of a conversation as they stand inside keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,33 +176,6 @@ pub(crate) fn everything() -> Range<Vec<u8>> {
 
 fn all(prefix: u8) -> Range<Vec<u8>> {
     vec![prefix]..vec![prefix + 1]
-}
-
-pub(crate) fn duplicate(tenant: &Address, id: &str) -> Vec<u8> {
-    let id = id.as_bytes();
-    let mut key = Vec::with_capacity(2 + tenant.as_str().len() + id.len().min(ID_MAX + 1));
-    key.push(DUPLICATE);
-    push_address(&mut key, tenant);
-    if id.len() <= ID_MAX {
-        key.extend_from_slice(id);
-    } else {
-        // One byte longer than any id that is kept whole, so the two kinds cannot be taken for each other.
-        key.extend_from_slice(&id[..ID_MAX + 1 - 16]);
-        key.extend_from_slice(Uuid::new_v5(&Uuid::NAMESPACE_OID, id).as_bytes());
-    }
-    key
-}
-
-/// The mark of an id as it stands in a key, which is not the id itself if that is long.
-pub(crate) fn duplicate_as_kept(tenant: &Address, id: &[u8]) -> Vec<u8> {
-    let mut key = vec![DUPLICATE];
-    push_address(&mut key, tenant);
-    key.extend_from_slice(id);
-    key
-}
-
-pub(crate) fn duplicates() -> Range<Vec<u8>> {
-    all(DUPLICATE)
 }
 
 /// Until when nothing is missing of what was sent to a number.
@@ -369,7 +340,7 @@ mod tests {
             RecordKey::conversation(&one).chunk(0),
             RecordKey::conversation(&one).chunk(256),
             RecordKey::conversation(&two).chunk(0),
-            duplicate(&key("12345", "1").tenant, "id"),
+            Ids::Packed.duplicate(&key("12345", "1").tenant, "id"),
             erasure(&one),
             erasure(&two),
             RecordKey::transcript(&one, Sequence(255)).chunk(0),
@@ -399,7 +370,6 @@ mod tests {
         let shard = key("12345", "+15550100").shard().0.to_be_bytes();
         let expected = [&b"w"[..], &shard, &b"\x0512345\x09+15550100\0\0\0\0\0\0\x01\x02\0\x03"[..]].concat();
         assert_eq!(RecordKey::work(&place, Sequence(258)).chunk(3), expected);
-        assert_eq!(duplicate(&key("12345", "1").tenant, "SM1"), b"d\x0512345SM1");
     }
 
     #[test]
@@ -464,14 +434,5 @@ mod tests {
         assert!(record.range().contains(&record.chunk(u16::MAX)));
         assert!(!dead_letters(Some(Sequence(3))).contains(&RecordKey::dead_letter(Sequence(3)).chunk(9)));
         assert!(dead_letters(Some(Sequence(3))).contains(&RecordKey::dead_letter(Sequence(4)).chunk(0)));
-    }
-
-    #[test]
-    fn long_ids_stay_apart_and_short() {
-        let tenant = key("12345", "1").tenant;
-        let (one, other) = ("x".repeat(5_000), "x".repeat(5_001));
-        assert_ne!(duplicate(&tenant, &one), duplicate(&tenant, &other));
-        assert_eq!(duplicate(&tenant, &one).len(), 7 + 256);
-        assert_eq!(duplicate(&tenant, &"x".repeat(255)).len(), 7 + 255);
     }
 }

@@ -28,7 +28,7 @@ use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, 
 use crate::engine::Engine;
 use crate::erasure::Veil;
 use crate::figures::Watch;
-use crate::keys;
+use crate::keys::Ids;
 use crate::{
     Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, Limit, Listed, Loaded, Mark,
     NewWork, Opening, Pending, Search, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
@@ -72,6 +72,7 @@ impl Default for Options {
 pub struct KvStore<E> {
     engine: Arc<E>,
     opening: Opening,
+    ids: Ids,
     doors: Option<Doors>,
     health: watch::Receiver<Health>,
     shore: Shore,
@@ -136,6 +137,7 @@ impl<E: Engine> KvStore<E> {
         let (tide, shore) = committer::tide();
         let write_timeout = options.write_timeout;
         let (writer, opening) = Writer::open(Arc::clone(&engine), options, tide)?;
+        let ids = writer.ids();
         let (requests, requested) = mpsc::channel(QUEUE_MAX);
         let (offers, offered) = mpsc::channel(QUEUE_MAX);
         let watch = Watch::new(writer.figures(), &requests, &offers);
@@ -144,7 +146,8 @@ impl<E: Engine> KvStore<E> {
         let queue = Queue { requests: requested, offers: offered };
         let committer = committer::run(writer, queue, alarm, (pulse.clone(), voice));
         let doors = Some(Doors { requests, offers });
-        let store = Self { engine, opening, doors, health, shore, pulse, watch, write_timeout, stuck, thread: None };
+        let store =
+            Self { engine, opening, ids, doors, health, shore, pulse, watch, write_timeout, stuck, thread: None };
         Ok((store, committer))
     }
 
@@ -320,7 +323,7 @@ impl<E: Engine> Store for KvStore<E> {
     }
 
     async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
-        let mark = keys::duplicate(tenant, id);
+        let mark = self.ids.duplicate(tenant, id);
         self.read(move |engine| Ok(engine.get(&mark)?.is_some())).await
     }
 

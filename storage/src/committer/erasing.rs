@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use super::Writer;
 use super::draft::Draft;
-use super::opening::FORMAT;
+use super::opening::FORMAT_OF_ERASURE;
 use crate::chunks::{Head, NOT_INDEXED};
 use crate::engine::{Engine, Order};
 use crate::erasure::{Left, Reach, Veil};
 use crate::fetch::{self, Values};
-use crate::keys::{self, Place, RecordKey};
+use crate::keys::{self, Ids, Place, RecordKey};
 use crate::record::{self, DeadLetter};
 use crate::{Erase, StoreError, Usage};
 
@@ -57,7 +57,9 @@ impl<E: Engine> Writer<E> {
         self.erasing.is_under_way = true;
         // It reaches further than one that is under way: letters that were passed over may go now.
         self.erasing.letters = None;
-        self.batch.insert(keys::META_FORMAT.to_vec(), Some(FORMAT.to_be_bytes().to_vec()));
+        if self.ids == Ids::Plain {
+            self.batch.insert(keys::META_FORMAT.to_vec(), Some(FORMAT_OF_ERASURE.to_be_bytes().to_vec()));
+        }
         Reach { upto: erase.erasure.upto.min(Sequence(letters.0 - 1)), letters }
     }
 

@@ -1,8 +1,7 @@
 //! Which unread records there are, in memory: so that limits are judged and answers checked without reading the disk. Holds an
 //! entry only for conversations that have unread records; the store's limit on all of them bounds it.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use raconteur_conversation::words::Sequence;
 
 use crate::keys::Place;

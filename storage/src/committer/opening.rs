@@ -16,15 +16,15 @@ use super::tide::Tide;
 use super::writer::Fence;
 use crate::engine::{Batch, Engine, Order};
 use crate::figures::Figures;
-use crate::keys;
+use crate::keys::{self, Ids};
 use crate::record::{WorkHead, WorkKind};
 use crate::{Opening, Options, StoreError};
 
-/// The newest version of the key table and of what meta holds.
-pub(crate) const FORMAT: u32 = 2;
+/// The newest version of the key table and of what meta holds: ids are packed, which only versions may read that know of it.
+pub(crate) const FORMAT: u32 = 3;
 
-/// The version of a store in which nothing was ever erased: also versions that know no erasure may use it.
-const FORMAT_BEFORE_ERASURE: u32 = 1;
+/// The version of a store with plain ids, once something was erased. Before that, also versions that know no erasure may use it.
+pub(super) const FORMAT_OF_ERASURE: u32 = 2;
 
 /// What a store says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
+    /// How the store writes ids. One that was begun with plain ids keeps to them.
+    pub(crate) fn ids(format: u32) -> Ids {
+        if format > FORMAT_OF_ERASURE { Ids::Packed } else { Ids::Plain }
+    }
+
     /// Reads it; `None` where nothing was ever begun.
     ///
     /// # Errors
@@ -98,9 +103,9 @@ impl<E: Engine> Writer<E> {
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Corrupt`], or what the engine reports.
     pub(crate) fn open(engine: Arc<E>, options: Options, tide: Tide) -> Result<(Self, Opening), StoreError> {
-        let opening = match Meta::read(&*engine)? {
-            Some(meta) => go_on(&*engine, meta)?,
-            None => begin(&*engine, &options)?,
+        let (opening, format) = match Meta::read(&*engine)? {
+            Some(meta) => (go_on(&*engine, meta)?, meta.format),
+            None => (begin(&*engine, &options)?, FORMAT),
         };
         let figures = Arc::<Figures>::default();
         engine.report_to(&figures);
@@ -110,6 +115,7 @@ impl<E: Engine> Writer<E> {
             fences: fences(&*engine)?,
             inboxes: inboxes(&*engine)?,
             erasing: Erasing::open(&*engine, opening.salt)?,
+            ids: Meta::ids(format),
             engine,
             tide,
             options,
@@ -129,7 +135,7 @@ impl<E: Engine> Writer<E> {
 
 fn begin<E: Engine>(engine: &E, options: &Options) -> Result<Opening, StoreError> {
     let salt = options.salt.unwrap_or_else(Uuid::new_v4);
-    engine.apply(Meta { format: FORMAT_BEFORE_ERASURE, clean: false, salt, sequence: None }.write())?;
+    engine.apply(Meta { format: FORMAT, clean: false, salt, sequence: None }.write())?;
     engine.sync()?;
     Ok(Opening { unclean: false, first_sequence: Sequence(Sequence::STRIDE), salt })
 }

@@ -3,8 +3,7 @@
 //!
 //! Whoever changes an outbox or a page in another way forgets it here first. What is not here is read.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use raconteur_conversation::words::Sequence;
 
 use super::draft::{Outbox, Page};

@@ -16,7 +16,7 @@ use crate::chunks::Head;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
 use crate::figures::Figures;
-use crate::keys::{self, Place, RecordKey};
+use crate::keys::{self, Ids, Place, RecordKey};
 use crate::{Accepted, Claim, Limit, NewWork, Options, StoreError, Usage, record};
 
 /// So many sequences are reserved with one write.
@@ -35,6 +35,7 @@ pub(crate) struct Writer<E> {
     pub(super) engine: Arc<E>,
     pub(super) tide: Tide,
     pub(super) options: Options,
+    pub(super) ids: Ids,
     /// What this round writes.
     pub(super) batch: Batch,
     pub(super) bytes: usize,
@@ -59,6 +60,11 @@ pub(crate) struct Writer<E> {
 }
 
 impl<E: Engine> Writer<E> {
+    /// How it writes ids.
+    pub(crate) fn ids(&self) -> Ids {
+        self.ids
+    }
+
     /// Begins a round.
     pub(super) fn begin(&mut self) {
         self.short = None;
@@ -127,7 +133,7 @@ impl<E: Engine> Writer<E> {
     }
 
     pub(super) fn accept(&mut self, new: &NewWork) -> Result<Accepted, StoreError> {
-        let mark = keys::duplicate(&new.key.tenant, &new.id);
+        let mark = self.ids.duplicate(&new.key.tenant, &new.id);
         if let Some(earlier) = self.draft().value(&mark)?.as_deref().and_then(read_mark) {
             let same = earlier.content.is_none() || earlier.content == new.content;
             let sequence = earlier.sequence;

@@ -105,6 +105,7 @@ impl<L: BufRead> Reader<L> {
     fn read(mut self, mut take: impl FnMut(Pairs) -> Result<(), DumpError>) -> Result<u64, DumpError> {
         let mut records = 0;
         let mut latest = Vec::new();
+        let ids = Meta::ids(self.header.format);
         loop {
             let Some(line) = self.next::<Line>("a record of an export")? else {
                 return Err(self.wrong("the file ends without an end line: it was cut off, export again"));
@@ -116,7 +117,7 @@ impl<L: BufRead> Reader<L> {
             if line.sequence().is_some_and(|sequence| sequence.0 >= drawn.max(1)) {
                 return Err(self.wrong("its sequence is not below that of the header: the two are not of one export"));
             }
-            let pairs = line.into_pairs().map_err(|reason| self.wrong(&reason))?;
+            let pairs = line.into_pairs(ids).map_err(|reason| self.wrong(&reason))?;
             for (key, _) in &pairs {
                 if *key <= latest {
                     return Err(

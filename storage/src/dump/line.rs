@@ -16,7 +16,7 @@ use super::walk::Raw;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED, VALUE_MAX};
 use crate::committer::{DuplicateMark, read_duplicate};
 use crate::erasure::{Left, Reach};
-use crate::keys::{self, Name, Place, RecordKey};
+use crate::keys::{self, Ids, Name, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
 use crate::usage::{Day, Usage};
 use crate::{AuditEntry, StoreError, Version, fetch};
@@ -189,11 +189,11 @@ impl Line {
     ///
     /// # Errors
     /// What is wrong with it, without quoting it.
-    pub(super) fn into_pairs(self) -> Result<Pairs, String> {
+    pub(super) fn into_pairs(self, ids: Ids) -> Result<Pairs, String> {
         let key = |tenant, user| Place::of(&ConversationKey { tenant, user });
         match self {
             Self::Conversation(line) => line.into_pairs(),
-            Self::Duplicate(line) => line.into_pairs(),
+            Self::Duplicate(line) => line.into_pairs(ids),
             Self::Page(Page { tenant, user, sequence, turn }) => {
                 typed::<TranscriptTurn>(&turn, "turn")?;
                 chunked(&RecordKey::transcript(&key(tenant, user), sequence), record::write_json(&turn))
@@ -436,14 +436,14 @@ impl Answered {
 }
 
 impl Duplicate {
-    fn into_pairs(self) -> Result<Pairs, String> {
+    fn into_pairs(self, ids: Ids) -> Result<Pairs, String> {
         let id = match (self.id, self.id_hex) {
             (Some(id), None) => id.into_bytes(),
             (None, Some(digits)) => from_hexadecimal(&digits)?,
             (Some(_), Some(_)) | (None, None) => return Err("give `id` or `id_hex`, one of them".into()),
         };
         let mark = DuplicateMark { sequence: self.sequence, at: self.accepted_at, content: self.content };
-        Ok(vec![(keys::duplicate_as_kept(&self.tenant, &id), mark.write())])
+        Ok(vec![(ids.duplicate_as_kept(&self.tenant, &id), mark.write())])
     }
 }
 

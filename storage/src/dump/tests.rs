@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::kind::Kind;
 use super::line::Line;
 use super::*;
+use crate::committer::Meta;
 use crate::engine::memory::MemoryEngine;
 use crate::engine::{Batch, Engine, Order};
 use crate::keys::{self, Place, RecordKey};
@@ -67,14 +68,21 @@ fn page(sequence: Sequence, body: &str) -> TranscriptTurn {
     }
 }
 
+/// An id as providers make them.
+const PROVIDERS: &str = "AC0123456789abcdef0123456789abcdef:SMfedcba9876543210fedcba9876543210";
+
 /// A store with records of every kind, some of several chunks.
 async fn furnished() -> MemoryEngine {
-    let engine = MemoryEngine::new();
+    furnish(MemoryEngine::new()).await
+}
+
+async fn furnish(engine: MemoryEngine) -> MemoryEngine {
     let store = KvStore::open_in_task(engine.clone(), Options::default()).unwrap();
     store.note_heard(vec![(key(1).tenant, UnixMillis(700))]).await;
     let claims = store.claim(&[1, 2, 3].map(|user| key(user).shard())).await.unwrap();
     let claim = |user| *claims.iter().find(|claim| claim.shard == key(user).shard()).unwrap();
     let first = accept(&store, (1, "a"), message("hello")).await;
+    accept(&store, (2, PROVIDERS), message("hi")).await;
     accept(&store, (1, &"long".repeat(200)), message(&"x".repeat(10_000))).await;
     let user_data = Some(RawValue::from_string("{\n  \"a\": [1,\r\n 2.50]}".into()).unwrap());
     accept(&store, (2, "start"), Work::Start(StartSession { user_data, ..StartSession::default() })).await;
@@ -177,6 +185,33 @@ async fn what_was_exported_comes_back_byte_for_byte_but_for_line_breaks_in_json(
     assert_eq!(exported(&back), text);
 }
 
+/// Whether an id of a provider's is known, in a store that is opened over this engine.
+async fn knows(engine: &MemoryEngine) -> bool {
+    let store = KvStore::open_in_task(engine.clone(), Options::default()).unwrap();
+    assert!(!store.is_known(&key(1).tenant, &PROVIDERS.replace("SMfe", "SMff")).await.unwrap());
+    store.is_known(&key(1).tenant, PROVIDERS).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_store_that_was_begun_with_plain_ids_keeps_to_them() {
+    let older = MemoryEngine::new();
+    let meta = Meta { format: 1, clean: true, salt: uuid::Uuid::nil(), sequence: None };
+    older.apply(meta.write()).unwrap();
+    older.sync().unwrap();
+    for (engine, plain, format) in [(furnish(older).await, true, 2), (furnished().await, false, 3)] {
+        let holds = |engine: &MemoryEngine| {
+            let id = PROVIDERS.as_bytes();
+            everything(engine).iter().any(|(key, _)| key.windows(id.len()).any(|part| part == id))
+        };
+        assert_eq!((holds(&engine), knows(&engine).await), (plain, true));
+        let text = exported(&engine);
+        assert!(text.contains(&format!("\"format\":{format},")) && text.contains(PROVIDERS), "{text}");
+        let back = MemoryEngine::new();
+        import(&back, text.as_bytes()).unwrap();
+        assert_eq!((holds(&back), knows(&back).await), (plain, true));
+    }
+}
+
 #[tokio::test]
 async fn a_store_goes_on_where_the_exported_one_was() {
     let engine = furnished().await;
@@ -249,9 +284,9 @@ async fn a_check_counts_what_is_there() {
     assert!(findings.is_healthy() && !findings.clean, "{findings:?}");
     let count = |kind| findings.kinds.get(&kind).copied().unwrap_or_default().records;
     let kinds = [Kind::Conversation, Kind::Duplicate, Kind::Page, Kind::Deadline, Kind::Work, Kind::DeadLetter];
-    assert_eq!(kinds.map(count), [2, 3, 1, 1, 4, 1]);
+    assert_eq!(kinds.map(count), [2, 4, 1, 1, 5, 1]);
     assert_eq!([Kind::Erasure, Kind::Remains].map(count), [1, 1]);
-    assert_eq!((findings.unread, findings.unsettled, findings.in_doubt), (3, 2, 1));
+    assert_eq!((findings.unread, findings.unsettled, findings.in_doubt), (4, 2, 1));
     engine.apply(Batch::from([(keys::deadline(UnixMillis(60_000), &Place::of(&key(1))), None)])).unwrap();
     let findings = check(&engine).unwrap();
     assert_eq!((findings.unindexed, findings.is_healthy()), (1, false), "it will not wake itself");
@@ -274,7 +309,7 @@ async fn lines_that_are_wrong_are_told_by_their_number_and_not_quoted() {
         (replaced_line(&text, 3, text.lines().nth(1)), "line 3: it does not follow on the line before it".into()),
         (replaced_line(&text, 1, None), "line 1: it is not the header of an export".into()),
         (replaced_line(&text, 1, Some("{}")), "line 1: it is not the header of an export".into()),
-        (text.replacen("\"format\":2", "\"format\":3", 1), "line 1: a newer version wrote this export".into()),
+        (text.replacen("\"format\":3", "\"format\":4", 1), "line 1: a newer version wrote this export".into()),
         (
             text.replacen("\"sequence\":", "\"sequence\":1,\"x\":", 1),
             "line 1: it is not the header of an export".into(),

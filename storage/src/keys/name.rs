@@ -4,6 +4,7 @@ use raconteur_conversation::address::{Address, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 
+use super::id::id_of;
 use super::{
     AUDIT, CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, ERASURE, HEARD, Place, REMAINS, SHARD, TRANSCRIPT, USAGE,
     WORK, read_deadline, read_erasure, read_heard, read_numbers, read_remains, read_shard, split_address,
@@ -37,7 +38,10 @@ impl Name {
                 let (place, chunk) = Place::split(tail)?;
                 Some(Self::Conversation(known(place)?, u16::from_be_bytes(chunk.try_into().ok()?)))
             }
-            DUPLICATE => split_address(tail).map(|(tenant, id)| Self::Duplicate(tenant, id.to_vec())),
+            DUPLICATE => {
+                let (tenant, id) = split_address(tail)?;
+                Some(Self::Duplicate(tenant, id_of(id)?))
+            }
             TRANSCRIPT => placed(tail).map(|(place, sequence, chunk)| Self::Page(place, sequence, chunk)),
             HEARD => read_heard(key).map(Self::Heard),
             SHARD => read_shard(key).map(Self::Claim),
@@ -93,7 +97,7 @@ fn known(place: Place) -> Option<Place> {
 mod tests {
     use raconteur_conversation::address::ConversationKey;
 
-    use super::super::{META_SALT, RecordKey, deadline, duplicate, erasure, heard, remains, shard, usage};
+    use super::super::{Ids, META_SALT, RecordKey, deadline, erasure, heard, remains, shard, usage};
     use super::*;
 
     #[test]
@@ -102,7 +106,7 @@ mod tests {
         let place = Place::of(&ConversationKey { tenant: tenant.clone(), user: Address::parse("+15550100").unwrap() });
         let table = [
             (RecordKey::conversation(&place).chunk(2), Name::Conversation(place.clone(), 2)),
-            (duplicate(&tenant, "SM1"), Name::Duplicate(tenant.clone(), b"SM1".to_vec())),
+            (Ids::Packed.duplicate(&tenant, "SM1"), Name::Duplicate(tenant.clone(), b"SM1".to_vec())),
             (RecordKey::transcript(&place, Sequence(8)).chunk(1), Name::Page(place.clone(), Sequence(8), 1)),
             (heard(&tenant), Name::Heard(tenant.clone())),
             (shard(Shard(7)), Name::Claim(Shard(7))),

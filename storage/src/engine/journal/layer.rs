@@ -1,9 +1,11 @@
 //! One layer of changes over the map, by their keys. Each is found at once; the order of the keys is made where somebody asks for it and
 //! no further. A turn changes a dozen keys, and whoever looks at keys in their order looks at few: of one conversation, or of one table.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::HashMap;
 
 use crate::engine::Order;
 

@@ -6,6 +6,7 @@ use raconteur_conversation::effect::{Erasure, Kept, Remains};
 use raconteur_conversation::words::{InboundMessage, Sequence, Work};
 
 use super::*;
+use crate::committer::Meta;
 use crate::engine::{Batch, Order};
 use crate::keys::{self, Place, RecordKey};
 use crate::{Answered, Erase, record};
@@ -162,6 +163,7 @@ async fn after_a_crash_at_any_write_an_erasure_has_happened_whole_or_not_at_all(
 #[tokio::test]
 async fn only_a_store_in_which_something_was_erased_is_closed_to_older_versions() {
     let engine = MemoryEngine::new();
+    engine.apply(Meta { format: 1, clean: true, salt: uuid::Uuid::nil(), sequence: None }.write()).unwrap();
     let store = open(&engine);
     let held = claim(&store).await;
     let erase = furnish(&store, held).await;
@@ -171,6 +173,13 @@ async fn only_a_store_in_which_something_was_erased_is_closed_to_older_versions(
     assert_eq!(format(), Some(2_u32.to_be_bytes().to_vec()));
     drop(store);
     assert!(KvStore::open_in_task(engine.crash(), Options::default()).is_ok());
+    // One that was begun by this version is closed to them from the beginning.
+    let engine = MemoryEngine::new();
+    let store = open(&engine);
+    let held = claim(&store).await;
+    let erase = furnish(&store, held).await;
+    store.commit(held, &key(), erase).await.unwrap();
+    assert_eq!(engine.get(keys::META_FORMAT).unwrap(), Some(3_u32.to_be_bytes().to_vec()));
 }
 
 #[tokio::test]
