@@ -14,12 +14,17 @@ use raconteur::storage::engine::sled::SledEngine;
 use raconteur::storage::{Accepted, Answered, Claim, KvStore, NewWork, Options, Step, Store, TranscriptTurn, Version};
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant};
 
 /// The number that is texted.
 pub(crate) const TENANT: &str = "+15550100";
 
 /// How many conversations are written at once.
 const AT_ONCE: u32 = 1_024;
+
+/// So many are begun in a second: about as many turns as a gateway gets done on two cores. What the store tidies up in a second of its own
+/// has its time then, as it would have while people text.
+const RATE: f64 = 8_000.0;
 
 /// Writes so many conversations, each with a session and a page, and the first `waiting` of them with an unanswered text instead. Then it
 /// kills the process.
@@ -29,10 +34,12 @@ pub(crate) async fn write(path: &Path, conversations: u32, waiting: u32) {
     let shards: Vec<Shard> = (0..SHARDS).map(Shard).collect();
     let claims: Arc<Vec<Claim>> = Arc::new(store.claim(&shards).await.expect("nobody else has them"));
     let mut tasks = JoinSet::new();
+    let began = Instant::now();
     for first in 0..AT_ONCE {
         let (store, claims) = (Arc::clone(&store), Arc::clone(&claims));
         tasks.spawn(async move {
             for texter in (first..conversations).step_by(AT_ONCE as usize) {
+                tokio::time::sleep_until(began + Duration::from_secs_f64(f64::from(texter) / RATE)).await;
                 furnish(&*store, &claims, texter, texter < waiting).await;
             }
         });

@@ -110,6 +110,17 @@ struct Durable {
     taken_over: Option<Box<TakeOver>>,
 }
 
+impl Durable {
+    /// As JSON. An assistant's state is most of it, and its length is known: what is written does not move while it grows.
+    fn write(&self) -> serde_json::Result<Vec<u8>> {
+        const ROOM: usize = 512;
+        let state = self.session.as_ref().and_then(|session| session.state.as_ref());
+        let mut bytes = Vec::with_capacity(ROOM + state.map_or(0, |state| state.data.get().len()));
+        serde_json::to_writer(&mut bytes, self)?;
+        Ok(bytes)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_the_beginning(time: &UnixMillis) -> bool {
     *time == UnixMillis(0)
@@ -237,9 +248,9 @@ impl Conversation {
                 let (streak, ahead, erased_at) = (*streak, *ahead, *erased_at);
                 let durable =
                     Durable { session, pipe, stopped_at, stopped_by, ended, streak, ahead, erased_at, taken_over };
-                serde_json::to_vec(&durable)
+                durable.write()
             }
-            None => serde_json::to_vec(&self.durable),
+            None => self.durable.write(),
         };
         bytes.expect("a snapshot has only string keys and finite numbers")
     }

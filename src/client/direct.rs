@@ -74,21 +74,23 @@ impl Direct {
         Ok(Self { connector, connect_timeout, pool: Pool::default() })
     }
 
-    /// Asks, and reads at most so many bytes of the body; with none wanted, it is not read at all.
-    pub(super) async fn ask(&self, ask: Ask, most: usize) -> Result<Reply, Unanswered> {
-        let Some(origin) = Origin::of(&ask.uri) else {
-            return Err(Unanswered::NotConnected("the address has no host".into()));
-        };
-        let mut request = request(ask);
-        loop {
-            let (line, is_new) = match self.pool.take(&origin) {
-                Some(line) => (line, false),
-                None => Box::pin(self.line(&origin)).await.map_err(Unanswered::NotConnected)?,
-            };
-            match self.ask_by(line, &origin, (request, most)).await {
-                Ok(reply) => return Ok(reply),
-                Err(Silence::Unsent(again, _)) if !is_new => request = *again,
-                Err(Silence::Unsent(_, error) | Silence::Lost(error)) => return Err(lost(&error)),
+    /// Asks, and reads at most so many bytes of the body; with none wanted, it is not read at all. No asynchronous function itself: what
+    /// that is given it keeps twice, and so does everyone who waits for it.
+    pub(super) fn ask(&self, ask: Ask, most: usize) -> impl Future<Output = Result<Reply, Unanswered>> + Send {
+        let prepared = Origin::of(&ask.uri).map(|origin| (origin, Box::new(request(ask))));
+        async move {
+            let (origin, mut request) =
+                prepared.ok_or_else(|| Unanswered::NotConnected("the address has no host".into()))?;
+            loop {
+                let (line, is_new) = match self.pool.take(&origin) {
+                    Some(line) => (line, false),
+                    None => Box::pin(self.line(&origin)).await.map_err(Unanswered::NotConnected)?,
+                };
+                match self.ask_by(line, &origin, (request, most)).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(Silence::Unsent(again, _)) if !is_new => request = again,
+                    Err(Silence::Unsent(_, error) | Silence::Lost(error)) => return Err(lost(&error)),
+                }
             }
         }
     }
@@ -136,12 +138,12 @@ impl Direct {
         &self,
         mut line: Box<Line>,
         origin: &Origin,
-        (mut request, most): (Request<Full<Bytes>>, usize),
+        (mut request, most): (Box<Request<Full<Bytes>>>, usize),
     ) -> Result<Reply, Silence> {
         if let Entry::Vacant(vacant) = request.headers_mut().entry(HOST) {
             vacant.insert(line.host.clone());
         }
-        let response = line.send(request).await.map_err(|(unsent, error)| match unsent {
+        let response = line.send(*request).await.map_err(|(unsent, error)| match unsent {
             Some(request) => Silence::Unsent(Box::new(request), error),
             None => Silence::Lost(error),
         })?;

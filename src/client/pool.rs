@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
@@ -65,6 +66,9 @@ impl Origin {
     }
 }
 
+/// A request that comes back as it was.
+type Unsent = Request<Full<Bytes>>;
+
 /// A connection, and the handle that gives it requests.
 pub(super) struct Line {
     sender: SendRequest<Full<Bytes>>,
@@ -88,12 +92,12 @@ impl Line {
     }
 
     /// Sends a request; the head of the response, or the request itself where it surely was not sent.
-    pub(super) async fn send(
+    pub(super) fn send(
         &mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<http::Response<hyper::body::Incoming>, (Option<Request<Full<Bytes>>>, hyper::Error)> {
+    ) -> impl Future<Output = Result<Response<Incoming>, (Option<Unsent>, hyper::Error)>> + Send {
         let answered = self.sender.try_send_request(request);
-        self.drive(answered).await.map_err(|mut error| (error.take_message(), error.into_error()))
+        async { self.drive(answered).await.map_err(|mut error| (error.take_message(), error.into_error())) }
     }
 
     /// Drives the connection until something that depends on it is done.

@@ -51,7 +51,8 @@ pub(super) async fn receive(
     *request.uri_mut() = uri;
     let began = Instant::now();
     let span = tracing::debug_span!("webhook", channel = desk.inbox.channel(), status = field::Empty);
-    let response = desk.answer(request).instrument(span.clone()).await;
+    // On the way here this future moves several times, and what it waits for is large.
+    let response = Box::pin(desk.answer(request)).instrument(span.clone()).await;
     let status = response.status().as_u16();
     span.record("status", status);
     desk.inbox.answered(status, began.elapsed());

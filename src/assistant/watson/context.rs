@@ -106,6 +106,16 @@ pub(super) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).expect("JSON values with string keys can be written")
 }
 
+/// Bytes that a usual question takes.
+const ROOM: usize = 2_048;
+
+/// A message as JSON.
+pub(super) fn written(message: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut bytes, message).expect("JSON values with string keys can be written");
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

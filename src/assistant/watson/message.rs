@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::command::{self, Commands};
-use super::context::{Ours, Tree, raw};
+use super::context::{self, Ours, Tree, raw};
 use super::items::{self, ChoiceIs};
 use super::json::{self, Object};
 use super::text;
@@ -129,8 +129,7 @@ pub(super) fn write_over(context: Tree<'_>, question: &Question, returns: Return
         integrations.set("channel", Ours::Object(&channel));
     });
     let message = Message { input, context: &context, user_id: user_id(&question.key) };
-    let body = serde_json::to_vec(&message).expect("JSON values with string keys can be written");
-    Written { body: body.into(), lost }
+    Written { body: context::written(&message).into(), lost }
 }
 
 /// Reads an answer. Its state is left to the caller.

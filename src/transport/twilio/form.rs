@@ -11,22 +11,24 @@ pub(super) type Pairs<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
 
 /// Decodes `application/x-www-form-urlencoded`, without deciding what its bytes mean.
 pub(super) fn decode(encoded: &[u8]) -> Pairs<'_> {
-    encoded
-        .split(|byte| *byte == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            (decode_part(halves.next().unwrap_or_default()), decode_part(halves.next().unwrap_or_default()))
-        })
-        .collect()
+    let mut pairs = Pairs::with_capacity(encoded.iter().filter(|byte| **byte == b'&').count() + 1);
+    for pair in encoded.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        pairs.push((decode_part(halves.next().unwrap_or_default()), decode_part(halves.next().unwrap_or_default())));
+    }
+    pairs
 }
 
 fn decode_part(part: &[u8]) -> Cow<'_, [u8]> {
-    if !part.contains(&b'+') {
-        return percent_decode(part).into();
+    if !part.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Cow::Borrowed(part);
     }
-    let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    Cow::Owned(percent_decode(&spaced).collect())
+    let mut decoded = Vec::with_capacity(part.len());
+    for (place, words) in part.split(|byte| *byte == b'+').enumerate() {
+        decoded.extend((place > 0).then_some(b' '));
+        decoded.extend(percent_decode(words));
+    }
+    Cow::Owned(decoded)
 }
 
 /// Fields as text.

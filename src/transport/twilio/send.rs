@@ -7,6 +7,9 @@ use super::receipt::OUTBOUND;
 use super::rest::{NoAnswer, Rest};
 use super::verdict::judge;
 
+/// Bytes that the fields of a usual message take beside its text.
+const ROOM: usize = 256;
+
 /// What Twilio accepts as `ValidityPeriod`, in seconds (error 21624).
 const VALIDITY: (u64, u64) = (1, 36_000);
 
@@ -21,7 +24,7 @@ pub(super) async fn send(rest: &Rest, status_url: &str, message: &OutboundMessag
 
 fn form(status_url: &str, message: &OutboundMessage) -> String {
     let validity = message.expires_at.since(message.began_at).as_secs().clamp(VALIDITY.0, VALIDITY.1);
-    let mut form = Serializer::new(String::new());
+    let mut form = Serializer::new(String::with_capacity(ROOM + 2 * message.body.len()));
     form.append_pair("To", message.key.user.as_str());
     form.append_pair("From", message.key.tenant.as_str());
     if !message.body.is_empty() {

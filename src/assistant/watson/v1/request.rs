@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::context::Tree;
+use super::super::context::{self, Tree};
 use super::super::{command, text};
 
 /// A request, ready to be sent.
@@ -73,8 +73,7 @@ pub(in super::super) fn write(question: &Question, context: &Tree<'_>) -> Writte
         }
     };
     let message = Message { input, context, alternate_intents: false, intents, entities };
-    let body = serde_json::to_vec(&message).expect("JSON values with string keys can be written");
-    Written { body: body.into(), lost }
+    Written { body: context::written(&message).into(), lost }
 }
 
 /// A chosen entry goes back as it came, with what stands beside its input. `None` when it is no entry of v1, as another kind of assistant
