@@ -161,13 +161,12 @@ fn options() -> OpenOptions {
 fn open_direct(path: &Path, waits: Waits) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
 
-    use rustix::fs::OFlags;
-
+    // Of libc, since rustix takes O_SYNC for both: then each write also waits for the time of the last one, in another place on the disk.
     let flags = match waits {
-        Waits::ForEach => OFlags::DIRECT | OFlags::DSYNC,
-        Waits::No => OFlags::DIRECT,
+        Waits::ForEach => libc::O_DIRECT | libc::O_DSYNC,
+        Waits::No => libc::O_DIRECT,
     };
-    options().custom_flags(flags.bits().cast_signed()).open(path)
+    options().custom_flags(flags).open(path)
 }
 
 #[cfg(not(target_os = "linux"))]
