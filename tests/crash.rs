@@ -34,10 +34,15 @@ use crash::run::{Run, number_from_environment};
 use crash::texts::Kind;
 use raconteur_conversation::Conversation;
 use raconteur_conversation::address::{Address, ConversationKey};
+use raconteur_conversation::policy::Policy;
+use raconteur_conversation::time::UnixMillis;
 use raconteur_storage::engine::sled::SledEngine;
 use raconteur_storage::{KvStore, Options, Store};
 
 const USERS: usize = 20;
+
+/// How long a session lasts that is to time out.
+const SESSION: Duration = Duration::from_secs(1);
 
 /// Rounds in the suite; each takes about a second.
 const ROUNDS: usize = 30;
@@ -86,7 +91,7 @@ async fn a_process_that_is_killed_while_it_opens_its_store_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_whose_time_ran_out_while_the_process_was_dead_has_ended() {
-    let mut run = Run::start("+15550102", "1s").await;
+    let mut run = Run::start("+15550102", &humantime::format_duration(SESSION).to_string()).await;
     run.add_users(2);
     let life = run.begin().await;
     run.everybody_says(Kind::Plain).await;
@@ -94,7 +99,10 @@ async fn a_session_whose_time_ran_out_while_the_process_was_dead_has_ended() {
     life.kill().await;
     run.end();
     // The clock of the session is the wall's.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let last = sessions_end(&run).await;
+    while now() <= last {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 
     // The first user texts again, the second stays silent.
     let mut gone = false;
@@ -130,13 +138,35 @@ fn open(run: &Run) -> KvStore<SledEngine> {
     KvStore::open(engine, Options::default()).expect("the store can be opened")
 }
 
-/// Whether the store has a session open for the user.
-async fn has_session(run: &Run, user: usize) -> bool {
-    let (store, key) = (open(run), key(run, user));
+fn now() -> UnixMillis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is past 1970");
+    UnixMillis(u64::try_from(since.as_millis()).expect("it is before the end of time"))
+}
+
+/// A user's conversation as the store has it.
+async fn conversation(store: &KvStore<SledEngine>, key: ConversationKey) -> Conversation {
     let claims = store.claim(&[key.shard()]).await.expect("nobody else has the store");
     let loaded = store.load(claims[0], &key, 10).await.expect("a conversation can be loaded");
-    store.close().await.expect("the store can be closed");
     let (conversation, unreadable) = Conversation::restore(key, loaded.snapshot.as_deref(), Vec::new());
     assert_eq!(unreadable, None, "the snapshot can be read");
+    conversation
+}
+
+/// Whether the store has a session open for the user.
+async fn has_session(run: &Run, user: usize) -> bool {
+    let store = open(run);
+    let conversation = conversation(&store, key(run, user)).await;
+    store.close().await.expect("the store can be closed");
     conversation.session().is_some()
+}
+
+/// When the last of all sessions times out, of which each user has one. The store is left as it was found, which is not closed.
+async fn sessions_end(run: &Run) -> UnixMillis {
+    let (store, policy) = (open(run), Policy { session_timeout: SESSION, ..Policy::default() });
+    let mut last = UnixMillis(0);
+    for user in 0..run.users.len() {
+        let deadline = conversation(&store, key(run, user)).await.deadline(&policy);
+        last = last.max(deadline.expect("the user has a session"));
+    }
+    last
 }
