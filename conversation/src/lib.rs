@@ -112,12 +112,12 @@ struct Durable {
 
 impl Durable {
     /// As JSON. An assistant's state is most of it, and its length is known: what is written does not move while it grows.
-    fn write(&self) -> serde_json::Result<Vec<u8>> {
+    fn write(&self) -> Vec<u8> {
         const ROOM: usize = 512;
         let state = self.session.as_ref().and_then(|session| session.state.as_ref());
         let mut bytes = Vec::with_capacity(ROOM + state.map_or(0, |state| state.data.get().len()));
-        serde_json::to_writer(&mut bytes, self)?;
-        Ok(bytes)
+        serde_json::to_writer(&mut bytes, self).expect("a snapshot has only string keys and finite numbers");
+        bytes
     }
 }
 
@@ -236,7 +236,7 @@ impl Conversation {
     /// part of it: after a crash the turn is taken again from its first question.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        let bytes = match self.before_turn() {
+        match self.before_turn() {
             Some(before) => {
                 // A text that has failed since is no part of the turn.
                 let error = self.session().and_then(|open| open.error.as_ref()).or(before.error.as_ref()).cloned();
@@ -251,8 +251,7 @@ impl Conversation {
                 durable.write()
             }
             None => self.durable.write(),
-        };
-        bytes.expect("a snapshot has only string keys and finite numbers")
+        }
     }
 
     /// The open session without what an open turn has changed in it: of a turn that is not answered nothing is kept, whatever else is

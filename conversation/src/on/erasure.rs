@@ -33,7 +33,7 @@ impl Durable {
     pub(crate) fn erased(stopped_at: Option<UnixMillis>, now: UnixMillis) -> (Self, Remains) {
         let durable = Self { stopped_at, erased_at: Some(now), ..Self::default() };
         let kept = if stopped_at.is_some() { Kept::Lastingly } else { Kept::ForAWhile };
-        let snapshot = serde_json::to_vec(&durable).expect("a snapshot has only string keys and finite numbers");
+        let snapshot = durable.write();
         (durable, Remains { snapshot, kept })
     }
 }

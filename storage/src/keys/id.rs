@@ -135,6 +135,8 @@ mod tests {
 
     #[test]
     fn golden_ids() {
+        assert_eq!(Ids::Plain.duplicate(&tenant(), "SM1"), b"d\x0512345SM1");
+        assert_eq!(Ids::Packed.duplicate(&tenant(), "SM1"), b"d\x0512345SM1");
         assert_eq!(Ids::Plain.duplicate(&tenant(), "SM0123456789"), b"d\x0512345SM0123456789");
         assert_eq!(Ids::Packed.duplicate(&tenant(), "SM0123456789"), b"d\x0512345SM\xff\x05\x01\x23\x45\x67\x89");
         assert_eq!(kept("AC0123456789abcdef:SM01"), b"AC\xff\x08\x01\x23\x45\x67\x89\xab\xcd\xef:SM01");
