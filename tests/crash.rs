@@ -32,6 +32,8 @@ use crash::audit;
 use crash::dice::Dice;
 use crash::run::{Run, number_from_environment};
 use crash::texts::Kind;
+use raconteur_actors::clock::SystemClock;
+use raconteur_actors::port::Clock;
 use raconteur_conversation::Conversation;
 use raconteur_conversation::address::{Address, ConversationKey};
 use raconteur_conversation::policy::Policy;
@@ -100,7 +102,7 @@ async fn a_session_whose_time_ran_out_while_the_process_was_dead_has_ended() {
     run.end();
     // The clock of the session is the wall's.
     let last = sessions_end(&run).await;
-    while now() <= last {
+    while SystemClock.now() <= last {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 
@@ -136,11 +138,6 @@ fn key(run: &Run, user: usize) -> ConversationKey {
 fn open(run: &Run) -> KvStore<SledEngine> {
     let engine = SledEngine::open(&run.place.store(), 64 << 20).expect("the store can be opened");
     KvStore::open(engine, Options::default()).expect("the store can be opened")
-}
-
-fn now() -> UnixMillis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is past 1970");
-    UnixMillis(u64::try_from(since.as_millis()).expect("it is before the end of time"))
 }
 
 /// A user's conversation as the store has it.

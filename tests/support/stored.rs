@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use raconteur_actors::clock::SystemClock;
+use raconteur_actors::port::Clock;
 use raconteur_conversation::address::{Address, ConversationKey, SHARDS, Shard};
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{OutboundId, OutboundRow, RowState, Work};
@@ -25,8 +27,7 @@ pub(crate) struct Stored {
 }
 
 pub(crate) fn now() -> UnixMillis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later than 1970");
-    UnixMillis(u64::try_from(since.as_millis()).expect("it is not that late"))
+    SystemClock.now()
 }
 
 pub(crate) fn key(tenant: &str, user: &str) -> ConversationKey {
