@@ -12,6 +12,7 @@ use raconteur::conversation::{Conversation, Input};
 use raconteur::load::{first_words, number_of};
 use raconteur::storage::engine::sled::SledEngine;
 use raconteur::storage::{Accepted, Answered, Claim, KvStore, NewWork, Options, Step, Store, TranscriptTurn, Version};
+use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
@@ -66,7 +67,7 @@ async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) 
     let key = ConversationKey { tenant: number(TENANT), user: number(&number_of(texter)) };
     let body = if waits { first_words(texter) } else { "hello".into() };
     let (accepted_at, work) = (now(), Work::Message(InboundMessage { body, ..InboundMessage::default() }));
-    let id = format!("SM{texter:032x}");
+    let id = format!("SM{:032x}", fastrand::Rng::with_seed(u64::from(texter)).u128(..));
     let new =
         NewWork { key: key.clone(), id, accepted_at, seed: u128::from(texter), content: None, work: work.clone() };
     let Ok(Accepted::Fresh { sequence, .. }) = store.accept(new).await else { panic!("it is accepted") };
@@ -98,6 +99,7 @@ async fn furnish(store: &dyn Store, claims: &[Claim], texter: u32, waits: bool) 
 
 /// A conversation's snapshot after one turn with a kilobyte of context, and its deadline.
 fn talk(key: &ConversationKey, record: WorkRecord) -> (Vec<u8>, Option<UnixMillis>) {
+    let data = RawValue::from_string(context(record.seed)).expect("it is JSON");
     let (policy, now) = (Policy { assistant: "load".into(), ..Policy::default() }, record.accepted_at);
     let (mut conversation, _) = Conversation::restore(key.clone(), None, Vec::new());
     let asked = conversation.handle(now, &policy, Input::WorkAccepted(record));
@@ -105,11 +107,37 @@ fn talk(key: &ConversationKey, record: WorkRecord) -> (Vec<u8>, Option<UnixMilli
         let Effect::AskAssistant(question) = effect else { return None };
         Some(question.token)
     });
-    let data = RawValue::from_string(format!("{{\"context\":\"{}\"}}", "x".repeat(700))).expect("it is JSON");
     let state = Some(AssistantState { assistant: "load".into(), data });
     let answer = Box::new(Answer { items: vec![Item::Text("hello".into())], state, ..Answer::default() });
     conversation.handle(now, &policy, Input::AssistantReplied { token: token.expect("it asks"), answer });
     (conversation.snapshot(), conversation.deadline(&policy))
+}
+
+/// What an assistant keeps of a conversation: names that every context has, words, numbers that no other one has, and a state of the
+/// assistant's own, which is noise to everybody else.
+fn context(seed: u128) -> String {
+    #[rustfmt::skip]
+    const WORDS: [&str; 16] = [
+        "Ada", "Grace", "Alan", "Edsger",
+        "Lime Street", "Mill Lane", "Station Road", "High Street",
+        "delivered", "on its way", "packed", "returned",
+        "Monday", "Tuesday", "Thursday", "Saturday",
+    ];
+    let mut rng = fastrand::Rng::with_seed(u64::try_from(seed).expect("it is a texter's number"));
+    let session = uuid::Uuid::from_u128(rng.u128(..)).to_string();
+    let own: String = (0..220).map(|_| rng.alphanumeric()).collect();
+    let [name, street, parcel, day] = [0, 4, 8, 12].map(|first| WORDS[first + rng.usize(..4)]);
+    let order = format!("A-{:08}", rng.u32(..100_000_000));
+    let system = json!({
+        "turn_count": 1, "timezone": "Europe/Berlin", "locale": "en-us", "user_id": session, "state": own,
+        "session_start_time": "2026-11-27T13:05:12.345Z",
+    });
+    let variables = json!({
+        "customer_name": name, "order_number": order, "street": street, "parcel": parcel, "delivery_day": day,
+    });
+    let skills = json!({"actions skill": {"skill_variables": variables, "system": {}}});
+    let context = json!({"global": {"system": system, "session_id": session}, "skills": skills});
+    json!({"session_id": session, "context": context}).to_string()
 }
 
 fn now() -> UnixMillis {

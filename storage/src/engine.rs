@@ -70,6 +70,12 @@ pub trait Engine: Send + Sync + 'static {
     /// How much room its disk has left; `None` where that means nothing.
     fn free_bytes(&self) -> Option<u64>;
 
+    /// Tells it the version of the store that it carries. Whoever knows only earlier ones refuses the store, so what came with a
+    /// version may be made use of.
+    fn note_format(&self, format: u32) {
+        let _ = format;
+    }
+
     /// From now on what it measures of itself is left there; one that measures nothing leaves nothing.
     fn report_to(&self, figures: &Arc<Figures>) {
         let _ = figures;

@@ -35,6 +35,7 @@ pub fn import<E: Engine>(engine: &E, lines: impl BufRead) -> Result<u64, DumpErr
     }
     let reader = Reader::begin(lines)?;
     let Header { format, salt, sequence, clean, .. } = reader.header;
+    engine.note_format(format);
     let marked = Batch::from([(keys::META_IMPORTING.to_vec(), Some(vec![1]))]);
     engine.apply(marked)?;
     engine.sync()?;

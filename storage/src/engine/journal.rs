@@ -203,6 +203,11 @@ impl<B: Base> Journal<B> {
         Ok(())
     }
 
+    /// The map.
+    pub(super) fn base(&self) -> &B {
+        &self.checkpoints.base
+    }
+
     /// See [`super::Engine::report_to`]. The first to whom it reports stays the only one.
     pub(super) fn report_to(&self, figures: &Arc<Figures>) {
         figures.journal_bytes.set(self.log().length());

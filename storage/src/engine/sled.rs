@@ -13,6 +13,7 @@
 
 mod base;
 mod compact;
+mod packed;
 mod place;
 
 use std::fs::File;
@@ -190,6 +191,12 @@ impl Engine for SledEngine {
                 *free = Some((bytes, Instant::now()));
                 bytes
             }
+        }
+    }
+
+    fn note_format(&self, format: u32) {
+        if format >= packed::SINCE {
+            self.journal.base().pack();
         }
     }
 

@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use super::packed::{pack, unpack};
 use super::{CONF_FILE, DAMAGED_DIRECTORY, DATA_FILE, MARKER_FILE, TORN_CONF_FILE, corrupt, place, unusable};
 use crate::engine::journal::Base;
 use crate::engine::{Order, Visit};
@@ -32,6 +33,8 @@ pub(super) struct Sled {
     db: Option<sled::Db>,
     data: File,
     marked: AtomicBool,
+    /// Longer values are packed from now on; those that are packed are always read.
+    packs: AtomicBool,
     path: PathBuf,
 }
 
@@ -50,7 +53,18 @@ impl Sled {
         let data = OpenOptions::new().read(true).write(true).open(path.join(DATA_FILE)).map_err(lost)?;
         data.sync_all().map_err(lost)?;
         place::sync(path).map_err(lost)?;
-        Ok(Self { db: Some(db), data, marked: AtomicBool::new(marked), path: path.to_owned() })
+        let (marked, packs) = (AtomicBool::new(marked), AtomicBool::new(false));
+        Ok(Self { db: Some(db), data, marked, packs, path: path.to_owned() })
+    }
+
+    /// From now on longer values are packed.
+    pub(super) fn pack(&self) {
+        self.packs.store(true, Ordering::Relaxed);
+    }
+
+    fn insert(&self, key: &[u8], value: &[u8]) -> sled::Result<()> {
+        let packed = self.packs.load(Ordering::Relaxed).then(|| pack(value)).flatten();
+        self.db().insert(key, packed.as_deref().unwrap_or(value)).map(drop)
     }
 
     fn db(&self) -> &sled::Db {
@@ -89,7 +103,7 @@ fn ends_within(span: Duration, work: impl FnOnce() + Send + 'static) -> bool {
 impl Base for Sled {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let found = guarded(&self.path, || self.db().get(key))?;
-        Ok(found.map(|value| value.to_vec()))
+        Ok(found.map(|value| unpack(&value).unwrap_or_else(|| value.to_vec())))
     }
 
     fn scan(&self, range: &Range<Vec<u8>>, order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError> {
@@ -99,7 +113,8 @@ impl Base for Sled {
             Order::Descending => pairs.next_back(),
         };
         while let Some((key, value)) = guarded(&self.path, || next().transpose())? {
-            if let ControlFlow::Break(()) = visit(&key, &value) {
+            let unpacked = unpack(&value);
+            if let ControlFlow::Break(()) = visit(&key, unpacked.as_deref().unwrap_or(&value)) {
                 break;
             }
         }
@@ -108,7 +123,7 @@ impl Base for Sled {
 
     fn put(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         guarded(&self.path, || match value {
-            Some(value) => self.db().insert(key, value).map(drop),
+            Some(value) => self.insert(key, value),
             None => self.db().remove(key).map(drop),
         })
     }
@@ -247,6 +262,27 @@ mod tests {
     #[test]
     fn a_checksum_is_that_of_zlib() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn values_are_packed_once_that_is_allowed_and_read_back_whatever_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let sled = Sled::open(directory.path(), 16 << 20).unwrap();
+        let value = b"{\"opened_at\":1795787444}".repeat(20);
+        sled.put(b"a", Some(&value)).unwrap();
+        sled.pack();
+        sled.put(b"b", Some(&value)).unwrap();
+        let length = |key: &[u8]| sled.db().get(key).unwrap().unwrap().len();
+        assert_eq!(length(b"a"), value.len());
+        assert!(length(b"b") < value.len() / 4, "{}", length(b"b"));
+        let mut seen = Vec::new();
+        let visit = &mut |_: &[u8], value: &[u8]| {
+            seen.push(value.to_vec());
+            ControlFlow::Continue(())
+        };
+        sled.scan(&(Vec::new()..vec![0xff]), Order::Ascending, visit).unwrap();
+        assert_eq!(seen, [value.clone(), value.clone()]);
+        assert_eq!([b"a", b"b"].map(|key| sled.get(key).unwrap()), [Some(value.clone()), Some(value)]);
     }
 
     #[test]

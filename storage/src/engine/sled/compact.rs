@@ -13,6 +13,7 @@ use super::{SledEngine, corrupt, unusable};
 use crate::StoreError;
 use crate::committer::Meta;
 use crate::dump::{self, Copied};
+use crate::engine::Engine;
 
 /// What becomes of the old directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +62,12 @@ pub fn compact(path: &Path, cache_bytes: u64, old: &Old) -> Result<Compacted, St
             return Err(wrong(taken, advice));
         }
     }
-    if Meta::read(&engine)?.is_none() {
+    let Some(Meta { format, .. }) = Meta::read(&engine)? else {
         return Err(wrong(path, "holds a store that nothing was ever kept in: there is nothing to compact"));
-    }
+    };
     let before = place::size(path).map_err(lost)?;
-    let (copied, fresh_lock) = fill(&engine, &fresh, cache_bytes).inspect_err(|_| drop(fs::remove_dir_all(&fresh)))?;
+    let (copied, fresh_lock) =
+        fill(&engine, (&fresh, format), cache_bytes).inspect_err(|_| drop(fs::remove_dir_all(&fresh)))?;
     // From here on nobody writes to either, and nobody else can: both stay locked until they have changed places.
     let lock = engine.into_lock();
     let gone = kept.clone().unwrap_or_else(|| fresh.clone());
@@ -84,8 +86,9 @@ fn beside(path: &Path, ending: &str) -> Result<PathBuf, StoreError> {
 }
 
 /// Copies everything, and reads it again from what was written.
-fn fill(engine: &SledEngine, fresh: &Path, cache_bytes: u64) -> Result<(Copied, File), StoreError> {
+fn fill(engine: &SledEngine, (fresh, format): (&Path, u32), cache_bytes: u64) -> Result<(Copied, File), StoreError> {
     let written = SledEngine::open_as(fresh, cache_bytes, Expected::Nothing)?;
+    written.note_format(format);
     let copied = dump::copy(engine, &written)?;
     drop(written);
     let written = SledEngine::open_existing(fresh, cache_bytes)?;
