@@ -21,6 +21,9 @@ const VALUE_MAX: usize = 4_096;
 const FRAME: usize = 11;
 const WORK_FIXED: usize = 27;
 
+/// Bytes before the first mark in a page of them.
+const MARKS: usize = 9;
+
 /// What a store says of itself, with some sequences drawn.
 static META: LazyLock<BTreeMap<Vec<u8>, Vec<u8>>> = LazyLock::new(|| {
     let engine = MemoryEngine::new();
@@ -69,6 +72,12 @@ fn pair(data: &[u8]) -> Option<(Vec<u8>, Vec<u8>, &[u8])> {
 
 /// Makes a value the only one of its record, with the hash of its payload.
 fn seal(key: &[u8], value: &mut [u8]) {
+    if let (Some(b'k'), Some(marks)) = (key.first(), value.get(MARKS..)) {
+        let hash = hash(marks);
+        value[0] = 1;
+        value[1..MARKS].copy_from_slice(&hash.to_be_bytes());
+        return;
+    }
     let fixed = match key.first() {
         Some(b'w') => WORK_FIXED,
         Some(b'h' | b'x') => 0,

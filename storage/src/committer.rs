@@ -16,6 +16,7 @@ mod erasing;
 mod expiring;
 mod inboxes;
 mod load;
+mod marks;
 mod opening;
 mod pulse;
 mod recent;
@@ -38,7 +39,7 @@ use crate::{
 pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
 pub(crate) use pulse::Pulse;
 pub(crate) use tide::{Shore, tide};
-pub(crate) use writer::{Mark as DuplicateMark, Writer, names, read_mark as read_duplicate};
+pub(crate) use writer::{Writer, names};
 
 /// A batch takes no more requests than this; a load, which only reads, counts as [`LOAD_WEIGHT`].
 const REQUESTS_MAX: usize = 1_024;
@@ -104,6 +105,7 @@ pub(crate) enum Request {
     Settle(Claim, ConversationKey, Vec<Mark>),
     Receipt(ConversationKey, Receipt, UnixMillis, Reply<bool>),
     ForgetDuplicates(UnixMillis, usize, Reply<()>),
+    IsKnown(Address, String, Reply<bool>),
     RemoveErased(usize, Reply<bool>),
     Expire(Expiry, Option<ExpiryCursor>, usize, Reply<Expired<ExpiryCursor>>),
     ExpireLetters(Vec<(Address, UnixMillis)>, Option<Sequence>, usize, Reply<Expired<Sequence>>),
@@ -269,6 +271,7 @@ fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round)
         Request::ForgetDuplicates(before, limit, reply) => {
             round.answer(reply, writer.forget_duplicates(before, limit));
         }
+        Request::IsKnown(tenant, id, reply) => round.answer(reply, writer.is_known(&tenant, &id)),
         Request::RemoveErased(limit, reply) => round.answer(reply, writer.remove_erased(limit)),
         Request::Expire(expiry, from, limit, reply) => round.answer(reply, writer.expire(&expiry, from, limit)),
         Request::ExpireLetters(rules, after, limit, reply) => {

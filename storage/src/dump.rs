@@ -8,7 +8,7 @@
 //! ```text
 //! {"raconteur_store":1,"format":1,"salt":"…","sequence":32768,"clean":false}
 //! {"conversation":{"tenant":"+15550100","user":"+15550199","version":3,"indexed":1700000000000,"snapshot":{…}}}
-//! {"duplicate":{…}}  {"page":{…}}  {"heard":{…}}  {"claim":{…}}  {"deadline":{…}}  {"usage":{…}}  {"unread":{…}}  {"answered":{…}}  {"dead_letter":{…}}  {"audit":{…}}
+//! {"duplicate":{…}}  {"duplicates":{…}}  {"page":{…}}  {"heard":{…}}  {"claim":{…}}  {"deadline":{…}}  {"usage":{…}}  {"unread":{…}}  {"answered":{…}}  {"dead_letter":{…}}  {"audit":{…}}
 //! {"erasure":{…}}  {"remains":{…}}
 //! {"damaged":{"kind":"unread","reason":"its bytes have changed","pairs":[["77…","01…"]]}}
 //! {"end":{"records":8}}
@@ -20,6 +20,7 @@ mod export;
 mod import;
 mod kind;
 mod line;
+mod marks;
 mod places;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,10 @@
 //! ```text
 //! a | sequence | chunk              audit entry           JSON
 //! c | place | chunk                 conversation record   chunk 0: version, indexed deadline, hashes of the other chunks
-//! d | tenant | id                   duplicate mark        sequence u64, accepted_at u64, content u64 (if the caller chose the id); see `id.rs`
+//! d | tenant | id                   duplicate mark        in stores of format 3 and before; see `marks.rs` and `id.rs`
 //! e | place                         erasure               upto u64, letters u64; there until everything below is deleted
 //! h | place | sequence | chunk      transcript page       JSON
+//! k | sequence                      duplicate marks       a page of them, see `marks.rs`; its first number
 //! l | tenant                        heard                 at u64: until then nothing is missing of what was sent to the number
 //! m | name                          meta                  format, clean, salt, sequence; importing while an import is not complete
 //! o | keyed hash of a place         remains               of an erased conversation, see `erasure.rs`
@@ -33,7 +34,7 @@ use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 
 pub(crate) use erasure::*;
-pub(crate) use id::{Ids, duplicates};
+pub(crate) use id::{Ids, duplicates, id_of};
 pub(crate) use name::Name;
 
 use crate::usage::Day;
@@ -55,6 +56,7 @@ const CONVERSATION: u8 = b'c';
 const DUPLICATE: u8 = b'd';
 const ERASURE: u8 = b'e';
 const TRANSCRIPT: u8 = b'h';
+const MARKS: u8 = b'k';
 const HEARD: u8 = b'l';
 const REMAINS: u8 = b'o';
 const SHARD: u8 = b's';
@@ -176,6 +178,19 @@ pub(crate) fn everything() -> Range<Vec<u8>> {
 
 fn all(prefix: u8) -> Range<Vec<u8>> {
     vec![prefix]..vec![prefix + 1]
+}
+
+/// A page of duplicate marks, by its first number.
+pub(crate) fn marks(first: Sequence) -> Vec<u8> {
+    join(MARKS, &[&first.0.to_be_bytes()], 0)
+}
+
+pub(crate) fn all_marks() -> Range<Vec<u8>> {
+    all(MARKS)
+}
+
+pub(crate) fn read_marks(key: &[u8]) -> Option<Sequence> {
+    Some(Sequence(u64::from_be_bytes(key.strip_prefix(&[MARKS])?.try_into().ok()?)))
 }
 
 /// Until when nothing is missing of what was sent to a number.
@@ -345,6 +360,8 @@ mod tests {
             erasure(&two),
             RecordKey::transcript(&one, Sequence(255)).chunk(0),
             RecordKey::transcript(&one, Sequence(256)).chunk(0),
+            marks(Sequence(255)),
+            marks(Sequence(256)),
             heard(&key("12345", "1").tenant),
             META_CLEAN.to_vec(),
             META_FORMAT.to_vec(),
@@ -392,6 +409,7 @@ mod tests {
         assert_eq!(read_deadline(&deadline(UnixMillis(9), &place)), Some((UnixMillis(9), place.clone())));
         assert_eq!(read_shard(&shard(Shard(1023))), Some(Shard(1023)));
         assert_eq!(read_usage(&usage(&key("12345", "1").tenant, Day(9))), Some(Day(9)));
+        assert_eq!(read_marks(&marks(Sequence(9))), Some(Sequence(9)));
         assert_eq!(read_heard(&heard(&key("12345", "1").tenant)), Some(key("12345", "1").tenant));
         let record = RecordKey::conversation(&place);
         assert_eq!(read_conversation(&record.chunk(0)), Some(place.clone()));

@@ -28,7 +28,6 @@ use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, 
 use crate::engine::Engine;
 use crate::erasure::Veil;
 use crate::figures::Watch;
-use crate::keys::Ids;
 use crate::{
     Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, Limit, Listed, Loaded, Mark,
     NewWork, Opening, Pending, Search, Step, Store, StoreError, TranscriptTurn, Usage, Version, WorkCursor, WorkPage,
@@ -72,7 +71,6 @@ impl Default for Options {
 pub struct KvStore<E> {
     engine: Arc<E>,
     opening: Opening,
-    ids: Ids,
     doors: Option<Doors>,
     health: watch::Receiver<Health>,
     shore: Shore,
@@ -137,7 +135,6 @@ impl<E: Engine> KvStore<E> {
         let (tide, shore) = committer::tide();
         let write_timeout = options.write_timeout;
         let (writer, opening) = Writer::open(Arc::clone(&engine), options, tide)?;
-        let ids = writer.ids();
         let (requests, requested) = mpsc::channel(QUEUE_MAX);
         let (offers, offered) = mpsc::channel(QUEUE_MAX);
         let watch = Watch::new(writer.figures(), &requests, &offers);
@@ -146,8 +143,7 @@ impl<E: Engine> KvStore<E> {
         let queue = Queue { requests: requested, offers: offered };
         let committer = committer::run(writer, queue, alarm, (pulse.clone(), voice));
         let doors = Some(Doors { requests, offers });
-        let store =
-            Self { engine, opening, ids, doors, health, shore, pulse, watch, write_timeout, stuck, thread: None };
+        let store = Self { engine, opening, doors, health, shore, pulse, watch, write_timeout, stuck, thread: None };
         Ok((store, committer))
     }
 
@@ -323,8 +319,7 @@ impl<E: Engine> Store for KvStore<E> {
     }
 
     async fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
-        let mark = self.ids.duplicate(tenant, id);
-        self.read(move |engine| Ok(engine.get(&mark)?.is_some())).await
+        self.ask(|reply| Request::IsKnown(tenant.clone(), id.to_owned(), reply)).await
     }
 
     async fn crowded(&self) -> Result<Option<Limit>, StoreError> {

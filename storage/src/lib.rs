@@ -40,6 +40,7 @@ pub mod figures;
 mod find;
 mod keys;
 mod kv;
+mod marks;
 pub mod private;
 pub mod record;
 pub mod usage;

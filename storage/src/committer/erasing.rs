@@ -15,7 +15,7 @@ use crate::chunks::{Head, NOT_INDEXED};
 use crate::engine::{Engine, Order};
 use crate::erasure::{Left, Reach, Veil};
 use crate::fetch::{self, Values};
-use crate::keys::{self, Ids, Place, RecordKey};
+use crate::keys::{self, Place, RecordKey};
 use crate::record::{self, DeadLetter};
 use crate::{Erase, StoreError, Usage};
 
@@ -57,7 +57,8 @@ impl<E: Engine> Writer<E> {
         self.erasing.is_under_way = true;
         // It reaches further than one that is under way: letters that were passed over may go now.
         self.erasing.letters = None;
-        if self.ids == Ids::Plain {
+        if self.format < FORMAT_OF_ERASURE {
+            self.format = FORMAT_OF_ERASURE;
             self.batch.insert(keys::META_FORMAT.to_vec(), Some(FORMAT_OF_ERASURE.to_be_bytes().to_vec()));
         }
         Reach { upto: erase.erasure.upto.min(Sequence(letters.0 - 1)), letters }

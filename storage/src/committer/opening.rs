@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Writer;
 use super::erasing::Erasing;
 use super::inboxes::{Inboxes, Unread};
+use super::marks::Marks;
 use super::recent::Recent;
 use super::tide::Tide;
 use super::writer::Fence;
@@ -20,11 +21,14 @@ use crate::keys::{self, Ids};
 use crate::record::{WorkHead, WorkKind};
 use crate::{Opening, Options, StoreError};
 
-/// The newest version of the key table and of what meta holds: ids are packed, which only versions may read that know of it.
-pub(crate) const FORMAT: u32 = 3;
+/// The newest version of the key table and of what meta holds: longer values may be packed, and marks lie in pages.
+pub(crate) const FORMAT: u32 = 4;
 
 /// The version of a store with plain ids, once something was erased. Before that, also versions that know no erasure may use it.
 pub(super) const FORMAT_OF_ERASURE: u32 = 2;
+
+/// The version of a store that packs ids in the keys of its marks.
+const FORMAT_OF_PACKED_IDS: u32 = 3;
 
 /// What a store says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +43,14 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    /// How the store writes ids. One that was begun with plain ids keeps to them.
-    pub(crate) fn ids(format: u32) -> Ids {
-        if format > FORMAT_OF_ERASURE { Ids::Packed } else { Ids::Plain }
+    /// How the store writes the ids of duplicate marks that have a key each; `None` where they lie in pages. A store keeps to what it was
+    /// begun with.
+    pub(crate) fn ids(format: u32) -> Option<Ids> {
+        match format {
+            ..=FORMAT_OF_ERASURE => Some(Ids::Plain),
+            FORMAT_OF_PACKED_IDS => Some(Ids::Packed),
+            _ => None,
+        }
     }
 
     /// Reads it; `None` where nothing was ever begun.
@@ -107,6 +116,7 @@ impl<E: Engine> Writer<E> {
             Some(meta) => (go_on(&*engine, meta)?, meta.format),
             None => (begin(&*engine, &options)?, FORMAT),
         };
+        engine.note_format(format);
         let figures = Arc::<Figures>::default();
         engine.report_to(&figures);
         engine.free_bytes().into_iter().for_each(|free| figures.free_bytes.set(free));
@@ -115,7 +125,8 @@ impl<E: Engine> Writer<E> {
             fences: fences(&*engine)?,
             inboxes: inboxes(&*engine)?,
             erasing: Erasing::open(&*engine, opening.salt)?,
-            ids: Meta::ids(format),
+            marks: Marks::open(&*engine, format, opening.salt)?,
+            format,
             engine,
             tide,
             options,
@@ -124,7 +135,6 @@ impl<E: Engine> Writer<E> {
             next: opening.first_sequence,
             reserved: opening.first_sequence,
             short: None,
-            forgotten: None,
             heard: Batch::new(),
             recent: Recent::default(),
         };

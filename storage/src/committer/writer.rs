@@ -1,6 +1,5 @@
 //! What the committer knows between requests, and how it judges everything but steps: accepting, claims, forgetting.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use raconteur_conversation::address::{Address, ConversationKey, Shard};
@@ -10,13 +9,15 @@ use raconteur_conversation::words::{Sequence, Work};
 use super::draft::Draft;
 use super::erasing::Erasing;
 use super::inboxes::{Inboxes, Unread};
+use super::marks::Marks;
 use super::recent::Recent;
 use super::tide::Tide;
 use crate::chunks::Head;
-use crate::engine::{Batch, Engine, Order};
+use crate::engine::{Batch, Engine};
 use crate::fetch::Values;
 use crate::figures::Figures;
-use crate::keys::{self, Ids, Place, RecordKey};
+use crate::keys::{self, Place, RecordKey};
+use crate::marks::Mark;
 use crate::{Accepted, Claim, Limit, NewWork, Options, StoreError, Usage, record};
 
 /// So many sequences are reserved with one write.
@@ -35,7 +36,6 @@ pub(crate) struct Writer<E> {
     pub(super) engine: Arc<E>,
     pub(super) tide: Tide,
     pub(super) options: Options,
-    pub(super) ids: Ids,
     /// What this round writes.
     pub(super) batch: Batch,
     pub(super) bytes: usize,
@@ -47,8 +47,10 @@ pub(crate) struct Writer<E> {
     pub(super) reserved: Sequence,
     /// Whether the disk is short of room, once this round has looked.
     pub(super) short: Option<bool>,
-    /// Where forgetting goes on.
-    pub(super) forgotten: Option<Vec<u8>>,
+    /// The version that the store needs.
+    pub(super) format: u32,
+    /// Which ids were accepted.
+    pub(super) marks: Marks,
     /// What is written with the next batch, and makes none of its own.
     pub(super) heard: Batch,
     /// What is left behind for whoever watches.
@@ -60,11 +62,6 @@ pub(crate) struct Writer<E> {
 }
 
 impl<E: Engine> Writer<E> {
-    /// How it writes ids.
-    pub(crate) fn ids(&self) -> Ids {
-        self.ids
-    }
-
     /// Begins a round.
     pub(super) fn begin(&mut self) {
         self.short = None;
@@ -93,6 +90,7 @@ impl<E: Engine> Writer<E> {
         }
         self.bytes = 0;
         self.batch.append(&mut self.heard);
+        self.marks.write(&mut self.batch);
         self.tide.rise();
         self.engine.apply(std::mem::take(&mut self.batch))?;
         self.engine.sync()?;
@@ -133,8 +131,8 @@ impl<E: Engine> Writer<E> {
     }
 
     pub(super) fn accept(&mut self, new: &NewWork) -> Result<Accepted, StoreError> {
-        let mark = self.ids.duplicate(&new.key.tenant, &new.id);
-        if let Some(earlier) = self.draft().value(&mark)?.as_deref().and_then(read_mark) {
+        let tenant = &new.key.tenant;
+        if let Some(earlier) = self.marks.find(&self.draft(), tenant, &new.id)? {
             let same = earlier.content.is_none() || earlier.content == new.content;
             let sequence = earlier.sequence;
             return Ok(if same { Accepted::Duplicate(sequence) } else { Accepted::Conflict(sequence) });
@@ -148,12 +146,13 @@ impl<E: Engine> Writer<E> {
         let chunks = u16::try_from(values.len()).expect("a record has at most 65,535 values");
         let mut draft = self.draft();
         draft.replace(&RecordKey::work(&place, sequence), values, 0);
-        draft.put(mark, Mark { sequence, at: new.accepted_at, content: new.content }.write());
         if let Work::Message(_) = new.work {
             draft.count(new.accepted_at, Usage { inbound: 1, ..Usage::default() });
         }
-        let changes = draft.into_counted(&new.key.tenant)?;
+        let changes = draft.into_counted(tenant)?;
         self.take(changes);
+        let mark = Mark { sequence, at: new.accepted_at, content: new.content };
+        self.marks.remember(&mut self.batch, (tenant, &new.id), mark);
         let behind = self.inboxes.highest(&place);
         self.inboxes.add(place, Unread { sequence, seed: new.seed, chunks });
         Ok(Accepted::Fresh { sequence, behind })
@@ -222,27 +221,13 @@ impl<E: Engine> Writer<E> {
     }
 
     pub(super) fn forget_duplicates(&mut self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
-        let mut range = keys::duplicates();
-        if let Some(from) = self.forgotten.take() {
-            range.start = from;
-        }
-        let mut seen = 0;
-        let mut old = Vec::new();
-        let mut stopped = None;
-        self.engine.scan(&range, Order::Ascending, &mut |key, value| {
-            if seen == limit {
-                stopped = Some(key.to_vec());
-                return ControlFlow::Break(());
-            }
-            seen += 1;
-            if read_mark(value).is_none_or(|mark| mark.at < before) {
-                old.push(key.to_vec());
-            }
-            ControlFlow::Continue(())
-        })?;
-        self.forgotten = stopped;
-        self.take(old.into_iter().map(|key| (key, None)).collect());
+        self.marks.forget(&*self.engine, &mut self.batch, (before, limit))?;
         self.forget_remains(before, limit)
+    }
+
+    /// Whether an id was accepted.
+    pub(super) fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
+        Ok(self.marks.find(&self.draft(), tenant, id)?.is_some())
     }
 
     /// Removes entries of the deadline index which no conversation's record names: what a damaged record leaves behind.
@@ -264,26 +249,4 @@ impl<E: Engine> Writer<E> {
 /// Whether a conversation's record, by its first value, has its deadline listed at `at`.
 pub(crate) fn names(first: Option<&[u8]>, at: UnixMillis) -> bool {
     first.and_then(|first| Head::read(first).ok()).is_some_and(|(head, _)| head.indexed == at.0)
-}
-
-/// What is remembered of an accepted id.
-pub(crate) struct Mark {
-    pub(crate) sequence: Sequence,
-    pub(crate) at: UnixMillis,
-    pub(crate) content: Option<u64>,
-}
-
-impl Mark {
-    pub(crate) fn write(&self) -> Vec<u8> {
-        let mut bytes = [self.sequence.0.to_be_bytes(), self.at.0.to_be_bytes()].concat();
-        bytes.extend(self.content.into_iter().flat_map(u64::to_be_bytes));
-        bytes
-    }
-}
-
-pub(crate) fn read_mark(value: &[u8]) -> Option<Mark> {
-    let (sequence, rest) = value.split_first_chunk()?;
-    let (at, rest) = rest.split_first_chunk()?;
-    let content = if rest.is_empty() { None } else { Some(u64::from_be_bytes(rest.try_into().ok()?)) };
-    Some(Mark { sequence: Sequence(u64::from_be_bytes(*sequence)), at: UnixMillis(u64::from_be_bytes(*at)), content })
 }

@@ -64,6 +64,7 @@ impl Findings {
             }
             Line::Conversation(_)
             | Line::Duplicate(_)
+            | Line::Duplicates(_)
             | Line::Page(_)
             | Line::Heard { .. }
             | Line::Claim { .. }
@@ -85,8 +86,9 @@ impl Findings {
 pub fn check<E: Engine>(engine: &E) -> Result<Findings, DumpError> {
     let Some(meta) = Meta::read(engine)? else { return Err(DumpError::Empty { path: engine.describe() }) };
     let mut findings = Findings { format: meta.format, clean: meta.clean, ..Findings::default() };
+    let ids = Meta::ids(meta.format);
     walk::walk(engine, |raw| {
-        let line = Line::of(&raw);
+        let line = Line::of(&raw, ids);
         findings.take(&raw, &line);
         if let Line::Conversation(conversation) = &line
             && let Some(entry) = conversation.deadline_key()

@@ -22,10 +22,10 @@ pub fn export<E: Engine>(engine: &E, out: &mut impl Write) -> Result<u64, DumpEr
         return Err(DumpError::Empty { path: engine.describe() });
     };
     put(out, &Header { raconteur_store: VERSION, format, salt, sequence, clean })?;
-    let mut records = 0;
+    let (ids, mut records) = (Meta::ids(format), 0);
     walk::walk(engine, |raw| {
         records += 1;
-        put(out, &Line::of(&raw))
+        put(out, &Line::of(&raw, ids))
     })?;
     put(out, &Line::End { records })?;
     out.flush().map_err(DumpError::Output)?;

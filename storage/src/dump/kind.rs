@@ -11,7 +11,7 @@ use crate::keys::Name;
 pub enum Kind {
     /// A conversation's own record.
     Conversation,
-    /// The mark of an accepted id.
+    /// The mark of an accepted id, or a page of them.
     Duplicate,
     /// A page of a transcript.
     Page,
@@ -41,7 +41,7 @@ impl Kind {
     pub(super) fn of(raw: &Raw) -> Self {
         match &raw.name {
             Some(Name::Conversation(..)) => Self::Conversation,
-            Some(Name::Duplicate(..)) => Self::Duplicate,
+            Some(Name::Duplicate(..) | Name::Marks(_)) => Self::Duplicate,
             Some(Name::Page(..)) => Self::Page,
             Some(Name::Heard(_)) => Self::Heard,
             Some(Name::Claim(_)) => Self::Claim,

@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::kind::Kind;
+use super::marks::{Duplicate, Duplicates};
 use super::walk::Raw;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED, VALUE_MAX};
-use crate::committer::{DuplicateMark, read_duplicate};
 use crate::erasure::{Left, Reach};
 use crate::keys::{self, Ids, Name, Place, RecordKey};
 use crate::record::{self, DeadLetter, TranscriptTurn, WorkHead, WorkKind};
@@ -45,6 +45,7 @@ pub(super) struct Header {
 pub(super) enum Line {
     Conversation(Conversation),
     Duplicate(Duplicate),
+    Duplicates(Duplicates),
     Page(Page),
     Heard { tenant: Address, at: UnixMillis },
     Claim { shard: Shard, epoch: u64 },
@@ -73,21 +74,6 @@ pub(super) struct Conversation {
     /// A snapshot that is no JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot_hex: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Duplicate {
-    tenant: Address,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    /// The id as it is kept, where that is no text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id_hex: Option<String>,
-    sequence: Sequence,
-    accepted_at: UnixMillis,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    content: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -173,9 +159,9 @@ pub(super) struct Damaged {
 }
 
 impl Line {
-    /// The record that was found; one that does not read well as [`Line::Damaged`].
-    pub(super) fn of(raw: &Raw) -> Self {
-        read(raw).unwrap_or_else(|damage| {
+    /// The record that was found in a store that writes ids in this way; one that does not read well as [`Line::Damaged`].
+    pub(super) fn of(raw: &Raw, ids: Option<Ids>) -> Self {
+        read(raw, ids).unwrap_or_else(|damage| {
             let reason = match damage {
                 Damage::Newer(format) => format!("it is of format {format}, which a newer version wrote"),
                 Damage::Garbage(reason) => reason,
@@ -189,11 +175,12 @@ impl Line {
     ///
     /// # Errors
     /// What is wrong with it, without quoting it.
-    pub(super) fn into_pairs(self, ids: Ids) -> Result<Pairs, String> {
+    pub(super) fn into_pairs(self, ids: Option<Ids>) -> Result<Pairs, String> {
         let key = |tenant, user| Place::of(&ConversationKey { tenant, user });
         match self {
             Self::Conversation(line) => line.into_pairs(),
             Self::Duplicate(line) => line.into_pairs(ids),
+            Self::Duplicates(line) => line.into_pairs(ids),
             Self::Page(Page { tenant, user, sequence, turn }) => {
                 typed::<TranscriptTurn>(&turn, "turn")?;
                 chunked(&RecordKey::transcript(&key(tenant, user), sequence), record::write_json(&turn))
@@ -241,6 +228,7 @@ impl Line {
             | Self::DeadLetter(Letter { sequence, .. })
             | Self::Audit(Audited { sequence, .. })
             | Self::Erasure { letters: sequence, .. } => Some(*sequence),
+            Self::Duplicates(line) => Some(line.last()),
             Self::Conversation(_)
             | Self::Heard { .. }
             | Self::Claim { .. }
@@ -253,19 +241,16 @@ impl Line {
     }
 }
 
-fn read(raw: &Raw) -> Result<Line, Damage> {
+fn read(raw: &Raw, ids: Option<Ids>) -> Result<Line, Damage> {
     let unknown = || Damage::garbage("its key is not one of this format");
     let value = raw.pairs[0].1.as_slice();
     let split = |place: &Place| place.key().map(|key| (key.tenant, key.user)).ok_or_else(unknown);
     match raw.name.as_ref().ok_or_else(unknown)? {
         Name::Conversation(place, _) => conversation(raw, split(place)?),
-        Name::Duplicate(tenant, id) => {
-            let DuplicateMark { sequence, at: accepted_at, content } =
-                read_duplicate(value).ok_or_else(|| Damage::garbage("its value has another length"))?;
-            let text = String::from_utf8(id.clone()).ok();
-            let id_hex = text.is_none().then(|| record::hexadecimal(id));
-            Ok(Line::Duplicate(Duplicate { tenant: tenant.clone(), id: text, id_hex, sequence, accepted_at, content }))
-        }
+        Name::Duplicate(..) if ids.is_none() => Err(unknown()),
+        Name::Duplicate(tenant, id) => Duplicate::read(tenant, id, value).map(Line::Duplicate),
+        Name::Marks(_) if ids.is_some() => Err(unknown()),
+        Name::Marks(first) => Duplicates::read(*first, value).map(Line::Duplicates),
         Name::Page(place, sequence, _) => {
             let (tenant, user) = split(place)?;
             let turn = payload::<TranscriptTurn>(&whole(raw)?, 0)?;
@@ -435,18 +420,6 @@ impl Answered {
     }
 }
 
-impl Duplicate {
-    fn into_pairs(self, ids: Ids) -> Result<Pairs, String> {
-        let id = match (self.id, self.id_hex) {
-            (Some(id), None) => id.into_bytes(),
-            (None, Some(digits)) => from_hexadecimal(&digits)?,
-            (Some(_), Some(_)) | (None, None) => return Err("give `id` or `id_hex`, one of them".into()),
-        };
-        let mark = DuplicateMark { sequence: self.sequence, at: self.accepted_at, content: self.content };
-        Ok(vec![(ids.duplicate_as_kept(&self.tenant, &id), mark.write())])
-    }
-}
-
 impl Damaged {
     fn into_pairs(self) -> Result<Pairs, String> {
         let mut pairs = Vec::with_capacity(self.pairs.len());
@@ -462,7 +435,7 @@ impl Damaged {
     }
 }
 
-fn from_hexadecimal(digits: &str) -> Result<Vec<u8>, String> {
+pub(super) fn from_hexadecimal(digits: &str) -> Result<Vec<u8>, String> {
     let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let byte = |pair: &[u8]| Some(value(*pair.first()?)? << 4 | value(*pair.get(1)?)?);
     let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();

@@ -1,4 +1,4 @@
-//! Ids of what was accepted, as they stand in the keys of duplicate marks. Providers' ids are mostly hexadecimal digits, two of which take
+//! Ids of what was accepted, as they stand in duplicate marks. Providers' ids are mostly hexadecimal digits, two of which take
 //! one byte here: what tells two such keys apart is short enough to lie inside of the pages that are searched, where it would be somewhere
 //! else.
 //!
@@ -39,25 +39,46 @@ pub(crate) enum Ids {
 impl Ids {
     /// The key of the mark of an id.
     pub(crate) fn duplicate(self, tenant: &Address, id: &str) -> Vec<u8> {
-        let id = id.as_bytes();
-        if id.len() <= ID_MAX {
-            return self.duplicate_as_kept(tenant, id);
-        }
-        let mut key = begin(tenant, ID_MAX + 1);
-        // One byte longer than any id that is kept whole, so the two kinds cannot be taken for each other.
-        key.extend_from_slice(&id[..ID_MAX + 1 - HASH]);
-        key.extend_from_slice(Uuid::new_v5(&Uuid::NAMESPACE_OID, id).as_bytes());
+        let mut key = begin(tenant, id.len().min(ID_MAX + 1));
+        self.keep(&mut key, id.as_bytes());
         key
     }
 
     /// The key of the mark of what [`id_of`] has read.
     pub(crate) fn duplicate_as_kept(self, tenant: &Address, id: &[u8]) -> Vec<u8> {
         let mut key = begin(tenant, id.len());
-        match self {
-            Self::Packed if id.len() <= ID_MAX => pack(&mut key, id),
-            Self::Packed | Self::Plain => key.extend_from_slice(id),
-        }
+        self.keep_as_kept(&mut key, id);
         key
+    }
+
+    /// The id as it is kept.
+    pub(crate) fn kept(self, id: &str) -> Vec<u8> {
+        let mut kept = Vec::with_capacity(id.len().min(ID_MAX + 1));
+        self.keep(&mut kept, id.as_bytes());
+        kept
+    }
+
+    /// What [`id_of`] has read, as it was kept.
+    pub(crate) fn kept_again(self, id: &[u8]) -> Vec<u8> {
+        let mut kept = Vec::with_capacity(id.len());
+        self.keep_as_kept(&mut kept, id);
+        kept
+    }
+
+    fn keep(self, kept: &mut Vec<u8>, id: &[u8]) {
+        if id.len() <= ID_MAX {
+            return self.keep_as_kept(kept, id);
+        }
+        // One byte longer than any id that is kept whole, so the two kinds cannot be taken for each other.
+        kept.extend_from_slice(&id[..ID_MAX + 1 - HASH]);
+        kept.extend_from_slice(Uuid::new_v5(&Uuid::NAMESPACE_OID, id).as_bytes());
+    }
+
+    fn keep_as_kept(self, kept: &mut Vec<u8>, id: &[u8]) {
+        match self {
+            Self::Packed if id.len() <= ID_MAX => pack(kept, id),
+            Self::Packed | Self::Plain => kept.extend_from_slice(id),
+        }
     }
 }
 
@@ -67,7 +88,7 @@ pub(crate) fn duplicates() -> Range<Vec<u8>> {
 }
 
 /// The id that stands in a key, or the beginning and the hash of a long one; `None` where it makes no sense.
-pub(super) fn id_of(kept: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn id_of(kept: &[u8]) -> Option<Vec<u8>> {
     if kept.len() > ID_MAX { Some(kept.to_vec()) } else { unpack(kept) }
 }
 

@@ -6,8 +6,9 @@ use raconteur_conversation::words::Sequence;
 
 use super::id::id_of;
 use super::{
-    AUDIT, CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, ERASURE, HEARD, Place, REMAINS, SHARD, TRANSCRIPT, USAGE,
-    WORK, read_deadline, read_erasure, read_heard, read_numbers, read_remains, read_shard, split_address,
+    AUDIT, CONVERSATION, DEAD_LETTER, DEADLINE, DUPLICATE, ERASURE, HEARD, MARKS, Place, REMAINS, SHARD, TRANSCRIPT,
+    USAGE, WORK, read_deadline, read_erasure, read_heard, read_marks, read_numbers, read_remains, read_shard,
+    split_address,
 };
 use crate::usage::Day;
 
@@ -18,6 +19,8 @@ pub(crate) enum Name {
     /// The id, or the beginning and the hash of a long one.
     Duplicate(Address, Vec<u8>),
     Page(Place, Sequence, u16),
+    /// The first number of a page of duplicate marks.
+    Marks(Sequence),
     Heard(Address),
     Claim(Shard),
     Deadline(UnixMillis, Place),
@@ -43,6 +46,7 @@ impl Name {
                 Some(Self::Duplicate(tenant, id_of(id)?))
             }
             TRANSCRIPT => placed(tail).map(|(place, sequence, chunk)| Self::Page(place, sequence, chunk)),
+            MARKS => read_marks(key).map(Self::Marks),
             HEARD => read_heard(key).map(Self::Heard),
             SHARD => read_shard(key).map(Self::Claim),
             DEADLINE => {
@@ -71,6 +75,7 @@ impl Name {
             | Self::DeadLetter(_, chunk)
             | Self::Audit(_, chunk) => Some(*chunk),
             Self::Duplicate(..)
+            | Self::Marks(_)
             | Self::Heard(_)
             | Self::Claim(_)
             | Self::Deadline(..)
@@ -97,7 +102,7 @@ fn known(place: Place) -> Option<Place> {
 mod tests {
     use raconteur_conversation::address::ConversationKey;
 
-    use super::super::{Ids, META_SALT, RecordKey, deadline, erasure, heard, remains, shard, usage};
+    use super::super::{Ids, META_SALT, RecordKey, deadline, erasure, heard, marks, remains, shard, usage};
     use super::*;
 
     #[test]
@@ -109,6 +114,7 @@ mod tests {
             (Ids::Packed.duplicate(&tenant, "SM1"), Name::Duplicate(tenant.clone(), b"SM1".to_vec())),
             (RecordKey::transcript(&place, Sequence(8)).chunk(1), Name::Page(place.clone(), Sequence(8), 1)),
             (heard(&tenant), Name::Heard(tenant.clone())),
+            (marks(Sequence(8)), Name::Marks(Sequence(8))),
             (shard(Shard(7)), Name::Claim(Shard(7))),
             (deadline(UnixMillis(9), &place), Name::Deadline(UnixMillis(9), place.clone())),
             (erasure(&place), Name::Erasure(place.clone())),

@@ -4,6 +4,7 @@ mod crashes;
 mod damage;
 mod erasing;
 mod grouping;
+mod marks;
 mod overload;
 mod showing;
 

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::grouping::{claim, in_task, key, text};
 use super::*;
+use crate::committer::FORMAT;
 use crate::engine::{Batch, Order};
 use crate::keys::{self, Place, RecordKey};
 
@@ -140,7 +141,7 @@ async fn a_store_of_a_newer_format_is_not_opened() {
     drop(in_task(&engine));
     put(&engine, keys::META_FORMAT.to_vec(), Some(&7_u32.to_be_bytes()));
     let refused = KvStore::open_in_task(engine, Options::default()).err();
-    assert_eq!(refused, Some(StoreError::Newer { found: 7, supported: 3 }));
+    assert_eq!(refused, Some(StoreError::Newer { found: 7, supported: FORMAT }));
 }
 
 #[tokio::test]
@@ -161,7 +162,7 @@ async fn a_store_of_a_newer_format_on_disk_is_not_opened_and_not_changed() {
     drop(engine);
     for _ in 0..2 {
         let refused = KvStore::open(disk.engine().unwrap(), Options::default()).err();
-        assert_eq!(refused, Some(StoreError::Newer { found: 7, supported: 3 }));
+        assert_eq!(refused, Some(StoreError::Newer { found: 7, supported: FORMAT }));
     }
 }
 

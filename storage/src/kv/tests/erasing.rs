@@ -6,7 +6,7 @@ use raconteur_conversation::effect::{Erasure, Kept, Remains};
 use raconteur_conversation::words::{InboundMessage, Sequence, Work};
 
 use super::*;
-use crate::committer::Meta;
+use crate::committer::{FORMAT, Meta};
 use crate::engine::{Batch, Order};
 use crate::keys::{self, Place, RecordKey};
 use crate::{Answered, Erase, record};
@@ -179,7 +179,7 @@ async fn only_a_store_in_which_something_was_erased_is_closed_to_older_versions(
     let held = claim(&store).await;
     let erase = furnish(&store, held).await;
     store.commit(held, &key(), erase).await.unwrap();
-    assert_eq!(engine.get(keys::META_FORMAT).unwrap(), Some(3_u32.to_be_bytes().to_vec()));
+    assert_eq!(engine.get(keys::META_FORMAT).unwrap(), Some(FORMAT.to_be_bytes().to_vec()));
 }
 
 #[tokio::test]

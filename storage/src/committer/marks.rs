@@ -1,0 +1,110 @@
+//! Which ids were accepted, and what is remembered of each.
+
+mod index;
+mod pages;
+
+use std::ops::ControlFlow;
+
+use raconteur_conversation::address::Address;
+use raconteur_conversation::time::UnixMillis;
+use uuid::Uuid;
+
+use self::pages::Pages;
+use super::Meta;
+use crate::StoreError;
+use crate::engine::{Batch, Engine, Order};
+use crate::fetch::Values;
+use crate::keys::{self, Ids};
+use crate::marks::Mark;
+
+/// The marks of a store, as its format has them.
+pub(super) enum Marks {
+    Keyed(Keyed),
+    Paged(Pages),
+}
+
+impl Marks {
+    pub(super) fn open<E: Engine>(engine: &E, format: u32, salt: Uuid) -> Result<Self, StoreError> {
+        Ok(match Meta::ids(format) {
+            Some(ids) => Self::Keyed(Keyed { ids, forgotten: None }),
+            None => Self::Paged(Pages::open(engine, salt)?),
+        })
+    }
+
+    /// What is remembered of an id.
+    pub(super) fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
+        match self {
+            Self::Keyed(keyed) => keyed.find(values, tenant, id),
+            Self::Paged(pages) => pages.find(values, tenant, id),
+        }
+    }
+
+    /// Remembers an id with this round. Marks come in the order of their numbers.
+    pub(super) fn remember(&mut self, batch: &mut Batch, (tenant, id): (&Address, &str), mark: Mark) {
+        match self {
+            Self::Keyed(keyed) => drop(batch.insert(keyed.ids.duplicate(tenant, id), Some(mark.write()))),
+            Self::Paged(pages) => pages.remember(batch, (tenant, id), mark),
+        }
+    }
+
+    /// Puts into the round's batch what is to be remembered with it and is not there yet.
+    pub(super) fn write(&mut self, batch: &mut Batch) {
+        if let Self::Paged(pages) = self {
+            pages.write(batch);
+        }
+    }
+
+    /// Forgets what was remembered before `before`, looking at about `limit` marks at most, as part of this round.
+    pub(super) fn forget<E: Engine>(
+        &mut self,
+        engine: &E,
+        batch: &mut Batch,
+        (before, limit): (UnixMillis, usize),
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Keyed(keyed) => keyed.forget(engine, batch, (before, limit)),
+            Self::Paged(pages) => pages.forget(engine, batch, (before, limit)),
+        }
+    }
+}
+
+/// Marks with a key each, in stores that were begun by versions which knew nothing else.
+pub(super) struct Keyed {
+    ids: Ids,
+    /// Where forgetting goes on.
+    forgotten: Option<Vec<u8>>,
+}
+
+impl Keyed {
+    fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
+        let value = values.value(&self.ids.duplicate(tenant, id))?;
+        Ok(value.as_deref().and_then(Mark::read))
+    }
+
+    fn forget<E: Engine>(
+        &mut self,
+        engine: &E,
+        batch: &mut Batch,
+        (before, limit): (UnixMillis, usize),
+    ) -> Result<(), StoreError> {
+        let mut range = keys::duplicates();
+        if let Some(from) = self.forgotten.take() {
+            range.start = from;
+        }
+        let mut seen = 0;
+        let mut stopped = None;
+        engine.scan(&range, Order::Ascending, &mut |key, value| {
+            if seen == limit {
+                stopped = Some(key.to_vec());
+                return ControlFlow::Break(());
+            }
+            seen += 1;
+            if Mark::read(value).is_none_or(|mark| mark.at < before) {
+                batch.insert(key.to_vec(), None);
+            }
+            ControlFlow::Continue(())
+        })?;
+        self.forgotten = stopped;
+        Ok(())
+    }
+}
