@@ -25,10 +25,12 @@ pub(in crate::committer) struct Pages {
     open: Option<Page>,
     /// It has marks that are in no batch yet.
     is_ahead: bool,
+    /// Where forgetting goes on.
+    forgotten: Option<Vec<u8>>,
 }
 
 impl Pages {
-    /// Reads which ids there are. A page that cannot be read is left out, and goes when what is about as old is forgotten.
+    /// Reads which ids there are. A page that cannot be read is left out, and goes when old ones are forgotten.
     pub(super) fn open<E: Engine>(engine: &E, salt: Uuid) -> Result<Self, StoreError> {
         let mut index = Index::new(salt);
         let (mut found, mut damaged) = (Found::default(), 0_u64);
@@ -44,7 +46,7 @@ impl Pages {
             );
         }
         index.fill(found);
-        Ok(Self { index, open: None, is_ahead: false })
+        Ok(Self { index, open: None, is_ahead: false, forgotten: None })
     }
 
     pub(super) fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
@@ -89,8 +91,7 @@ impl Pages {
         self.open = None;
     }
 
-    /// The pages lie in the order in which their marks came, so it ends with the first that has nothing old. What came while the clock was
-    /// ahead, and whatever came behind that, is remembered until that is old.
+    /// Goes through all pages, over and over, however old their marks say they are: a clock that was once ahead must not keep those behind.
     pub(super) fn forget<E: Engine>(
         &mut self,
         engine: &E,
@@ -101,34 +102,42 @@ impl Pages {
         if self.open.as_ref().is_some_and(|open| open.entries().flatten().any(|entry| is_old(&entry))) {
             self.turn_over(batch);
         }
+        let mut range = keys::all_marks();
+        if let Some(from) = self.forgotten.take() {
+            range.start = from;
+        }
+        let (index, forgotten) = (&mut self.index, &mut self.forgotten);
         let mut seen = 0;
-        let index = &mut self.index;
-        engine.scan(&keys::all_marks(), Order::Ascending, &mut |key, value| {
+        engine.scan(&range, Order::Ascending, &mut |key, value| {
+            if seen >= limit {
+                *forgotten = Some(key.to_vec());
+                return ControlFlow::Break(());
+            }
             let value = match batch.get(key) {
                 // It has gone with this round already.
                 Some(None) => return ControlFlow::Continue(()),
                 Some(Some(written)) => written.clone(),
                 None => value.to_vec(),
             };
-            let rest = keys::read_marks(key).ok_or_else(|| Damage::garbage("")).and_then(|first| {
-                let mut rest = Page::new(first);
-                for entry in marks::read(first, &value)? {
-                    let entry = entry?;
-                    seen += 1;
-                    if is_old(&entry) {
-                        index.remove(entry.tenant, entry.id, first);
-                    } else {
-                        rest.push(&entry);
-                    }
+            let Some(first) = keys::read_marks(key) else {
+                batch.insert(key.to_vec(), None);
+                return ControlFlow::Continue(());
+            };
+            let (mut rest, mut forgets) = (Page::new(first), false);
+            // What is behind damage is not in the index.
+            for entry in marks::read(first, &value).into_iter().flatten().map_while(Result::ok) {
+                seen += 1;
+                if is_old(&entry) {
+                    forgets = true;
+                    index.remove(entry.tenant, entry.id, first);
+                } else {
+                    rest.push(&entry);
                 }
-                Ok(rest)
-            });
-            let rest = rest.ok().filter(|rest| !rest.is_empty());
-            if rest.as_ref().is_some_and(|rest| rest.length() == value.len()) {
-                return ControlFlow::Break(());
             }
-            batch.insert(key.to_vec(), rest.map(|rest| rest.value()));
-            if seen < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if forgets || rest.is_empty() {
+                batch.insert(key.to_vec(), (!rest.is_empty()).then(|| rest.value()));
+            }
+            ControlFlow::Continue(())
         })
     }
 }

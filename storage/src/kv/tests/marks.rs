@@ -130,6 +130,21 @@ async fn only_what_is_old_is_forgotten_and_its_room_is_given_back() {
     assert_eq!((pages(&engine), are_known(&store, 0..600).await), (vec![], vec![]));
 }
 
+/// As many as come while the clock is right must not be kept because one came while it was not.
+#[tokio::test]
+async fn a_clock_that_was_once_ahead_keeps_nothing_but_its_own() {
+    let engine = MemoryEngine::new();
+    let store = open(&engine);
+    let future = NewWork { accepted_at: UnixMillis(u64::MAX), ..text(7, "SMfuture") };
+    store.accept(future).await.unwrap();
+    offer(&store, 0..500).await;
+    for _ in 0..100 {
+        store.forget_duplicates(UnixMillis(400), 20).await.unwrap();
+    }
+    assert_eq!(are_known(&store, 0..500).await, (400..500).collect::<Vec<_>>());
+    assert!(store.is_known(&key(1).tenant, "SMfuture").await.unwrap());
+}
+
 #[tokio::test]
 async fn ids_of_any_length_and_of_many_numbers_fit() {
     let engine = MemoryEngine::new();
@@ -163,7 +178,7 @@ async fn futures_of(offers: impl Iterator<Item = impl Future<Output = Result<Acc
 }
 
 #[tokio::test]
-async fn a_damaged_page_costs_its_own_ids_and_goes_with_what_is_about_as_old() {
+async fn a_damaged_page_costs_its_own_ids_and_goes_when_old_ones_are_forgotten() {
     let engine = MemoryEngine::new();
     drop(offer(&open(&engine), 0..200).await);
     let damaged = pages(&engine).swap_remove(1);
