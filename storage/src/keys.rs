@@ -301,6 +301,29 @@ pub(crate) fn transcript(place: &Place, before: Option<Sequence>) -> Range<Vec<u
     from..to
 }
 
+/// A page's key, taken apart into what the keys of all of its conversation's pages share and what tells it from them.
+#[cfg(feature = "sled")]
+pub(crate) fn split_page(key: &[u8]) -> Option<(&[u8], [u8; 10])> {
+    let (shared, own) = key.split_at_checked(shared_by_pages(key)?.len())?;
+    Some((shared, own.try_into().ok()?))
+}
+
+/// What the keys of a conversation's pages share, if this begins with it.
+#[cfg(feature = "sled")]
+pub(crate) fn shared_by_pages(key: &[u8]) -> Option<&[u8]> {
+    let tail = key.strip_prefix(&[TRANSCRIPT])?;
+    let tenant = usize::from(*tail.get(2)?);
+    let user = usize::from(*tail.get(3 + tenant)?);
+    key.get(..1 + 4 + tenant + user)
+}
+
+/// Whether a range of keys may have pages in it.
+#[cfg(feature = "sled")]
+pub(crate) fn may_have_pages(range: &Range<Vec<u8>>) -> bool {
+    let pages = all(TRANSCRIPT);
+    range.start < pages.end && range.end > pages.start
+}
+
 /// Dead letters after `after`.
 pub(crate) fn dead_letters(after: Option<Sequence>) -> Range<Vec<u8>> {
     let mut range = all(DEAD_LETTER);

@@ -12,8 +12,10 @@
 //!   number that was durable: a data file that has not come as far is refused.
 
 mod base;
+mod bundle;
 mod compact;
 mod packed;
+mod pages;
 mod place;
 
 use std::fs::File;

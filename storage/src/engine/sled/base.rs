@@ -8,14 +8,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
 use super::packed::{pack, unpack};
+use super::pages::{self, Open};
 use super::{CONF_FILE, DAMAGED_DIRECTORY, DATA_FILE, MARKER_FILE, TORN_CONF_FILE, corrupt, place, unusable};
 use crate::engine::journal::Base;
 use crate::engine::{Order, Visit};
-use crate::{StoreError, private};
+use crate::{StoreError, keys, private};
 
 /// sled's threads may hold its lock a moment longer than the `Db` that was dropped: so often and so long an open waits for them.
 const LINGERING: (u32, Duration) = (200, Duration::from_millis(10));
@@ -35,6 +37,10 @@ pub(super) struct Sled {
     marked: AtomicBool,
     /// Longer values are packed from now on; those that are packed are always read.
     packs: AtomicBool,
+    /// Pages that are put one after the other, on their way into one value.
+    open: Mutex<Option<Open>>,
+    /// Held to read by whoever goes through pages, and to write while a bundle is parted.
+    parting: RwLock<()>,
     path: PathBuf,
 }
 
@@ -54,7 +60,8 @@ impl Sled {
         data.sync_all().map_err(lost)?;
         place::sync(path).map_err(lost)?;
         let (marked, packs) = (AtomicBool::new(marked), AtomicBool::new(false));
-        Ok(Self { db: Some(db), data, marked, packs, path: path.to_owned() })
+        let (open, parting) = (Mutex::default(), RwLock::default());
+        Ok(Self { db: Some(db), data, marked, packs, open, parting, path: path.to_owned() })
     }
 
     /// From now on longer values are packed.
@@ -62,9 +69,26 @@ impl Sled {
         self.packs.store(true, Ordering::Relaxed);
     }
 
-    fn insert(&self, key: &[u8], value: &[u8]) -> sled::Result<()> {
-        let packed = self.packs.load(Ordering::Relaxed).then(|| pack(value)).flatten();
-        self.db().insert(key, packed.as_deref().unwrap_or(value)).map(drop)
+    /// Gives one key a value, or removes it; pages are on their way until another key comes, or a sync.
+    fn put_now(&self, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
+        let packs = self.packs.load(Ordering::Relaxed);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if packs && keys::split_page(key).is_some() {
+            return pages::put(self.db(), &self.parting, &mut open, (key, value));
+        }
+        pages::write(self.db(), &self.parting, &mut open)?;
+        match value {
+            Some(value) => {
+                let packed = packs.then(|| pack(value)).flatten();
+                self.db().insert(key, packed.as_deref().unwrap_or(value)).map(drop)
+            }
+            None => self.db().remove(key).map(drop),
+        }
+    }
+
+    fn write_open(&self) -> sled::Result<()> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        pages::write(self.db(), &self.parting, &mut open)
     }
 
     fn db(&self) -> &sled::Db {
@@ -102,11 +126,25 @@ fn ends_within(span: Duration, work: impl FnOnce() + Send + 'static) -> bool {
 
 impl Base for Sled {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if keys::split_page(key).is_some() {
+            let _whole = self.parting.read().unwrap_or_else(PoisonError::into_inner);
+            return guarded(&self.path, || pages::get(self.db(), key));
+        }
         let found = guarded(&self.path, || self.db().get(key))?;
         Ok(found.map(|value| unpack(&value).unwrap_or_else(|| value.to_vec())))
     }
 
     fn scan(&self, range: &Range<Vec<u8>>, order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        if keys::may_have_pages(range) {
+            let _whole = self.parting.read().unwrap_or_else(PoisonError::into_inner);
+            let mut values = guarded(&self.path, || pages::Scan::new(self.db(), range, order))?;
+            while let Some((key, value)) = guarded(&self.path, || values.next())? {
+                if let ControlFlow::Break(()) = visit(&key, &value) {
+                    break;
+                }
+            }
+            return Ok(());
+        }
         let mut pairs = self.db().range::<&[u8], _>(range.start.as_slice()..range.end.as_slice());
         let mut next = || match order {
             Order::Ascending => pairs.next(),
@@ -122,14 +160,11 @@ impl Base for Sled {
     }
 
     fn put(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
-        guarded(&self.path, || match value {
-            Some(value) => self.insert(key, value),
-            None => self.db().remove(key).map(drop),
-        })
+        guarded(&self.path, || self.put_now(key, value))
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        guarded(&self.path, || self.db().flush())?;
+        guarded(&self.path, || self.write_open().and_then(|()| self.db().flush()))?;
         self.data.sync_data().map_err(|error| unusable(&self.path, &error))?;
         if !self.marked.load(Ordering::Relaxed) && guarded(&self.path, || self.db().first())?.is_some() {
             self.mark().map_err(|error| unusable(&self.path, &error))?;
