@@ -168,13 +168,13 @@ fn a_check_tells_damage_and_what_to_do() {
     done(&site.run(&["store", "check"]), "OK: ./data");
     let engine = SledEngine::open_existing(&site.store(), 16 << 20).unwrap();
     let mut mark = None;
-    let marks = b"d".to_vec()..b"e".to_vec();
+    let marks = b"k".to_vec()..b"l".to_vec();
     let mut visit = |key: &[u8], value: &[u8]| {
         mark = Some((key.to_vec(), value[..value.len() - 1].to_vec()));
         std::ops::ControlFlow::Break(())
     };
     engine.scan(&marks, raconteur_storage::engine::Order::Ascending, &mut visit).unwrap();
-    let (key, value) = mark.expect("every text that was accepted has one");
+    let (key, value) = mark.expect("the ids of what was accepted lie in one");
     engine.apply(Batch::from([(key, Some(value))])).unwrap();
     engine.sync().unwrap();
     drop(engine);
@@ -193,8 +193,8 @@ fn an_import_that_is_wrong_touches_nothing_and_a_used_directory_is_refused() {
     let site = Site::new();
     site.furnish(5);
     let exported = site.exported("data");
-    let broken = exported.replacen("{\"duplicate\":{", "{\"duplicate\":[", 1);
-    let number = 1 + exported.lines().position(|line| line.starts_with("{\"duplicate\"")).unwrap();
+    let broken = exported.replacen("{\"duplicates\":{", "{\"duplicates\":[", 1);
+    let number = 1 + exported.lines().position(|line| line.starts_with("{\"duplicates\"")).unwrap();
     fs::write(site.path("broken.jsonl"), broken).unwrap();
     let Ended { code, log, .. } = site.run(&["store", "import", "broken.jsonl", "--store", "new"]);
     assert!(code == Some(1) && log.contains(&format!("line {number}: it is not a record of an export")), "{log}");

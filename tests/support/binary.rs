@@ -65,7 +65,8 @@ impl Site {
     pub(crate) fn kept(&self) -> BTreeSet<String> {
         let read = |line: &str| serde_json::from_str::<Value>(line).expect("every line is JSON");
         let lines: Vec<Value> = self.exported("data").lines().map(read).collect();
-        lines.iter().filter_map(|line| line["duplicate"]["id"].as_str().map(str::to_owned)).collect()
+        let marks = lines.iter().filter_map(|line| line["duplicates"]["marks"].as_array()).flatten();
+        marks.filter_map(|mark| mark["id"].as_str().map(str::to_owned)).collect()
     }
 
     /// A store with some texts, left by a gateway that was killed. Returns the ids that were acknowledged.

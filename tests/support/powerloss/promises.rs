@@ -107,7 +107,8 @@ impl Found {
 
     fn take(&mut self, line: &Value) {
         let token = |value: &Value| value["message"]["body"].as_str().and_then(Token::read);
-        self.ids.extend(line["duplicate"]["id"].as_str().map(str::to_owned));
+        let marks = line["duplicates"]["marks"].as_array().into_iter().flatten();
+        self.ids.extend(marks.filter_map(|mark| mark["id"].as_str().map(str::to_owned)));
         self.unread.extend(token(&line["unread"]["work"]));
         let turn = &line["page"]["turn"];
         if let Some(token) = token(&turn["work"]) {
