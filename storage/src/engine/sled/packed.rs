@@ -81,6 +81,37 @@ mod tests {
         assert_eq!((DICTIONARY.len(), crate::chunks::hash(DICTIONARY)), (1_582, 11_270_078_298_060_855_022));
     }
 
+    /// Text that repeats itself here and there, and the dictionary.
+    #[test]
+    fn whatever_is_packed_comes_back() {
+        for seed in 0..20_000_u64 {
+            let mut drawn = 0;
+            let mut draw = |below: u64| {
+                drawn += 1;
+                (crate::chunks::hash(&[seed, drawn].map(u64::to_le_bytes).concat()) % below) as usize
+            };
+            let (length, mut value) = (draw(5_000), Vec::new());
+            while value.len() < length {
+                let (at, count) = match draw(3) {
+                    0 => (draw(DICTIONARY.len() as u64), draw(60)),
+                    1 => (value.len().saturating_sub(1 + draw(200)), draw(300)),
+                    _ => (0, 0),
+                };
+                match count {
+                    0 => value.extend((0..draw(30)).map(|_| draw(256) as u8)),
+                    _ if at < value.len() && draw(2) == 0 => {
+                        value.extend_from_within(at..(at + count).min(value.len()))
+                    }
+                    _ => value
+                        .extend_from_slice(&DICTIONARY[at.min(DICTIONARY.len())..(at + count).min(DICTIONARY.len())]),
+                }
+            }
+            if let Some(stored) = pack(&value) {
+                assert!(unpack(&stored) == Some(value), "seed {seed}");
+            }
+        }
+    }
+
     #[test]
     fn golden_values() {
         // One 'a' as it is, 594 times what stands one byte before, and five more as they are.
