@@ -73,8 +73,9 @@ impl Sled {
     fn put_now(&self, key: &[u8], value: Option<&[u8]>) -> sled::Result<()> {
         let packs = self.packs.load(Ordering::Relaxed);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if packs && keys::split_page(key).is_some() {
-            return pages::put(self.db(), &self.parting, &mut open, (key, value));
+        // Also before the store has said that it may be packed, as in a replay at the start: a page may belong to a bundle.
+        if keys::split_page(key).is_some() {
+            return pages::put(self.db(), &self.parting, &mut open, (key, value, packs));
         }
         pages::write(self.db(), &self.parting, &mut open)?;
         match value {
@@ -318,6 +319,29 @@ mod tests {
         sled.scan(&(Vec::new()..vec![0xff]), Order::Ascending, visit).unwrap();
         assert_eq!(seen, [value.clone(), value.clone()]);
         assert_eq!([b"a", b"b"].map(|key| sled.get(key).unwrap()), [Some(value.clone()), Some(value)]);
+    }
+
+    /// What the journal brings again at the start comes before the store has said what it may do.
+    #[test]
+    fn a_page_in_a_bundle_is_changed_there_before_it_is_known_that_there_may_be_bundles() {
+        let directory = tempfile::tempdir().unwrap();
+        let page = |number: u8| [&b"h\0\x01\x011\x012"[..], &[0, 0, 0, 0, 0, 0, 0, number, 0, 0]].concat();
+        let sled = Sled::open(directory.path(), 16 << 20).unwrap();
+        sled.pack();
+        (1..6).for_each(|number| sled.put(&page(number), Some(&[number; 200])).unwrap());
+        sled.sync().unwrap();
+        drop(sled);
+        let sled = Sled::open(directory.path(), 16 << 20).unwrap();
+        sled.put(&page(3), Some(b"changed")).unwrap();
+        sled.put(&page(9), Some(b"new")).unwrap();
+        sled.sync().unwrap();
+        for number in [1, 2, 4, 5] {
+            assert_eq!(sled.get(&page(number)), Ok(Some(vec![number; 200])));
+        }
+        assert_eq!(
+            [3, 9].map(|number| sled.get(&page(number)).unwrap().unwrap()),
+            [b"changed".to_vec(), b"new".to_vec()]
+        );
     }
 
     #[test]

@@ -55,12 +55,12 @@ impl Open {
     }
 }
 
-/// Gives a page a value, or removes it, once what is open is written.
+/// Gives a page a value, or removes it, once what is open is written. Puts pages together only where that is allowed.
 pub(super) fn put(
     db: &sled::Db,
     parting: &RwLock<()>,
     open: &mut Option<Open>,
-    (key, value): (&[u8], Option<&[u8]>),
+    (key, value, together): (&[u8], Option<&[u8]>, bool),
 ) -> sled::Result<()> {
     let Some((shared, suffix)) = keys::split_page(key) else {
         return Err(sled::Error::Unsupported("only pages lie in bundles".into()));
@@ -87,7 +87,8 @@ pub(super) fn put(
         (Err(_), None) => return Ok(()),
         (Err(place), Some(value)) => {
             let entry = (suffix, value.to_vec());
-            if place == owner.entries.len() && place > 0 && owner.room() + bundle::room(&entry) > FULL {
+            let is_full = !together || owner.room() + bundle::room(&entry) > FULL;
+            if place == owner.entries.len() && place > 0 && is_full {
                 let next = owner.next.clone();
                 write(db, parting, open)?;
                 let entries = vec![entry];
