@@ -15,7 +15,7 @@ use crate::StoreError;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
 use crate::keys::{self, Ids};
-use crate::marks::Mark;
+use crate::marks::{Entry, Mark};
 
 /// The marks of a store, as its format has them.
 pub(super) enum Marks {
@@ -31,19 +31,27 @@ impl Marks {
         })
     }
 
-    /// What is remembered of an id.
-    pub(super) fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
+    /// How this store writes an id, for the two below.
+    pub(super) fn name(&self, tenant: &Address, id: &str) -> Vec<u8> {
         match self {
-            Self::Keyed(keyed) => keyed.find(values, tenant, id),
-            Self::Paged(pages) => pages.find(values, tenant, id),
+            Self::Keyed(keyed) => keyed.ids.duplicate(tenant, id),
+            Self::Paged(_) => Ids::Packed.kept(id),
         }
     }
 
-    /// Remembers an id with this round. Marks come in the order of their numbers.
-    pub(super) fn remember(&mut self, batch: &mut Batch, (tenant, id): (&Address, &str), mark: Mark) {
+    /// What is remembered of an id, by its name.
+    pub(super) fn find(&self, values: &impl Values, tenant: &Address, name: &[u8]) -> Result<Option<Mark>, StoreError> {
         match self {
-            Self::Keyed(keyed) => drop(batch.insert(keyed.ids.duplicate(tenant, id), Some(mark.write()))),
-            Self::Paged(pages) => pages.remember(batch, (tenant, id), mark),
+            Self::Keyed(_) => Ok(values.value(name)?.as_deref().and_then(Mark::read)),
+            Self::Paged(pages) => pages.find(values, tenant.as_str(), name),
+        }
+    }
+
+    /// Remembers an id with this round, by its name. Marks come in the order of their numbers.
+    pub(super) fn remember(&mut self, batch: &mut Batch, (tenant, name): (&Address, Vec<u8>), mark: Mark) {
+        match self {
+            Self::Keyed(_) => drop(batch.insert(name, Some(mark.write()))),
+            Self::Paged(pages) => pages.remember(batch, &Entry { tenant: tenant.as_str(), id: &name, mark }),
         }
     }
 
@@ -76,11 +84,6 @@ pub(super) struct Keyed {
 }
 
 impl Keyed {
-    fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
-        let value = values.value(&self.ids.duplicate(tenant, id))?;
-        Ok(value.as_deref().and_then(Mark::read))
-    }
-
     fn forget<E: Engine>(
         &mut self,
         engine: &E,

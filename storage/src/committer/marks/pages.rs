@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use raconteur_conversation::address::Address;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 use uuid::Uuid;
@@ -12,7 +11,7 @@ use crate::StoreError;
 use crate::chunks::Damage;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
-use crate::keys::{self, Ids};
+use crate::keys;
 use crate::marks::{self, Entries, Entry, Mark, Page};
 
 /// A page with so many bytes is full. One more mark never makes a value of it that is too long.
@@ -49,14 +48,13 @@ impl Pages {
         Ok(Self { index, open: None, is_ahead: false, forgotten: None })
     }
 
-    pub(super) fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
-        let (tenant, id) = (tenant.as_str(), Ids::Packed.kept(id));
-        for first in self.index.pages(tenant, &id) {
+    pub(super) fn find(&self, values: &impl Values, tenant: &str, id: &[u8]) -> Result<Option<Mark>, StoreError> {
+        for first in self.index.pages(tenant, id) {
             let found = match self.open.as_ref().filter(|open| open.first() == first) {
-                Some(open) => search(open.entries(), tenant, &id),
+                Some(open) => search(open.entries(), tenant, id),
                 None => {
                     let value = values.value(&keys::marks(first))?;
-                    value.and_then(|value| search(marks::read(first, &value).ok()?, tenant, &id))
+                    value.and_then(|value| search(marks::read(first, &value).ok()?, tenant, id))
                 }
             };
             if found.is_some() {
@@ -66,15 +64,13 @@ impl Pages {
         Ok(None)
     }
 
-    pub(super) fn remember(&mut self, batch: &mut Batch, (tenant, id): (&Address, &str), mark: Mark) {
-        let id = Ids::Packed.kept(id);
-        let entry = Entry { tenant: tenant.as_str(), id: &id, mark };
+    pub(super) fn remember(&mut self, batch: &mut Batch, entry: &Entry<'_>) {
         if self.open.as_ref().is_some_and(|open| open.length() >= FULL) {
             self.turn_over(batch);
         }
-        let open = self.open.get_or_insert_with(|| Page::new(mark.sequence));
-        open.push(&entry);
-        self.index.add(entry.tenant, &id, open.first());
+        let open = self.open.get_or_insert_with(|| Page::new(entry.mark.sequence));
+        open.push(entry);
+        self.index.add(entry.tenant, entry.id, open.first());
         self.is_ahead = true;
     }
 
