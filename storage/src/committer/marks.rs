@@ -3,16 +3,15 @@
 mod index;
 mod pages;
 
-use std::ops::ControlFlow;
-
 use raconteur_conversation::address::Address;
 use raconteur_conversation::time::UnixMillis;
 use uuid::Uuid;
 
 use self::pages::Pages;
 use super::Meta;
+use super::pass::Pass;
 use crate::StoreError;
-use crate::engine::{Batch, Engine, Order};
+use crate::engine::{Batch, Engine};
 use crate::fetch::Values;
 use crate::keys::{self, Ids};
 use crate::marks::{Entry, Mark};
@@ -26,7 +25,7 @@ pub(super) enum Marks {
 impl Marks {
     pub(super) fn open<E: Engine>(engine: &E, format: u32, salt: Uuid) -> Result<Self, StoreError> {
         Ok(match Meta::ids(format) {
-            Some(ids) => Self::Keyed(Keyed { ids, forgotten: None }),
+            Some(ids) => Self::Keyed(Keyed { ids, forgetting: Pass::default() }),
             None => Self::Paged(Pages::open(engine, salt)?),
         })
     }
@@ -79,8 +78,7 @@ impl Marks {
 /// Marks with a key each, in stores that were begun by versions which knew nothing else.
 pub(super) struct Keyed {
     ids: Ids,
-    /// Where forgetting goes on.
-    forgotten: Option<Vec<u8>>,
+    forgetting: Pass,
 }
 
 impl Keyed {
@@ -90,24 +88,11 @@ impl Keyed {
         batch: &mut Batch,
         (before, limit): (UnixMillis, usize),
     ) -> Result<(), StoreError> {
-        let mut range = keys::duplicates();
-        if let Some(from) = self.forgotten.take() {
-            range.start = from;
-        }
-        let mut seen = 0;
-        let mut stopped = None;
-        engine.scan(&range, Order::Ascending, &mut |key, value| {
-            if seen == limit {
-                stopped = Some(key.to_vec());
-                return ControlFlow::Break(());
-            }
-            seen += 1;
+        self.forgetting.go_on(engine, keys::duplicates(), limit, |key, value| {
             if Mark::read(value).is_none_or(|mark| mark.at < before) {
                 batch.insert(key.to_vec(), None);
             }
-            ControlFlow::Continue(())
-        })?;
-        self.forgotten = stopped;
-        Ok(())
+            1
+        })
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::index::{Found, Index};
 use crate::StoreError;
 use crate::chunks::Damage;
+use crate::committer::pass::Pass;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
 use crate::keys;
@@ -24,8 +25,7 @@ pub(in crate::committer) struct Pages {
     open: Option<Page>,
     /// It has marks that are in no batch yet.
     is_ahead: bool,
-    /// Where forgetting goes on.
-    forgotten: Option<Vec<u8>>,
+    forgetting: Pass,
 }
 
 impl Pages {
@@ -45,7 +45,7 @@ impl Pages {
             );
         }
         index.fill(found);
-        Ok(Self { index, open: None, is_ahead: false, forgotten: None })
+        Ok(Self { index, open: None, is_ahead: false, forgetting: Pass::default() })
     }
 
     pub(super) fn find(&self, values: &impl Values, tenant: &str, id: &[u8]) -> Result<Option<Mark>, StoreError> {
@@ -98,27 +98,19 @@ impl Pages {
         if self.open.as_ref().is_some_and(|open| open.entries().flatten().any(|entry| is_old(&entry))) {
             self.turn_over(batch);
         }
-        let mut range = keys::all_marks();
-        if let Some(from) = self.forgotten.take() {
-            range.start = from;
-        }
-        let (index, forgotten) = (&mut self.index, &mut self.forgotten);
-        let mut seen = 0;
-        engine.scan(&range, Order::Ascending, &mut |key, value| {
-            if seen >= limit {
-                *forgotten = Some(key.to_vec());
-                return ControlFlow::Break(());
-            }
+        let index = &mut self.index;
+        self.forgetting.go_on(engine, keys::all_marks(), limit, |key, value| {
             let value = match batch.get(key) {
                 // It has gone with this round already.
-                Some(None) => return ControlFlow::Continue(()),
+                Some(None) => return 0,
                 Some(Some(written)) => written.clone(),
                 None => value.to_vec(),
             };
             let Some(first) = keys::read_marks(key) else {
                 batch.insert(key.to_vec(), None);
-                return ControlFlow::Continue(());
+                return 0;
             };
+            let mut seen = 0;
             let (mut rest, mut forgets) = (Page::new(first), false);
             // What is behind damage is not in the index.
             for entry in marks::read(first, &value).into_iter().flatten().map_while(Result::ok) {
@@ -133,7 +125,7 @@ impl Pages {
             if forgets || rest.is_empty() {
                 batch.insert(key.to_vec(), (!rest.is_empty()).then(|| rest.value()));
             }
-            ControlFlow::Continue(())
+            seen
         })
     }
 }
