@@ -141,7 +141,7 @@ fn a_directory_that_is_no_store_is_left_alone() {
 #[test]
 fn a_data_file_that_was_cut_off_is_refused_and_never_fewer_texts() {
     let site = Site::new();
-    let accepted = site.furnish(40);
+    let accepted = site.furnish(600);
     // Once more, so that the data file has everything; and once more, so that there is a snapshot, and the journal is written over.
     assert_eq!(Gateway::start(site.command(SERVE)).stop().code, Some(0));
     Gateway::start(site.command(SERVE)).kill();

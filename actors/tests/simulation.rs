@@ -16,7 +16,7 @@ const WITHIN: u64 = 100;
 /// The first seed that finds a bug, as docs/reliability.md has it: tried first, since it saves the time of all before it.
 fn first_to_find(bug: Bug) -> u64 {
     match bug {
-        Bug::LostFence
+        Bug::NeighbourSettled
         | Bug::DroppedDeadline
         | Bug::ForgottenRows
         | Bug::RetryAfterTaking
@@ -25,17 +25,20 @@ fn first_to_find(bug: Bug) -> u64 {
         | Bug::UsageCountedTwice
         | Bug::ForgottenContext
         | Bug::LostOwnTurn => 0,
-        Bug::NeighbourSettled | Bug::ForgottenDuplicates | Bug::OpenLane | Bug::UnwrittenSend | Bug::ForgottenPace => 1,
-        Bug::BlindSweep | Bug::EmptyLog | Bug::UnreadWebhooks => 2,
+        Bug::ForgottenDuplicates | Bug::OpenLane | Bug::UnwrittenSend | Bug::ForgottenPace => 1,
+        Bug::UnreadWebhooks => 2,
         Bug::ForgottenGathered => 3,
         Bug::ForgottenStop => 4,
+        Bug::BlindSweep => 5,
         Bug::AttemptsNeverCounted => 6,
-        Bug::LostLastRow => 8,
-        Bug::ActedTooEarly => 10,
+        Bug::EmptyLog => 10,
         Bug::ForgottenNight => 12,
+        Bug::ActedTooEarly => 13,
         Bug::AcknowledgedTooEarly => 16,
-        Bug::RepeatedSeeds => 17,
+        Bug::LostFence => 18,
+        Bug::RepeatedSeeds => 20,
         Bug::ReceiptsSettleAnything => 22,
+        Bug::LostLastRow => 26,
         Bug::ForgottenStreak => 72,
     }
 }

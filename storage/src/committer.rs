@@ -18,6 +18,7 @@ mod inboxes;
 mod load;
 mod marks;
 mod opening;
+mod pass;
 mod pulse;
 mod recent;
 mod tide;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Writer;
 use super::draft::Draft;
 use super::opening::FORMAT_OF_ERASURE;
+use super::pass::Pass;
 use crate::chunks::{Head, NOT_INDEXED};
 use crate::engine::{Engine, Order};
 use crate::erasure::{Left, Reach, Veil};
@@ -27,12 +28,17 @@ pub(crate) struct Erasing {
     /// Whose dead letters are looked for, and behind which of all.
     letters: Option<(Place, Option<Sequence>)>,
     /// Where forgetting what remains goes on.
-    forgotten: Option<Vec<u8>>,
+    forgetting: Pass,
 }
 
 impl Erasing {
     pub(super) fn open<E: Engine>(engine: &E, salt: Uuid) -> Result<Self, StoreError> {
-        Ok(Self { veil: Veil::new(salt), is_under_way: first(engine)?.is_some(), letters: None, forgotten: None })
+        Ok(Self {
+            veil: Veil::new(salt),
+            is_under_way: first(engine)?.is_some(),
+            letters: None,
+            forgetting: Pass::default(),
+        })
     }
 }
 
@@ -141,24 +147,14 @@ impl<E: Engine> Writer<E> {
 
     /// Forgets what was to remain for a while, and has.
     pub(super) fn forget_remains(&mut self, before: UnixMillis, limit: usize) -> Result<(), StoreError> {
-        let mut range = keys::all_remains();
-        if let Some(from) = self.erasing.forgotten.take() {
-            range.start = from;
-        }
-        let (mut seen, mut old, mut stopped) = (0, Vec::new(), None);
-        self.engine.scan(&range, Order::Ascending, &mut |key, value| {
-            if seen == limit {
-                stopped = Some(key.to_vec());
-                return ControlFlow::Break(());
-            }
-            seen += 1;
+        let mut old = Vec::new();
+        self.erasing.forgetting.go_on(&*self.engine, keys::all_remains(), limit, |key, value| {
             let is_old = |left: Left| left.remains.kept == Kept::ForAWhile && left.at < before;
             if Left::read(value).is_ok_and(is_old) {
                 old.push(key.to_vec());
             }
-            ControlFlow::Continue(())
+            1
         })?;
-        self.erasing.forgotten = stopped;
         for key in old {
             // One that was written anew in this very round stays.
             if !self.batch.contains_key(&key) {

@@ -3,19 +3,18 @@
 mod index;
 mod pages;
 
-use std::ops::ControlFlow;
-
 use raconteur_conversation::address::Address;
 use raconteur_conversation::time::UnixMillis;
 use uuid::Uuid;
 
 use self::pages::Pages;
 use super::Meta;
+use super::pass::Pass;
 use crate::StoreError;
-use crate::engine::{Batch, Engine, Order};
+use crate::engine::{Batch, Engine};
 use crate::fetch::Values;
 use crate::keys::{self, Ids};
-use crate::marks::Mark;
+use crate::marks::{Entry, Mark};
 
 /// The marks of a store, as its format has them.
 pub(super) enum Marks {
@@ -26,24 +25,32 @@ pub(super) enum Marks {
 impl Marks {
     pub(super) fn open<E: Engine>(engine: &E, format: u32, salt: Uuid) -> Result<Self, StoreError> {
         Ok(match Meta::ids(format) {
-            Some(ids) => Self::Keyed(Keyed { ids, forgotten: None }),
+            Some(ids) => Self::Keyed(Keyed { ids, forgetting: Pass::default() }),
             None => Self::Paged(Pages::open(engine, salt)?),
         })
     }
 
-    /// What is remembered of an id.
-    pub(super) fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
+    /// How this store writes an id, for the two below.
+    pub(super) fn name(&self, tenant: &Address, id: &str) -> Vec<u8> {
         match self {
-            Self::Keyed(keyed) => keyed.find(values, tenant, id),
-            Self::Paged(pages) => pages.find(values, tenant, id),
+            Self::Keyed(keyed) => keyed.ids.duplicate(tenant, id),
+            Self::Paged(_) => Ids::Packed.kept(id),
         }
     }
 
-    /// Remembers an id with this round. Marks come in the order of their numbers.
-    pub(super) fn remember(&mut self, batch: &mut Batch, (tenant, id): (&Address, &str), mark: Mark) {
+    /// What is remembered of an id, by its name.
+    pub(super) fn find(&self, values: &impl Values, tenant: &Address, name: &[u8]) -> Result<Option<Mark>, StoreError> {
         match self {
-            Self::Keyed(keyed) => drop(batch.insert(keyed.ids.duplicate(tenant, id), Some(mark.write()))),
-            Self::Paged(pages) => pages.remember(batch, (tenant, id), mark),
+            Self::Keyed(_) => Ok(values.value(name)?.as_deref().and_then(Mark::read)),
+            Self::Paged(pages) => pages.find(values, tenant.as_str(), name),
+        }
+    }
+
+    /// Remembers an id with this round, by its name. Marks come in the order of their numbers.
+    pub(super) fn remember(&mut self, batch: &mut Batch, (tenant, name): (&Address, Vec<u8>), mark: Mark) {
+        match self {
+            Self::Keyed(_) => drop(batch.insert(name, Some(mark.write()))),
+            Self::Paged(pages) => pages.remember(batch, &Entry { tenant: tenant.as_str(), id: &name, mark }),
         }
     }
 
@@ -71,40 +78,21 @@ impl Marks {
 /// Marks with a key each, in stores that were begun by versions which knew nothing else.
 pub(super) struct Keyed {
     ids: Ids,
-    /// Where forgetting goes on.
-    forgotten: Option<Vec<u8>>,
+    forgetting: Pass,
 }
 
 impl Keyed {
-    fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
-        let value = values.value(&self.ids.duplicate(tenant, id))?;
-        Ok(value.as_deref().and_then(Mark::read))
-    }
-
     fn forget<E: Engine>(
         &mut self,
         engine: &E,
         batch: &mut Batch,
         (before, limit): (UnixMillis, usize),
     ) -> Result<(), StoreError> {
-        let mut range = keys::duplicates();
-        if let Some(from) = self.forgotten.take() {
-            range.start = from;
-        }
-        let mut seen = 0;
-        let mut stopped = None;
-        engine.scan(&range, Order::Ascending, &mut |key, value| {
-            if seen == limit {
-                stopped = Some(key.to_vec());
-                return ControlFlow::Break(());
-            }
-            seen += 1;
+        self.forgetting.go_on(engine, keys::duplicates(), limit, |key, value| {
             if Mark::read(value).is_none_or(|mark| mark.at < before) {
                 batch.insert(key.to_vec(), None);
             }
-            ControlFlow::Continue(())
-        })?;
-        self.forgotten = stopped;
-        Ok(())
+            1
+        })
     }
 }

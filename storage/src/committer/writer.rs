@@ -132,7 +132,8 @@ impl<E: Engine> Writer<E> {
 
     pub(super) fn accept(&mut self, new: &NewWork) -> Result<Accepted, StoreError> {
         let tenant = &new.key.tenant;
-        if let Some(earlier) = self.marks.find(&self.draft(), tenant, &new.id)? {
+        let name = self.marks.name(tenant, &new.id);
+        if let Some(earlier) = self.marks.find(&self.draft(), tenant, &name)? {
             let same = earlier.content.is_none() || earlier.content == new.content;
             let sequence = earlier.sequence;
             return Ok(if same { Accepted::Duplicate(sequence) } else { Accepted::Conflict(sequence) });
@@ -152,7 +153,7 @@ impl<E: Engine> Writer<E> {
         let changes = draft.into_counted(tenant)?;
         self.take(changes);
         let mark = Mark { sequence, at: new.accepted_at, content: new.content };
-        self.marks.remember(&mut self.batch, (tenant, &new.id), mark);
+        self.marks.remember(&mut self.batch, (tenant, name), mark);
         let behind = self.inboxes.highest(&place);
         self.inboxes.add(place, Unread { sequence, seed: new.seed, chunks });
         Ok(Accepted::Fresh { sequence, behind })
@@ -227,7 +228,7 @@ impl<E: Engine> Writer<E> {
 
     /// Whether an id was accepted.
     pub(super) fn is_known(&self, tenant: &Address, id: &str) -> Result<bool, StoreError> {
-        Ok(self.marks.find(&self.draft(), tenant, id)?.is_some())
+        Ok(self.marks.find(&self.draft(), tenant, &self.marks.name(tenant, id))?.is_some())
     }
 
     /// Removes entries of the deadline index which no conversation's record names: what a damaged record leaves behind.

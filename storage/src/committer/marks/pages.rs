@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use raconteur_conversation::address::Address;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::Sequence;
 use uuid::Uuid;
@@ -10,9 +9,10 @@ use uuid::Uuid;
 use super::index::{Found, Index};
 use crate::StoreError;
 use crate::chunks::Damage;
+use crate::committer::pass::Pass;
 use crate::engine::{Batch, Engine, Order};
 use crate::fetch::Values;
-use crate::keys::{self, Ids};
+use crate::keys;
 use crate::marks::{self, Entries, Entry, Mark, Page};
 
 /// A page with so many bytes is full. One more mark never makes a value of it that is too long.
@@ -25,8 +25,7 @@ pub(in crate::committer) struct Pages {
     open: Option<Page>,
     /// It has marks that are in no batch yet.
     is_ahead: bool,
-    /// Where forgetting goes on.
-    forgotten: Option<Vec<u8>>,
+    forgetting: Pass,
 }
 
 impl Pages {
@@ -46,17 +45,16 @@ impl Pages {
             );
         }
         index.fill(found);
-        Ok(Self { index, open: None, is_ahead: false, forgotten: None })
+        Ok(Self { index, open: None, is_ahead: false, forgetting: Pass::default() })
     }
 
-    pub(super) fn find(&self, values: &impl Values, tenant: &Address, id: &str) -> Result<Option<Mark>, StoreError> {
-        let (tenant, id) = (tenant.as_str(), Ids::Packed.kept(id));
-        for first in self.index.pages(tenant, &id) {
+    pub(super) fn find(&self, values: &impl Values, tenant: &str, id: &[u8]) -> Result<Option<Mark>, StoreError> {
+        for first in self.index.pages(tenant, id) {
             let found = match self.open.as_ref().filter(|open| open.first() == first) {
-                Some(open) => search(open.entries(), tenant, &id),
+                Some(open) => search(open.entries(), tenant, id),
                 None => {
                     let value = values.value(&keys::marks(first))?;
-                    value.and_then(|value| search(marks::read(first, &value).ok()?, tenant, &id))
+                    value.and_then(|value| search(marks::read(first, &value).ok()?, tenant, id))
                 }
             };
             if found.is_some() {
@@ -66,15 +64,13 @@ impl Pages {
         Ok(None)
     }
 
-    pub(super) fn remember(&mut self, batch: &mut Batch, (tenant, id): (&Address, &str), mark: Mark) {
-        let id = Ids::Packed.kept(id);
-        let entry = Entry { tenant: tenant.as_str(), id: &id, mark };
+    pub(super) fn remember(&mut self, batch: &mut Batch, entry: &Entry<'_>) {
         if self.open.as_ref().is_some_and(|open| open.length() >= FULL) {
             self.turn_over(batch);
         }
-        let open = self.open.get_or_insert_with(|| Page::new(mark.sequence));
-        open.push(&entry);
-        self.index.add(entry.tenant, &id, open.first());
+        let open = self.open.get_or_insert_with(|| Page::new(entry.mark.sequence));
+        open.push(entry);
+        self.index.add(entry.tenant, entry.id, open.first());
         self.is_ahead = true;
     }
 
@@ -102,27 +98,19 @@ impl Pages {
         if self.open.as_ref().is_some_and(|open| open.entries().flatten().any(|entry| is_old(&entry))) {
             self.turn_over(batch);
         }
-        let mut range = keys::all_marks();
-        if let Some(from) = self.forgotten.take() {
-            range.start = from;
-        }
-        let (index, forgotten) = (&mut self.index, &mut self.forgotten);
-        let mut seen = 0;
-        engine.scan(&range, Order::Ascending, &mut |key, value| {
-            if seen >= limit {
-                *forgotten = Some(key.to_vec());
-                return ControlFlow::Break(());
-            }
+        let index = &mut self.index;
+        self.forgetting.go_on(engine, keys::all_marks(), limit, |key, value| {
             let value = match batch.get(key) {
                 // It has gone with this round already.
-                Some(None) => return ControlFlow::Continue(()),
+                Some(None) => return 0,
                 Some(Some(written)) => written.clone(),
                 None => value.to_vec(),
             };
             let Some(first) = keys::read_marks(key) else {
                 batch.insert(key.to_vec(), None);
-                return ControlFlow::Continue(());
+                return 0;
             };
+            let mut seen = 0;
             let (mut rest, mut forgets) = (Page::new(first), false);
             // What is behind damage is not in the index.
             for entry in marks::read(first, &value).into_iter().flatten().map_while(Result::ok) {
@@ -137,7 +125,7 @@ impl Pages {
             if forgets || rest.is_empty() {
                 batch.insert(key.to_vec(), (!rest.is_empty()).then(|| rest.value()));
             }
-            ControlFlow::Continue(())
+            seen
         })
     }
 }
