@@ -106,6 +106,7 @@ pub(super) fn put(
 pub(super) fn write(db: &sled::Db, parting: &RwLock<()>, open: &mut Option<Open>) -> sled::Result<()> {
     let Some(mut open) = open.take().filter(|open| open.is_changed) else { return Ok(()) };
     if open.entries.is_empty() {
+        unhide(db, (&open.shared, &open.suffix))?;
         return db.remove(open.key(&open.suffix)).map(drop);
     }
     let parts = parts(&mut open);
@@ -113,6 +114,27 @@ pub(super) fn write(db: &sled::Db, parting: &RwLock<()>, open: &mut Option<Open>
     let _alone = (parts.len() > 1).then(|| parting.write().unwrap_or_else(PoisonError::into_inner));
     for (suffix, entries) in parts {
         db.insert(open.key(&suffix), bundle::write(suffix, &entries))?;
+    }
+    Ok(())
+}
+
+/// Takes out of the bundle before this key, which goes, what the key hid of it: where parting was cut off, and what is in the key alone
+/// came again, the bundle still has that.
+fn unhide(db: &sled::Db, (shared, suffix): (&[u8], &Suffix)) -> sled::Result<()> {
+    let key = [shared, suffix].concat();
+    for pair in db.range(shared.to_vec()..key).rev() {
+        let (key, stored) = pair?;
+        let Some((_, own)) = keys::split_page(&key) else { continue };
+        if bundle::last(&stored).is_none_or(|last| last < *suffix) {
+            break;
+        }
+        let mut entries = Stored::read(&stored).into_entries(own);
+        entries.retain(|(one, _)| one < suffix);
+        if !entries.is_empty() {
+            return db.insert(key, bundle::write(own, &entries)).map(drop);
+        }
+        unhide(db, (shared, &own))?;
+        return db.remove(key).map(drop);
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::{CONF_FILE, DAMAGED_DIRECTORY, DATA_FILE, LOCK_FILE, MARKER_FILE, TORN_CONF_FILE, corrupt, unusable};
 use crate::engine::journal::{SEGMENT_FILES, watermark};
@@ -112,15 +114,30 @@ pub(super) fn wrong(path: &Path, reason: &str) -> StoreError {
     StoreError::WrongPlace { path: path.display().to_string(), reason: reason.into() }
 }
 
+/// A lock of our own process lives on for a moment in a child that was begun meanwhile and has not yet become its program, and that of a
+/// process that was killed until it is gone: so often and so long an open waits for it.
+const LINGERING: (u32, Duration) = (50, Duration::from_millis(10));
+
 /// Locks the directory as long as the file lives.
 ///
 /// # Errors
 /// [`StoreError::Locked`], or when the directory cannot be written.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+    let (times, pause) = LINGERING;
+    lock_after(path, times, || thread::sleep(pause))
+}
+
+fn lock_after(path: &Path, waits: u32, mut wait: impl FnMut()) -> Result<File, StoreError> {
     let lost = |error| unusable(path, &error);
     let held = path.join(LOCK_FILE);
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&held).map_err(lost)?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    for _ in 0..waits {
+        let Err(TryLockError::WouldBlock) = locked else { break };
+        wait();
+        locked = file.try_lock();
+    }
+    match locked {
         // A compaction may have put another directory in this one's place meanwhile: then this lock locks nothing.
         Ok(()) if is_at(&file, &held).map_err(lost)? => Ok(file),
         Ok(()) | Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.display().to_string() }),
@@ -176,4 +193,27 @@ pub(super) fn size(path: &Path) -> io::Result<u64> {
         bytes += if metadata.is_dir() { size(&entry.path())? } else { metadata.len() };
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_lingers_is_waited_for_and_one_that_stays_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut other = Some(lock(directory.path()).unwrap());
+        let mut waits = 0;
+        let taken = lock_after(directory.path(), 5, || {
+            waits += 1;
+            if waits == 3 {
+                other = None;
+            }
+        });
+        assert!(taken.is_ok());
+        assert_eq!(waits, 3);
+        let path = directory.path().display().to_string();
+        assert_eq!(lock_after(directory.path(), 5, || waits += 1).err(), Some(StoreError::Locked { path }));
+        assert_eq!(waits, 8);
+    }
 }

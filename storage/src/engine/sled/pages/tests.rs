@@ -229,6 +229,28 @@ fn a_bundle_that_grows_is_parted_and_is_whole_wherever_that_is_cut_off() {
 }
 
 #[test]
+fn what_a_page_hid_in_a_bundle_goes_with_it() {
+    let mut site = Site::new();
+    (0..7).for_each(|number| site.put(&page(1, number), Some(&value(number, 400))));
+    site.write();
+    // Parting the bundle ended with its last page, and that comes again and goes.
+    site.db.insert(page(1, 6), &*value(6, 2_000)).unwrap();
+    site.put(&page(1, 6), Some(&value(6, 2_000)));
+    site.write();
+    site.check();
+    site.put(&page(1, 6), None);
+    site.write();
+    site.check();
+    // So do all that a bundle without a page of its own has.
+    let hidden = [4, 5, 6].map(|number| (page(1, number).split_off(8).try_into().unwrap(), value(number, 9)));
+    site.db.insert(page(2, 3), bundle::write(page(2, 3).split_off(8).try_into().unwrap(), &hidden)).unwrap();
+    site.db.insert(page(2, 4), b"four").unwrap();
+    site.put(&page(2, 4), None);
+    site.write();
+    site.check();
+}
+
+#[test]
 fn a_damaged_bundle_is_shown_as_it_is_and_costs_no_other() {
     let mut site = Site::new();
     (0..14).for_each(|number| site.put(&page(1, number), Some(&value(number, 400))));
