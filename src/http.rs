@@ -15,6 +15,7 @@
 //! What asks nobody who he is stands behind a `door`. `listener.rs` has the connections, `caller.rs` says who is at the other end.
 
 mod alias;
+mod app;
 mod caller;
 mod console;
 mod control;
@@ -43,6 +44,7 @@ use raconteur_actors::inbox::Inbox;
 use raconteur_conversation::address::Address;
 use tokio::sync::Semaphore;
 
+pub use self::app::App;
 pub use self::control::Operating;
 pub use self::door::Door;
 pub use self::listener::{Connections, Crowded, serve};
@@ -99,7 +101,7 @@ pub struct Surface {
 }
 
 /// The whole HTTP side of a gateway.
-pub fn app(surface: Surface) -> Router {
+pub fn app(surface: Surface) -> App {
     let Surface { mounts, readiness, limits, refusals, unproven, control, operating, access, aliases } = surface;
     let room = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
     // Two rooms: whoever asks a slow assistant by REST, or sends a slow body there, must not shut providers out.
@@ -110,7 +112,7 @@ pub fn app(surface: Surface) -> Router {
         .merge(openapi::router())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(move || std::future::ready(health::ready(&asked))));
-    let mut direct = Vec::new();
+    let mut direct = BTreeMap::new();
     for Mount { name, webhook, routes, inbox } in mounts {
         let path = format!("/channels/{name}");
         let has_routes = routes.is_some();
@@ -118,13 +120,12 @@ pub fn app(surface: Surface) -> Router {
         if let Some(webhook) = webhook {
             let proven = webhook.callers();
             let (room, refusals) = (Arc::clone(&webhooks), Arc::clone(&refusals));
-            let desk = webhook::Desk { webhook, inbox, limits, room, refusals: Arc::clone(&refusals) };
-            let received = Router::new().route("/{place}", any(webhook::receive).with_state(Arc::new(desk)));
+            let desk = Arc::new(webhook::Desk { webhook, inbox, limits, room, refusals: Arc::clone(&refusals) });
             if proven == Callers::Proven && !has_routes {
-                direct.push((path, received));
+                direct.insert(name, desk);
                 continue;
             }
-            channel = channel.merge(received);
+            channel = channel.merge(Router::new().route("/{place}", any(webhook::receive).with_state(desk)));
             if proven == Callers::Anybody {
                 channel = door::behind(channel, unproven.clone(), refusals);
             }
@@ -137,11 +138,7 @@ pub fn app(surface: Surface) -> Router {
     }
     app = app.nest("/v1/tenants", control::router(control, access, shared));
     app = app.fallback(nothing_here).layer(map_response(move |response| end_with(readiness.clone(), response)));
-    // What every text comes by has nothing to end, and gets by without what the others have around them.
-    for (path, received) in direct {
-        app = app.nest(&path, received);
-    }
-    alias::follow(app, aliases)
+    App::new(app, direct, aliases)
 }
 
 /// A stream of events ends with the gateway; otherwise it would stay open for as long as anybody looks.

@@ -2,36 +2,15 @@
 //! provider under an older gateway's path need not be touched there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::OriginalUri;
-use axum::response::{IntoResponse, Response};
 use http::Request;
 use http::uri::{PathAndQuery, Uri};
-use tower::ServiceExt;
 
 use crate::transport::Alias;
 
-/// Lets `app` answer under the aliases as well. Without any it is returned as it is.
-pub(super) fn follow(app: Router, aliases: BTreeMap<String, String>) -> Router {
-    if aliases.is_empty() {
-        return app;
-    }
-    let aliases = Arc::new(aliases);
-    Router::new().fallback(move |request: Request<Body>| {
-        let (app, aliases) = (app.clone(), Arc::clone(&aliases));
-        async move { ask(app, renamed(request, &aliases)).await }
-    })
-}
-
-async fn ask(app: Router, request: Request<Body>) -> Response {
-    app.oneshot(request).await.into_response()
-}
-
 /// The request under the path that the alias stands for. Who signs requests signs the address that he knows: it is kept as [`Alias`].
-fn renamed(mut request: Request<Body>, aliases: &BTreeMap<String, String>) -> Request<Body> {
+pub(super) fn renamed(mut request: Request<Body>, aliases: &BTreeMap<String, String>) -> Request<Body> {
     let Some(target) = aliases.get(request.uri().path()) else { return request };
     let alias = Alias(request.uri().path().to_owned());
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -40,8 +19,6 @@ fn renamed(mut request: Request<Body>, aliases: &BTreeMap<String, String>) -> Re
     parts.path_and_query = Some(path);
     let Ok(uri) = Uri::from_parts(parts) else { return request };
     *request.uri_mut() = uri;
-    // The router notes the address by which a request came only where nobody has.
-    request.extensions_mut().remove::<OriginalUri>();
     request.extensions_mut().insert(alias);
     request
 }

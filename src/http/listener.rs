@@ -3,13 +3,13 @@
 //! At the limit nothing more is accepted: a new connection waits in the system's queue until another closes, which an idle or a slow one
 //! must within `header_timeout`. HTTP/1.1 only. What a request may cost after its head is the routes' business.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::Router;
 use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
@@ -19,8 +19,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tower::ServiceExt;
 
+use super::app::App;
 use super::caller::Caller;
 use crate::guard::Network;
 use crate::tls::{Renewed, Tls};
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Crowded {
 /// Serves an app until `closed` resolves and every connection has ended. Dropped, it ends them at once.
 pub async fn serve(
     listener: TcpListener,
-    app: Router,
+    app: App,
     (connections, tls): (Connections, Option<Tls>),
     closed: impl Future<Output = ()>,
 ) {
@@ -117,7 +117,7 @@ fn concerns_one_client(error: &std::io::Error) -> bool {
 /// What every connection needs.
 #[derive(Clone)]
 struct Line {
-    app: Router,
+    app: App,
     rules: Arc<Connections>,
     tls: Option<Arc<Tls>>,
     /// Changes when no further requests are taken.
@@ -156,7 +156,7 @@ impl Line {
             let caller = Caller::of(peer, request.headers(), &self.rules.proxies);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(caller);
-            self.app.clone().oneshot(request)
+            async { Ok::<_, Infallible>(self.app.answer(request).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -182,6 +182,7 @@ impl Line {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use axum::Router;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
@@ -207,7 +208,7 @@ mod tests {
         let closed = async move {
             let _ = closed.await;
         };
-        tokio::spawn(serve(listener, app, (connections, tls), closed));
+        tokio::spawn(serve(listener, app.into(), (connections, tls), closed));
         (address, close)
     }
 

@@ -42,24 +42,29 @@ pub(super) struct Desk {
     pub(super) refusals: Arc<Refusals>,
 }
 
-/// Answers one request of a provider.
+/// Answers one request of a provider that the router has brought.
 pub(super) async fn receive(
     State(desk): State<Arc<Desk>>,
     OriginalUri(uri): OriginalUri,
     mut request: Request<Body>,
 ) -> Response {
     *request.uri_mut() = uri;
-    let began = Instant::now();
-    let span = tracing::debug_span!("webhook", channel = desk.inbox.channel(), status = field::Empty);
-    // On the way here this future moves several times, and what it waits for is large.
-    let response = Box::pin(desk.answer(request)).instrument(span.clone()).await;
-    let status = response.status().as_u16();
-    span.record("status", status);
-    desk.inbox.answered(status, began.elapsed());
-    response
+    desk.receive(request).await
 }
 
 impl Desk {
+    /// Answers one request, whose address is the one it came by.
+    pub(super) async fn receive(&self, request: Request<Body>) -> Response {
+        let began = Instant::now();
+        let span = tracing::debug_span!("webhook", channel = self.inbox.channel(), status = field::Empty);
+        // On the way here this future moves several times, and what it waits for is large.
+        let response = Box::pin(self.answer(request)).instrument(span.clone()).await;
+        let status = response.status().as_u16();
+        span.record("status", status);
+        self.inbox.answered(status, began.elapsed());
+        response
+    }
+
     async fn answer(&self, request: Request<Body>) -> Response {
         let until = Instant::now() + self.limits.request_timeout;
         let Ok(_room) = self.room.try_acquire() else {
