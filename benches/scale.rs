@@ -200,7 +200,7 @@ assistant = "load"
                 set("engine.max_resident", "1000000"),
                 // What these hold is not of one conversation, and an empty gateway has not filled it.
                 set("store.cache_bytes", "1048576"),
-                set("store.journal_bytes", "4194304"),
+                set("store.journal_bytes", "1048576"),
             ]
         };
         let once = |texters: u32, idle: &str| {

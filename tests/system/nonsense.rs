@@ -175,9 +175,23 @@ async fn paths_and_methods_that_are_not_there_are_told_apart() {
         404,
         "there is nothing here: a webhook is at /channels/{name}/inbound, the REST interface at /v1/tenants/{number}",
     );
-    let outside =
-        ["/nothing", "/channels", "/channels/other/inbound", "/channels/twilio", "//", "/%00", "/..%2f..%2fetc"];
-    let too_deep = ["/channels/phone//inbound", "/channels/phone/x/inbound", "/channels/twilio//inbound"];
+    let outside = [
+        "/nothing",
+        "/channels",
+        "/channels/other/inbound",
+        "/channels/twilio",
+        "/channels/twilio/",
+        "//",
+        "/%00",
+        "/..%2f..%2fetc",
+    ];
+    let too_deep = [
+        "/channels/phone//inbound",
+        "/channels/phone/x/inbound",
+        "/channels/twilio//inbound",
+        "/channels/twilio/x/inbound",
+        "/channels/twilio/inbound/",
+    ];
     for path in outside.into_iter().chain(too_deep) {
         for method in [Method::GET, Method::POST] {
             assert_eq!(answered(scene.caller.request(method, path)).await, nothing, "{path}");
