@@ -13,7 +13,6 @@ use raconteur::conversation::words::{Pipe, SendText, StartSession, TakeOver, Wor
 use raconteur::storage::NewWork;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
-use tower::ServiceExt;
 
 use super::input::{SESAME, is_fit_to_be_told, line};
 use super::shelf::{Gate, TENANT};
@@ -50,7 +49,7 @@ pub(super) fn run(data: &[u8]) {
     let world = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
     let (runtime, gate) = &*world;
     let answered = runtime.block_on(async {
-        let Ok(response) = gate.app.clone().oneshot(request).await;
+        let response = gate.app.answer(request).await;
         // A stream of events has no end.
         let is_stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
         if is_stream { None } else { Some(whole(response).await) }

@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::Router;
 use raconteur::config::ControlConfig;
 use raconteur::config::secret::Secret;
 use raconteur::conversation::address::{Address, ConversationKey, Shard};
 use raconteur::conversation::policy::Policy;
 use raconteur::conversation::time::UnixMillis;
 use raconteur::conversation::words::{Answer, AskError, Question, Receipt, Sequence};
-use raconteur::http::{Door, Limits, Mount, Refusals, Surface, app};
+use raconteur::http::{App, Door, Limits, Mount, Refusals, Surface, app};
 use raconteur::storage::engine::memory::MemoryEngine;
 use raconteur::storage::{
     Accepted, AuditEntry, Claim, Day, DeadLetter, Expired, Expiry, ExpiryCursor, Found, KvStore, Limit, Listed, Loaded,
@@ -33,7 +32,7 @@ pub(super) const BODY_MAX: usize = 64 * 1_024;
 
 /// The HTTP side, what was to be kept, and the gateway behind both, which must not go.
 pub(super) struct Gate {
-    pub(super) app: Router,
+    pub(super) app: App,
     pub(super) shelf: Arc<Shelf>,
     _gateway: Gateway,
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
 
-/// So many conversations are remembered.
+/// So many conversations are shown, and up to twice as many remembered.
 const RECENTS_MAX: usize = 1_000;
 
 /// Conversations, and when something was last heard of them. They are put into order where somebody asks for that, and not for

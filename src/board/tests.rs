@@ -81,14 +81,15 @@ fn only_the_last_hour_is_shown_however_long_it_was_quiet() {
 #[test]
 fn whoever_was_heard_of_last_comes_first_and_what_is_remembered_is_bounded() {
     let (board, _) = board();
-    for user in (0..1_200).chain([300]) {
+    for user in (0..2_200).chain([1_300]) {
         board.observe(&key(user), &Event::Accepted(Sequence(8), &text()));
     }
     let latest: Vec<ConversationKey> = board.recents(3, |_| true).into_iter().map(|(key, _)| key).collect();
-    assert_eq!(latest, [key(300), key(1_199), key(1_198)]);
+    assert_eq!(latest, [key(1_300), key(2_199), key(2_198)]);
     assert_eq!(board.recents(5_000, |_| true).len(), 1_000);
-    assert_eq!((board.heard_of(&key(0)), board.heard_of(&key(300))), (None, Some(UnixMillis(START))));
-    assert_eq!(board.recents(3, |found| *found == key(400))[0].0, key(400));
+    assert_eq!((board.heard_of(&key(0)), board.heard_of(&key(1_300))), (None, Some(UnixMillis(START))));
+    assert_eq!(board.recents(3, |found| *found == key(1_400))[0].0, key(1_400));
+    assert_eq!(board.recents(3, |found| *found == key(1_100)), [], "a thousand were heard of behind it");
 }
 
 #[test]

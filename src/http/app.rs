@@ -41,7 +41,7 @@ impl App {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, mut request: Request<Body>) -> Response {
+    pub async fn answer(&self, mut request: Request<Body>) -> Response {
         if !self.ways.aliases.is_empty() {
             request = renamed(request, &self.ways.aliases);
         }

@@ -39,7 +39,7 @@ pub(super) struct Sled {
     packs: AtomicBool,
     /// Pages that are put one after the other, on their way into one value.
     open: Mutex<Option<Open>>,
-    /// Held to read by whoever goes through pages, and to write while a bundle is parted.
+    /// Held to read by whoever goes through pages, and to write while a bundle is parted, or goes.
     parting: RwLock<()>,
     path: PathBuf,
 }
@@ -77,7 +77,7 @@ impl Sled {
         if keys::split_page(key).is_some() {
             return pages::put(self.db(), &self.parting, &mut open, (key, value, packs));
         }
-        pages::write(self.db(), &self.parting, &mut open)?;
+        pages::write(self.db(), &self.parting, &mut open, packs)?;
         match value {
             Some(value) => {
                 let packed = packs.then(|| pack(value)).flatten();
@@ -89,7 +89,7 @@ impl Sled {
 
     fn write_open(&self) -> sled::Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        pages::write(self.db(), &self.parting, &mut open)
+        pages::write(self.db(), &self.parting, &mut open, self.packs.load(Ordering::Relaxed))
     }
 
     fn db(&self) -> &sled::Db {
@@ -319,6 +319,22 @@ mod tests {
         sled.scan(&(Vec::new()..vec![0xff]), Order::Ascending, visit).unwrap();
         assert_eq!(seen, [value.clone(), value.clone()]);
         assert_eq!([b"a", b"b"].map(|key| sled.get(key).unwrap()), [Some(value.clone()), Some(value)]);
+    }
+
+    #[test]
+    fn pages_of_a_store_that_knows_no_bundles_lie_as_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let page = |number: u8| [&b"h\0\x01\x011\x012"[..], &[0, 0, 0, 0, 0, 0, 0, number, 0, 0]].concat();
+        let sled = Sled::open(directory.path(), 16 << 20).unwrap();
+        (1..4).for_each(|number| sled.put(&page(number), Some(&[number; 400])).unwrap());
+        sled.sync().unwrap();
+        // The last one goes, and another comes behind it.
+        sled.put(&page(3), None).unwrap();
+        sled.put(&page(4), Some(&[4; 400])).unwrap();
+        sled.sync().unwrap();
+        let stored: Vec<_> = sled.db().iter().map(|pair| pair.unwrap()).collect();
+        let expected: Vec<_> = [1, 2, 4].map(|number| (page(number).into(), vec![number; 400].into())).into();
+        assert_eq!(stored, expected);
     }
 
     /// What the journal brings again at the start comes before the store has said what it may do.

@@ -81,13 +81,13 @@ fn bundle(stored: &[u8]) -> Option<Vec<Entry>> {
 }
 
 /// What sled gets under the key with this suffix, which is not behind that of the first of these entries. There is at least one, and none is
-/// longer than 64 KiB.
-pub(super) fn write(suffix: Suffix, entries: &[Entry]) -> Vec<u8> {
+/// longer than 64 KiB. A page alone is packed only where that is allowed; where there may be bundles it is.
+pub(super) fn write(suffix: Suffix, entries: &[Entry], packs: bool) -> Vec<u8> {
     if let [(only, value)] = entries
         && *only == suffix
         && !value.starts_with(&MAGIC)
     {
-        return pack(value).unwrap_or_else(|| value.clone());
+        return packs.then(|| pack(value)).flatten().unwrap_or_else(|| value.clone());
     }
     let mut values = Vec::with_capacity(entries.iter().map(room).sum());
     for (suffix, value) in entries {
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_golden_bundle() {
         let entries = vec![entry(1, b"one"), entry(2, b"")];
-        let stored = write(entries[0].0, &entries);
+        let stored = write(entries[0].0, &entries, true);
         let expected = [
             &b"\xffbd\x01"[..],
             &[0, 0, 0, 0, 0, 0, 0, 2, 0, 0],
@@ -131,21 +131,21 @@ mod tests {
     fn longer_ones_are_packed_together_and_one_alone_is_none() {
         let value = b"{\"sequence\":1,\"work\":".repeat(20);
         let entries: Vec<Entry> = (0..5).map(|number| entry(number, &value)).collect();
-        let stored = write(entries[0].0, &entries);
+        let stored = write(entries[0].0, &entries, true);
         assert!(stored.len() < value.len(), "{}", stored.len());
         assert_eq!(Stored::read(&stored).into_entries(entries[0].0), entries);
-        let alone = write(entries[0].0, &entries[..1]);
+        let alone = write(entries[0].0, &entries[..1], true);
         assert_eq!((last(&alone), Stored::read(&alone)), (None, Stored::Plain(value.clone())));
         // Under the key of one that has gone, it must say which it is.
-        let behind = write(entries[0].0, &entries[1..2]);
+        let behind = write(entries[0].0, &entries[1..2], true);
         assert_eq!(Stored::read(&behind).into_entries(entries[0].0), entries[1..2]);
     }
 
     #[test]
     fn what_makes_no_sense_is_a_value() {
         let entries = vec![entry(1, b"one"), entry(2, b"two")];
-        let stored = write(entries[0].0, &entries);
-        let turned = write(entries[0].0, &[entries[1].clone(), entries[0].clone()]);
+        let stored = write(entries[0].0, &entries, true);
+        let turned = write(entries[0].0, &[entries[1].clone(), entries[0].clone()], true);
         let mut other_last = stored.clone();
         other_last[11] = 3;
         for length in 0..stored.len() {

@@ -55,7 +55,8 @@ impl Open {
     }
 }
 
-/// Gives a page a value, or removes it, once what is open is written. Puts pages together only where that is allowed.
+/// Gives a page a value, or removes it, once what is open is written. Puts pages together, and packs one that is alone, only where that is
+/// allowed.
 pub(super) fn put(
     db: &sled::Db,
     parting: &RwLock<()>,
@@ -69,7 +70,7 @@ pub(super) fn put(
         return Err(sled::Error::Unsupported("a page has more than 64 KiB".into()));
     }
     if !open.as_ref().is_some_and(|open| open.owns(shared, &suffix)) {
-        write(db, parting, open)?;
+        write(db, parting, open, together)?;
         *open = find(db, (shared, suffix))?;
     }
     let Some(owner) = open else {
@@ -88,9 +89,11 @@ pub(super) fn put(
         (Err(place), Some(value)) => {
             let entry = (suffix, value.to_vec());
             let is_full = !together || owner.room() + bundle::room(&entry) > FULL;
-            if place == owner.entries.len() && place > 0 && is_full {
+            // One that has gone leaves its key to none but where there may be bundles.
+            let is_left = place > 0 || !together && owner.entries.is_empty();
+            if place == owner.entries.len() && is_left && is_full {
                 let next = owner.next.clone();
-                write(db, parting, open)?;
+                write(db, parting, open, together)?;
                 let entries = vec![entry];
                 *open = Some(Open { shared: shared.to_vec(), suffix, entries, next, is_changed: true });
                 return Ok(());
@@ -103,9 +106,11 @@ pub(super) fn put(
 }
 
 /// Writes what is open.
-pub(super) fn write(db: &sled::Db, parting: &RwLock<()>, open: &mut Option<Open>) -> sled::Result<()> {
+pub(super) fn write(db: &sled::Db, parting: &RwLock<()>, open: &mut Option<Open>, packs: bool) -> sled::Result<()> {
     let Some(mut open) = open.take().filter(|open| open.is_changed) else { return Ok(()) };
     if open.entries.is_empty() {
+        // Between the two, whoever goes through pages could see what was hidden.
+        let _alone = parting.write().unwrap_or_else(PoisonError::into_inner);
         unhide(db, (&open.shared, &open.suffix))?;
         return db.remove(open.key(&open.suffix)).map(drop);
     }
@@ -113,7 +118,7 @@ pub(super) fn write(db: &sled::Db, parting: &RwLock<()>, open: &mut Option<Open>
     // While it is parted, whoever goes through pages backwards could miss some.
     let _alone = (parts.len() > 1).then(|| parting.write().unwrap_or_else(PoisonError::into_inner));
     for (suffix, entries) in parts {
-        db.insert(open.key(&suffix), bundle::write(suffix, &entries))?;
+        db.insert(open.key(&suffix), bundle::write(suffix, &entries, packs))?;
     }
     Ok(())
 }
@@ -131,7 +136,7 @@ fn unhide(db: &sled::Db, (shared, suffix): (&[u8], &Suffix)) -> sled::Result<()>
         let mut entries = Stored::read(&stored).into_entries(own);
         entries.retain(|(one, _)| one < suffix);
         if !entries.is_empty() {
-            return db.insert(key, bundle::write(own, &entries)).map(drop);
+            return db.insert(key, bundle::write(own, &entries, true)).map(drop);
         }
         unhide(db, (shared, &own))?;
         return db.remove(key).map(drop);

@@ -27,7 +27,7 @@ impl Site {
     }
 
     fn write(&mut self) {
-        write(&self.db, &self.parting, &mut self.open).unwrap();
+        write(&self.db, &self.parting, &mut self.open, self.together).unwrap();
     }
 
     fn seen(&self, range: &Range<Vec<u8>>, order: Order) -> Vec<Pair> {
@@ -119,7 +119,7 @@ fn a_page_that_is_alone_lies_as_it_did_before_there_were_bundles() {
     site.write();
     assert_eq!(&*site.db.get(page(1, 5)).unwrap().unwrap(), b"short");
     // Even one that looks like a bundle.
-    let strange = bundle::write([0; 10], &[([0; 10], value(1, 90)), ([1; 10], value(2, 90))]);
+    let strange = bundle::write([0; 10], &[([0; 10], value(1, 90)), ([1; 10], value(2, 90))], true);
     site.put(&page(1, 5), Some(&strange));
     site.write();
     site.check();
@@ -211,7 +211,7 @@ fn a_bundle_that_grows_is_parted_and_is_whole_wherever_that_is_cut_off() {
         let parts = parts(&mut open);
         assert_eq!(parts.len(), 7, "two of them would be too much for one");
         for (suffix, entries) in parts.into_iter().take(written) {
-            site.db.insert(open.key(&suffix), bundle::write(suffix, &entries)).unwrap();
+            site.db.insert(open.key(&suffix), bundle::write(suffix, &entries, true)).unwrap();
         }
         let now: Vec<Vec<u8>> = pages.iter().map(|number| get(&site.db, &page(1, *number)).unwrap().unwrap()).collect();
         for (number, now) in (0..).zip(&now) {
@@ -243,7 +243,7 @@ fn what_a_page_hid_in_a_bundle_goes_with_it() {
     site.check();
     // So do all that a bundle without a page of its own has.
     let hidden = [4, 5, 6].map(|number| (page(1, number).split_off(8).try_into().unwrap(), value(number, 9)));
-    site.db.insert(page(2, 3), bundle::write(page(2, 3).split_off(8).try_into().unwrap(), &hidden)).unwrap();
+    site.db.insert(page(2, 3), bundle::write(page(2, 3).split_off(8).try_into().unwrap(), &hidden, true)).unwrap();
     site.db.insert(page(2, 4), b"four").unwrap();
     site.put(&page(2, 4), None);
     site.write();
