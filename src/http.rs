@@ -1,5 +1,5 @@
-//! The HTTP side: one router over everything that comes in by HTTP. `webhook.rs` alone owns the providers' routes, limits and
-//! status codes; a transport only reads requests.
+//! The HTTP side: who answers what comes in, a channel's desk or the router (`app.rs`). `webhook.rs` alone owns the providers' routes,
+//! limits and status codes; a transport only reads requests.
 //!
 //! ```text
 //! ANY  /channels/{name}/{place}  a provider's webhook, or a route of the channel's own

@@ -28,7 +28,8 @@ impl Recents {
         }
         // Half of them at once, so that it costs each of those who come little.
         if self.places.len() == 2 * RECENTS_MAX {
-            let oldest = self.oldest();
+            let mut places: Vec<u64> = self.places.values().map(|(heard, _)| *heard).collect();
+            let oldest = *places.select_nth_unstable(RECENTS_MAX).1;
             self.places.retain(|_, (heard, _)| *heard >= oldest);
         }
         self.places.insert(key.clone(), place);
@@ -43,21 +44,13 @@ impl Recents {
         limit: usize,
         wanted: impl Fn(&ConversationKey) -> bool,
     ) -> Vec<(ConversationKey, UnixMillis)> {
-        let oldest = self.oldest();
-        let is_shown = |key: &ConversationKey, heard: u64| heard >= oldest && wanted(key);
-        let mut latest: Vec<_> = self.places.iter().filter(|(key, (heard, _))| is_shown(key, *heard)).collect();
+        let mut latest: Vec<_> = self.places.iter().collect();
         latest.sort_unstable_by_key(|(_, (heard, _))| Reverse(*heard));
-        latest.into_iter().take(limit).map(|(key, (_, at))| (key.clone(), *at)).collect()
+        let shown = latest.into_iter().take(RECENTS_MAX).filter(|(key, _)| wanted(key)).take(limit);
+        shown.map(|(key, (_, at))| (key.clone(), *at)).collect()
     }
 
     pub(super) fn heard_of(&self, key: &ConversationKey) -> Option<UnixMillis> {
         self.places.get(key).map(|(_, at)| *at)
-    }
-
-    /// The place of the oldest of those that are remembered.
-    fn oldest(&self) -> u64 {
-        let mut places: Vec<u64> = self.places.values().map(|(heard, _)| *heard).collect();
-        let Some(behind) = places.len().checked_sub(RECENTS_MAX) else { return 0 };
-        *places.select_nth_unstable(behind).1
     }
 }

@@ -1,4 +1,4 @@
-//! The embedded engine: sled 0.34, inside the wrapper that its traps ask for. The only file that knows sled.
+//! The embedded engine: sled 0.34, inside the wrapper that its traps ask for. Nothing outside of it knows sled.
 //!
 //! * One tree, one writer, blocking `flush`: `flush_async` hangs from 8 concurrent callers on.
 //! * `flush` does not reach the platter on Linux (it is `sync_file_range`), so every sync ends with `sync_data` on a handle of our own.

@@ -1,5 +1,5 @@
-//! sled itself: opened after what stops it from opening was taken away, and asked so that its panics end nothing. With the engine and
-//! its compaction the only file that knows sled; the traps are listed there.
+//! sled itself: opened after what stops it from opening was taken away, and asked so that its panics end nothing. With the
+//! engine, its compaction and its pages the only file that knows sled; the traps are listed there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -20,7 +20,7 @@ use crate::engine::{Order, Visit};
 use crate::{StoreError, keys, private};
 
 /// sled's threads may hold its lock a moment longer than the `Db` that was dropped: so often and so long an open waits for them.
-const LINGERING: (u32, Duration) = (200, Duration::from_millis(10));
+const LINGERING: (u32, Duration) = (199, Duration::from_millis(10));
 
 /// How often sled's own thread moves what is still alive out of a segment of its file that is half empty; it leaves off after each segment.
 /// Without it a page is moved only where another one is rewritten, which is less than what becomes free, and the file grows for ever.
@@ -201,14 +201,8 @@ fn open_tidied(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
 
 fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
     let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(Some(CLEAN_EVERY_MS));
-    let (attempts, pause) = LINGERING;
-    for _ in 1..attempts {
-        match open_once(&config, path) {
-            Err(StoreError::Locked { .. }) => thread::sleep(pause),
-            opened => return opened,
-        }
-    }
-    open_once(&config, path)
+    let (waits, pause) = LINGERING;
+    place::once_unlocked(waits, || thread::sleep(pause), || open_once(&config, path))
 }
 
 pub(super) fn open_once(config: &sled::Config, path: &Path) -> Result<sled::Db, StoreError> {
@@ -321,10 +315,13 @@ mod tests {
         assert_eq!([b"a", b"b"].map(|key| sled.get(key).unwrap()), [Some(value.clone()), Some(value)]);
     }
 
+    fn page(number: u8) -> Vec<u8> {
+        [&b"h\0\x01\x011\x012"[..], &[0, 0, 0, 0, 0, 0, 0, number, 0, 0]].concat()
+    }
+
     #[test]
     fn pages_of_a_store_that_knows_no_bundles_lie_as_they_are() {
         let directory = tempfile::tempdir().unwrap();
-        let page = |number: u8| [&b"h\0\x01\x011\x012"[..], &[0, 0, 0, 0, 0, 0, 0, number, 0, 0]].concat();
         let sled = Sled::open(directory.path(), 16 << 20).unwrap();
         (1..4).for_each(|number| sled.put(&page(number), Some(&[number; 400])).unwrap());
         sled.sync().unwrap();
@@ -341,7 +338,6 @@ mod tests {
     #[test]
     fn a_page_in_a_bundle_is_changed_there_before_it_is_known_that_there_may_be_bundles() {
         let directory = tempfile::tempdir().unwrap();
-        let page = |number: u8| [&b"h\0\x01\x011\x012"[..], &[0, 0, 0, 0, 0, 0, 0, number, 0, 0]].concat();
         let sled = Sled::open(directory.path(), 16 << 20).unwrap();
         sled.pack();
         (1..6).for_each(|number| sled.put(&page(number), Some(&[number; 200])).unwrap());

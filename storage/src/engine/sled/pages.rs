@@ -40,14 +40,15 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// A page that comes behind all that is there before it, in a key of its own.
+    fn new(shared: &[u8], page: Entry, next: Next) -> Self {
+        Self { shared: shared.to_vec(), suffix: page.0, entries: vec![page], next, is_changed: true }
+    }
+
     fn owns(&self, shared: &[u8], suffix: &Suffix) -> bool {
         self.shared == shared
             && self.suffix <= *suffix
             && self.next.any.as_ref().is_none_or(|next| suffix.as_slice() < next.as_slice())
-    }
-
-    fn room(&self) -> usize {
-        self.entries.iter().map(bundle::room).sum()
     }
 
     fn key(&self, suffix: &Suffix) -> Vec<u8> {
@@ -77,8 +78,7 @@ pub(super) fn put(
         // Nothing is there to be removed.
         let Some(value) = value else { return Ok(()) };
         let next = following(db, (shared, suffix))?;
-        let entries = vec![(suffix, value.to_vec())];
-        *open = Some(Open { shared: shared.to_vec(), suffix, entries, next, is_changed: true });
+        *open = Some(Open::new(shared, (suffix, value.to_vec()), next));
         return Ok(());
     };
     let place = owner.entries.binary_search_by(|(one, _)| one.cmp(&suffix));
@@ -88,14 +88,13 @@ pub(super) fn put(
         (Err(_), None) => return Ok(()),
         (Err(place), Some(value)) => {
             let entry = (suffix, value.to_vec());
-            let is_full = !together || owner.room() + bundle::room(&entry) > FULL;
+            let is_full = !together || room(&owner.entries) + bundle::room(&entry) > FULL;
             // One that has gone leaves its key to none but where there may be bundles.
             let is_left = place > 0 || !together && owner.entries.is_empty();
             if place == owner.entries.len() && is_left && is_full {
                 let next = owner.next.clone();
                 write(db, parting, open, together)?;
-                let entries = vec![entry];
-                *open = Some(Open { shared: shared.to_vec(), suffix, entries, next, is_changed: true });
+                *open = Some(Open::new(shared, entry, next));
                 return Ok(());
             }
             owner.entries.insert(place, entry);
@@ -126,22 +125,19 @@ pub(super) fn write(db: &sled::Db, parting: &RwLock<()>, open: &mut Option<Open>
 /// Takes out of the bundle before this key, which goes, what the key hid of it: where parting was cut off, and what is in the key alone
 /// came again, the bundle still has that.
 fn unhide(db: &sled::Db, (shared, suffix): (&[u8], &Suffix)) -> sled::Result<()> {
-    let key = [shared, suffix].concat();
-    for pair in db.range(shared.to_vec()..key).rev() {
-        let (key, stored) = pair?;
-        let Some((_, own)) = keys::split_page(&key) else { continue };
-        if bundle::last(&stored).is_none_or(|last| last < *suffix) {
-            break;
-        }
-        let mut entries = Stored::read(&stored).into_entries(own);
-        entries.retain(|(one, _)| one < suffix);
-        if !entries.is_empty() {
-            return db.insert(key, bundle::write(own, &entries, true)).map(drop);
-        }
-        unhide(db, (shared, &own))?;
-        return db.remove(key).map(drop);
+    let before = db.range(shared.to_vec()..[shared, suffix].concat());
+    let Some((own, stored)) = last_page(before)? else { return Ok(()) };
+    if bundle::last(&stored).is_none_or(|last| last < *suffix) {
+        return Ok(());
     }
-    Ok(())
+    let key = [shared, &own].concat();
+    let mut entries = Stored::read(&stored).into_entries(own);
+    entries.retain(|(one, _)| one < suffix);
+    if !entries.is_empty() {
+        return db.insert(key, bundle::write(own, &entries, true)).map(drop);
+    }
+    unhide(db, (shared, &own))?;
+    db.remove(key).map(drop)
 }
 
 /// What is to be written of it, under keys with these ends, and in this order: a part is there, and hides what the one
@@ -149,8 +145,8 @@ fn unhide(db: &sled::Db, (shared, suffix): (&[u8], &Suffix)) -> sled::Result<()>
 fn parts(open: &mut Open) -> Vec<(Suffix, Vec<Entry>)> {
     let mut parts = Vec::new();
     let mut entries = std::mem::take(&mut open.entries);
-    if entries.iter().map(bundle::room).sum::<usize>() > PARTED {
-        while entries.len() > 1 && entries.iter().map(bundle::room).sum::<usize>() > FULL {
+    if room(&entries) > PARTED {
+        while entries.len() > 1 && room(&entries) > FULL {
             let part = entries.split_off(last_part(&entries));
             parts.extend(part.first().map(|(suffix, _)| *suffix).map(|suffix| (suffix, part)));
         }
@@ -159,13 +155,15 @@ fn parts(open: &mut Open) -> Vec<(Suffix, Vec<Entry>)> {
     parts
 }
 
+fn room(entries: &[Entry]) -> usize {
+    entries.iter().map(bundle::room).sum()
+}
+
 /// Where the last entries begin that fill a bundle; there is one before them.
 fn last_part(entries: &[Entry]) -> usize {
     let mut at = entries.len() - 1;
-    let mut room = bundle::room(&entries[at]);
-    while at > 1 && room + bundle::room(&entries[at - 1]) <= FULL {
+    while at > 1 && room(&entries[at - 1..]) <= FULL {
         at -= 1;
-        room += bundle::room(&entries[at]);
     }
     at
 }
@@ -173,18 +171,21 @@ fn last_part(entries: &[Entry]) -> usize {
 /// What this page belongs to; `None` where it comes behind all that is there before it, or first.
 fn find(db: &sled::Db, (shared, suffix): (&[u8], Suffix)) -> sled::Result<Option<Open>> {
     let Some((own, stored)) = owner(db, (shared, suffix))? else { return Ok(None) };
-    if bundle::last(&stored).unwrap_or(own) < suffix {
-        return Ok(None);
-    }
     let next = following(db, (shared, suffix))?;
     let mut entries = Stored::read(&stored).into_entries(own);
     entries.retain(|(one, _)| next.page.is_none_or(|page| *one < page));
     Ok(Some(Open { shared: shared.to_vec(), suffix: own, entries, next, is_changed: false }))
 }
 
-/// The greatest of sled's keys that is not greater than this page's, by its end, and what is there.
+/// The greatest of sled's keys that is not greater than this page's, by its end, and what is there; `None` where that ends before the page.
 fn owner(db: &sled::Db, (shared, suffix): (&[u8], Suffix)) -> sled::Result<Option<(Suffix, sled::IVec)>> {
-    for pair in db.range(shared.to_vec()..=[shared, &suffix].concat()).rev() {
+    let found = last_page(db.range(shared.to_vec()..=[shared, &suffix].concat()))?;
+    Ok(found.filter(|(own, stored)| bundle::last(stored).unwrap_or(*own) >= suffix))
+}
+
+/// The last of sled's keys here that is a page's, by its end, and what is there.
+fn last_page(pairs: sled::Iter) -> sled::Result<Option<(Suffix, sled::IVec)>> {
+    for pair in pairs.rev() {
         let (key, stored) = pair?;
         if let Some((_, own)) = keys::split_page(&key) {
             return Ok(Some((own, stored)));
@@ -212,9 +213,6 @@ fn following(db: &sled::Db, (shared, suffix): (&[u8], Suffix)) -> sled::Result<N
 pub(super) fn get(db: &sled::Db, key: &[u8]) -> sled::Result<Option<Vec<u8>>> {
     let Some((shared, suffix)) = keys::split_page(key) else { return Ok(None) };
     let Some((own, stored)) = owner(db, (shared, suffix))? else { return Ok(None) };
-    if bundle::last(&stored).unwrap_or(own) < suffix {
-        return Ok(None);
-    }
     let mut entries = Stored::read(&stored).into_entries(own);
     let place = entries.binary_search_by(|(one, _)| one.cmp(&suffix));
     Ok(place.ok().map(|place| entries.swap_remove(place).1))
@@ -308,14 +306,9 @@ impl<'a> Scan<'a> {
 /// Sled's key before `start` under which values from `start` on lie.
 fn first_of(db: &sled::Db, start: &[u8]) -> sled::Result<Option<Vec<u8>>> {
     let Some(shared) = keys::shared_by_pages(start) else { return Ok(None) };
-    for pair in db.range(shared.to_vec()..start.to_vec()).rev() {
-        let (key, stored) = pair?;
-        if keys::split_page(&key).is_some() {
-            let reaches = bundle::last(&stored).is_some_and(|last| [shared, &last].concat().as_slice() >= start);
-            return Ok(reaches.then(|| key.to_vec()));
-        }
-    }
-    Ok(None)
+    let before = last_page(db.range(shared.to_vec()..start.to_vec()))?;
+    let reaches = |stored: &[u8]| bundle::last(stored).is_some_and(|last| [shared, &last].concat().as_slice() >= start);
+    Ok(before.filter(|(_, stored)| reaches(stored)).map(|(own, _)| [shared, &own].concat()))
 }
 
 #[cfg(test)]

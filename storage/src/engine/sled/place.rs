@@ -123,26 +123,37 @@ const LINGERING: (u32, Duration) = (50, Duration::from_millis(10));
 /// # Errors
 /// [`StoreError::Locked`], or when the directory cannot be written.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
-    let (times, pause) = LINGERING;
-    lock_after(path, times, || thread::sleep(pause))
+    let (waits, pause) = LINGERING;
+    lock_after(path, waits, || thread::sleep(pause))
 }
 
-fn lock_after(path: &Path, waits: u32, mut wait: impl FnMut()) -> Result<File, StoreError> {
+fn lock_after(path: &Path, waits: u32, wait: impl FnMut()) -> Result<File, StoreError> {
     let lost = |error| unusable(path, &error);
+    let locked = || StoreError::Locked { path: path.display().to_string() };
     let held = path.join(LOCK_FILE);
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&held).map_err(lost)?;
-    let mut locked = file.try_lock();
-    for _ in 0..waits {
-        let Err(TryLockError::WouldBlock) = locked else { break };
-        wait();
-        locked = file.try_lock();
-    }
-    match locked {
-        // A compaction may have put another directory in this one's place meanwhile: then this lock locks nothing.
-        Ok(()) if is_at(&file, &held).map_err(lost)? => Ok(file),
-        Ok(()) | Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.display().to_string() }),
+    once_unlocked(waits, wait, || match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(locked()),
         Err(TryLockError::Error(error)) => Err(lost(error)),
+    })?;
+    // A compaction may have put another directory in this one's place meanwhile: then this lock locks nothing.
+    if is_at(&file, &held).map_err(lost)? { Ok(file) } else { Err(locked()) }
+}
+
+/// Tries until that is not refused as [`StoreError::Locked`], and waits at most so often.
+pub(super) fn once_unlocked<T>(
+    waits: u32,
+    mut wait: impl FnMut(),
+    mut attempt: impl FnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    for _ in 0..waits {
+        match attempt() {
+            Err(StoreError::Locked { .. }) => wait(),
+            done => return done,
+        }
     }
+    attempt()
 }
 
 /// Whether another file system is mounted there: then its name cannot stand for another directory.
