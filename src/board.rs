@@ -39,7 +39,7 @@ pub struct Board {
 
 impl Default for Board {
     fn default() -> Self {
-        Self::new(Arc::new(SystemClock))
+        Self::new(Arc::new(SystemClock::default()))
     }
 }
 

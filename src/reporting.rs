@@ -159,7 +159,7 @@ impl Origin {
     /// A process of its own, by the system's clock.
     #[must_use]
     pub fn new(losses: Losses) -> Self {
-        Self { instance: Uuid::new_v4(), clock: Arc::new(SystemClock), losses, events: AtomicU64::new(0) }
+        Self { instance: Uuid::new_v4(), clock: Arc::new(SystemClock::default()), losses, events: AtomicU64::new(0) }
     }
 
     fn next_event(&self) -> EventId {

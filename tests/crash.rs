@@ -102,7 +102,7 @@ async fn a_session_whose_time_ran_out_while_the_process_was_dead_has_ended() {
     run.end();
     // The clock of the session is the wall's.
     let last = sessions_end(&run).await;
-    while SystemClock.now() <= last {
+    while SystemClock::default().now() <= last {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 

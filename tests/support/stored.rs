@@ -27,7 +27,7 @@ pub(crate) struct Stored {
 }
 
 pub(crate) fn now() -> UnixMillis {
-    SystemClock.now()
+    SystemClock::default().now()
 }
 
 pub(crate) fn key(tenant: &str, user: &str) -> ConversationKey {

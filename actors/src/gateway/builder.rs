@@ -39,7 +39,7 @@ impl Builder {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SystemClock::default()),
             settings: Settings::default(),
             channels: BTreeMap::new(),
             assistants: BTreeMap::new(),
