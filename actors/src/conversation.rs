@@ -23,7 +23,7 @@ use crate::lane::Slot;
 use crate::port::Timed;
 use crate::recovery::{Alone, Suspect};
 use crate::runtime::Runtime;
-use crate::shard::Signs;
+use crate::signs::Signs;
 use crate::step;
 use crate::tenant::Tenant;
 use crate::wheel::{HORIZON, Origin};

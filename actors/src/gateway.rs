@@ -124,6 +124,11 @@ impl Gateway {
         &self.runtime.store
     }
 
+    #[cfg(test)]
+    pub(crate) fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
     /// How many conversations are in memory.
     #[must_use]
     pub fn residents(&self) -> usize {

@@ -228,7 +228,7 @@ async fn keep(runtime: &Runtime, offer: Offer, span: &Span) -> Result<Outcome, R
             tracing::debug!(conversation = %runtime.log_id(&key), %sequence, "accepted");
             runtime.observed(&key, &Event::Accepted(sequence, &work));
             let record = WorkRecord { sequence, accepted_at, seed, attempts: 0, alone: false, work };
-            runtime.tell(&key.clone(), ShardMsg::Accepted(key, Box::new(Fresh { record, behind })));
+            runtime.wake(key, Box::new(Fresh { record, behind }));
             Ok(Outcome::Accepted(sequence))
         }
         Accepted::Duplicate(sequence) => {

@@ -10,6 +10,8 @@ use ractor::ActorRef;
 use tokio::sync::watch;
 
 use crate::catch_up::CatchUp;
+use crate::conversation::Fresh;
+use crate::doors::Doors;
 use crate::gateway::Fatal;
 use crate::port::{Clock, Event, Forwarder, Incident, Observer, Timed};
 use crate::recovery::Recovery;
@@ -67,6 +69,7 @@ pub(crate) struct Runtime {
     pub(crate) forwarder: Option<Arc<dyn Forwarder>>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) residents: Residents,
+    pub(crate) doors: Doors,
     pub(crate) catch_up: CatchUp,
     pub(crate) recovery: Recovery,
     pub(crate) wheel: Wheel,
@@ -128,6 +131,13 @@ impl Runtime {
             }
             Stage::Stopped | Stage::Failed(_) => false,
         });
+    }
+
+    /// Tells a conversation of what was just accepted for it: itself where it is in memory, else its shard.
+    pub(crate) fn wake(&self, key: ConversationKey, fresh: Box<Fresh>) {
+        if let Some(fresh) = self.doors.knock(&key, fresh) {
+            self.tell(&key.clone(), ShardMsg::Accepted(key, fresh));
+        }
     }
 
     /// Tells the shard of a conversation something. Lost before the shards run and after they stopped: the store is the truth.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use raconteur_conversation::address::ConversationKey;
@@ -21,6 +21,7 @@ use crate::gateway::Fatal;
 use crate::recovery::Suspect;
 use crate::residents::Room;
 use crate::runtime::{Runtime, Stage};
+use crate::signs::Signs;
 use crate::wheel::Origin;
 
 /// After this long without a failure a conversation's failures are forgotten.
@@ -86,29 +87,6 @@ pub(crate) struct Shard {
     draining: Option<RpcReplyPort<()>>,
 }
 
-/// What a shard and its conversation tell each other beside their mailboxes.
-#[derive(Default)]
-pub(crate) struct Signs {
-    /// How often the shard has woken it since it last looked. Told of the first time only, it looks into the store when there were more.
-    pub(crate) wakes: AtomicU32,
-    /// Set by a conversation that leaves because somebody else has moved it on in the store.
-    pub(crate) overtaken: AtomicBool,
-    /// The conversation has nothing to do, as far as it has read its messages: only then is it worth asking whether it leaves, or has
-    /// missed anything. A crowded gateway looks ten times a second, and a message to each of thousands that are busy would be the most
-    /// that it does.
-    pub(crate) at_rest: AtomicBool,
-}
-
-impl Signs {
-    pub(crate) fn is_woken(&self) -> bool {
-        self.wakes.load(Ordering::Acquire) > 0
-    }
-
-    fn is_at_rest(&self) -> bool {
-        self.at_rest.load(Ordering::Acquire)
-    }
-}
-
 struct Entry {
     /// `None` while it is being loaded, or waits to be started again.
     live: Option<ActorRef<ConversationMsg>>,
@@ -116,7 +94,6 @@ struct Entry {
     /// What the next activation is to be told. Boxed, like the failure: one that is in memory and well has neither.
     next: Option<Box<Next>>,
     failure: Option<Box<Failure>>,
-    active_at: Instant,
     _room: Room,
 }
 
@@ -214,14 +191,7 @@ impl Actor for ShardActor {
 impl Shard {
     fn wake(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, fresh: Box<Fresh>) {
         let Some(entry) = self.entries.get_mut(&key) else { return self.enter(myself, key) };
-        entry.active_at = Instant::now();
-        let before = entry.signs.wakes.fetch_add(1, Ordering::AcqRel);
-        if let Some(actor) = &entry.live
-            && before == 0
-        {
-            // A failing cast means that it is leaving: the exit event finds it woken.
-            let _ = actor.cast(ConversationMsg::Accepted(fresh));
-        }
+        entry.signs.knock(entry.live.as_ref(), fresh);
     }
 
     fn found(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, looked_at: Option<Suspect>) {
@@ -291,14 +261,7 @@ impl Shard {
     }
 
     fn begin(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, room: Room) {
-        let entry = Entry {
-            live: None,
-            signs: Arc::default(),
-            next: None,
-            failure: None,
-            active_at: Instant::now(),
-            _room: room,
-        };
+        let entry = Entry { live: None, signs: Arc::default(), next: None, failure: None, _room: room };
         self.entries.insert(key.clone(), entry);
         self.load(myself, key);
     }
@@ -340,6 +303,7 @@ impl Shard {
                 if missed && entry.signs.wakes.fetch_add(1, Ordering::AcqRel) == 0 {
                     let _ = actor.cast(ConversationMsg::Wake);
                 }
+                self.runtime.doors.open(key, actor, Arc::clone(&entry.signs));
             }
             Err(error) => {
                 entry.next().taken = taken;
@@ -378,6 +342,7 @@ impl Shard {
 
     /// A conversation left by itself.
     fn left(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
+        self.runtime.doors.close(&key);
         let signs = self.entries.get(&key).map(|entry| Arc::clone(&entry.signs)).unwrap_or_default();
         // Once in a while that is nothing; again and again it must not keep a processor busy.
         if signs.overtaken.swap(false, Ordering::AcqRel) && !self.closing {
@@ -396,6 +361,7 @@ impl Shard {
 
     /// Starts a conversation again after a while, longer each time: with the reason where it has failed.
     fn pause(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, reason: Option<String>) {
+        self.runtime.doors.close(key);
         let Some(entry) = self.entries.get_mut(key) else { return };
         let lately = entry.failure.take().filter(|failure| failure.at.elapsed() < FORGET_FAILURES);
         let count = lately.map_or(0, |failure| failure.count).saturating_add(1);
@@ -429,11 +395,13 @@ impl Shard {
         let mut idle = Vec::new();
         for entry in self.entries.values() {
             if let Some(actor) = &entry.live
-                && now.saturating_duration_since(entry.active_at) >= idle_after
                 && entry.signs.is_at_rest()
                 && !entry.signs.is_woken()
             {
-                idle.push((entry.active_at, actor));
+                let active_at = entry.signs.active_at();
+                if now.saturating_duration_since(active_at) >= idle_after {
+                    idle.push((active_at, actor));
+                }
             }
         }
         idle.sort_by_key(|(active_at, _)| *active_at);

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::catch_up::{self, CatchUp};
 use crate::clock::SystemClock;
+use crate::doors::Doors;
 use crate::lane::Lane;
 use crate::port::{Forwarder, Observer};
 use crate::recovery::Recovery;
@@ -113,6 +114,7 @@ impl Builder {
             store: self.store,
             clock: self.clock,
             residents: Residents::new(self.settings.max_resident),
+            doors: Doors::default(),
             catch_up: CatchUp::new(self.settings.catch_up_after),
             settings: self.settings,
             directory: Directory::default(),
