@@ -77,7 +77,15 @@ pub fn segments(text: &str) -> Segments {
 /// How many segments `text` takes: as [`segments`], without allocating. Never zero.
 #[must_use]
 pub fn count(text: &str) -> u32 {
-    u32::try_from(pieces(text, Encoding::of(text)).count()).unwrap_or(u32::MAX)
+    // Most texts are one segment, which is seen by looking at each character once.
+    let (encoding, units) = match text.chars().map(septets).sum::<Option<usize>>() {
+        Some(septets) => (Encoding::Gsm7, septets),
+        None => (Encoding::Ucs2, utf16_len(text)),
+    };
+    if units <= encoding.single_max() {
+        return 1;
+    }
+    u32::try_from(pieces(text, encoding).count()).unwrap_or(u32::MAX)
 }
 
 /// The text of each segment, in order. Together they are `text`.
@@ -109,6 +117,10 @@ struct Cut {
 }
 
 fn cut(rest: &str, max: usize) -> Cut {
+    // No character has more code units than bytes.
+    if rest.len() <= max {
+        return Cut { end: rest.len(), next: rest.len() };
+    }
     let mut units = 0;
     let mut word_end = None;
     let mut after_space = false;
