@@ -55,7 +55,7 @@ pub(crate) struct Caller {
 }
 
 /// Asks the assistant; the handle takes the question back. What is logged meanwhile, by the assistant's own code as well, carries conversation and turn.
-pub(crate) fn ask(caller: Caller, question: Box<Question>) -> AbortHandle {
+pub(crate) fn ask(caller: Caller, question: Arc<Question>) -> AbortHandle {
     let Caller { to, runtime, tenant, conversation } = caller;
     let work = async move {
         rest(question.delay).await;

@@ -1,5 +1,7 @@
 //! Everything that a conversation can order, in four kinds: questions, changes, acts and notes.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::time::UnixMillis;
@@ -12,7 +14,7 @@ use crate::words::{
 #[derive(Debug)]
 pub enum Effect {
     /// Ask the assistant.
-    AskAssistant(Box<Question>),
+    AskAssistant(Arc<Question>),
     /// Ask the transport which of these media it takes.
     CheckMedia {
         /// The attempt whose answer has them.

@@ -1,5 +1,7 @@
 //! A turn while it is open, and how a user's reply picks from a list.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -61,7 +63,7 @@ impl Asking {
 #[derive(Debug)]
 pub enum Asked {
     /// The assistant.
-    Assistant(Box<Question>),
+    Assistant(Arc<Question>),
     /// A voice gateway, by a pipe.
     Pipe(Box<Forward>),
 }

@@ -3,6 +3,7 @@
 //! In this order, whatever the order in which an answer lists them: settings, then media, then `smsActSetConversationConfig` (the
 //! turn goes on with the new assistant, what was said is held), then the no-input turn, `terminateSession` last: it cancels a no-input turn.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -119,8 +120,8 @@ impl Step<'_> {
         question.token.attempt = attempts + 1;
         question.turn_id = Uuid::new_v5(&question.turn_id, &[turn.questions]);
         turn.attempts_before = attempts;
-        let question = Box::new(question);
-        self.emit(Effect::AskAssistant(question.clone()));
+        let question = Arc::new(question);
+        self.emit(Effect::AskAssistant(Arc::clone(&question)));
         turn.asked = Asked::Assistant(question);
         self.conversation.turn = Some(turn);
     }

@@ -1,6 +1,7 @@
 //! The assistant answered, or did not. A failed attempt is repeated as the session or the tenant says; a failed turn gets the failure
 //! message and leaves the context as it was. What a good answer comes to is told in `answer.rs`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Step;
@@ -149,9 +150,10 @@ impl Turn {
     fn again(&mut self, wait: Duration) -> Effect {
         match &mut self.asked {
             Asked::Assistant(question) => {
-                question.token.attempt += 1;
-                (question.delay, question.repeated) = (wait, true);
-                Effect::AskAssistant(question.clone())
+                let again = Arc::make_mut(question);
+                again.token.attempt += 1;
+                (again.delay, again.repeated) = (wait, true);
+                Effect::AskAssistant(Arc::clone(question))
             }
             Asked::Pipe(forward) => {
                 forward.token.attempt += 1;

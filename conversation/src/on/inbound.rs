@@ -1,6 +1,7 @@
 //! A text was accepted: it waits its turn, opens a session if none is open, and becomes a question. A text that made its
 //! conversation fail is set aside here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Map;
@@ -205,8 +206,8 @@ impl Step<'_> {
         next: Option<AskInput>,
     ) {
         self.conversation.asked = Some(Asking::new(record.sequence, self.now));
-        let question = Box::new(self.question((&record, &joined), input, media));
-        self.emit(Effect::AskAssistant(question.clone()));
+        let question = Arc::new(self.question((&record, &joined), input, media));
+        self.emit(Effect::AskAssistant(Arc::clone(&question)));
         self.conversation.turn = Some(Box::new(Turn::new((record, joined), Asked::Assistant(question), next)));
     }
 
