@@ -4,7 +4,6 @@
 //! it, one level at a time; everything else goes out byte for byte as it came in, `private_*` members and state included.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use raconteur_conversation::variable::Variable;
 use serde::{Serialize, Serializer};
@@ -12,11 +11,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::json::Name;
+use super::json::Members;
 
-/// An object that is put together from what was kept and what is ours.
+/// An object that is put together from what was kept and what is ours: names in order, each once.
 #[derive(Debug, Default)]
-pub(super) struct Tree<'a>(BTreeMap<Cow<'a, str>, Part<'a>>);
+pub(super) struct Tree<'a>(Vec<(Cow<'a, str>, Part<'a>)>);
 
 #[derive(Debug)]
 enum Part<'a> {
@@ -45,32 +44,62 @@ pub(super) enum Ours<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// What was kept; nothing where that is no object.
+    /// What was kept; nothing where that is no object. Of several members of one name the last one counts.
     pub(super) fn kept(raw: &'a RawValue) -> Self {
-        let members: BTreeMap<Name<'a>, &'a RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-        Self(members.into_iter().map(|(Name(name), raw)| (name, Part::Kept(raw))).collect())
+        let members: Members<'a> = serde_json::from_str(raw.get()).unwrap_or_default();
+        let mut members = Vec::from_iter(members.into_iter().map(|(name, raw)| (name, Part::Kept(raw))));
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        members.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                std::mem::swap(later, earlier);
+            }
+            is_same
+        });
+        Self(members)
+    }
+
+    /// Makes room for so many more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
+    /// Where a member of this name is, or would be.
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_ref().cmp(name))
     }
 
     /// Puts a value of ours in the place of whatever has this name.
     pub(super) fn set(&mut self, name: &'a str, value: impl Into<Ours<'a>>) {
-        self.0.insert(Cow::Borrowed(name), Part::Ours(value.into()));
+        let part = Part::Ours(value.into());
+        match self.find(name) {
+            Ok(at) => self.0[at].1 = part,
+            Err(at) => self.0.insert(at, (Cow::Borrowed(name), part)),
+        }
     }
 
     /// Takes a member out.
     pub(super) fn remove(&mut self, name: &str) {
-        self.0.remove(name);
+        if let Ok(at) = self.find(name) {
+            self.0.remove(at);
+        }
     }
 
     /// Changes the object of this name, which is made where there is none; one that stays empty is not.
     pub(super) fn within(&mut self, name: &'a str, change: impl FnOnce(&mut Self)) {
-        let (existed, mut inner) = match self.0.remove(name) {
+        let found = self.find(name);
+        let part = found.ok().map(|at| std::mem::replace(&mut self.0[at].1, Part::Ours(Ours::Null)));
+        let (existed, mut inner) = match part {
             Some(Part::Kept(raw)) => (true, Self::kept(raw)),
             Some(Part::Opened(tree)) => (true, tree),
             Some(Part::Ours(_)) | None => (false, Self::default()),
         };
         change(&mut inner);
-        if existed || !inner.0.is_empty() {
-            self.0.insert(Cow::Borrowed(name), Part::Opened(inner));
+        match found {
+            Ok(at) if existed || !inner.0.is_empty() => self.0[at].1 = Part::Opened(inner),
+            Ok(at) => drop(self.0.remove(at)),
+            Err(at) if !inner.0.is_empty() => self.0.insert(at, (Cow::Borrowed(name), Part::Opened(inner))),
+            Err(_) => {}
         }
     }
 }
@@ -87,7 +116,7 @@ impl<'a> From<&'a Value> for Ours<'a> {
 
 impl Serialize for Tree<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(&self.0)
+        serializer.collect_map(self.0.iter().map(|(name, part)| (name, part)))
     }
 }
 
@@ -146,6 +175,18 @@ mod tests {
         tree.within("n", |n| n.within("m", |m| m.set("x", &value)));
         tree.within("absent", |absent| absent.remove("x"));
         assert_eq!(raw(&tree).get(), r#"{"a":{"x":{"z":0}},"b":{"c":{"z":0}},"n":{"m":{"x":{"z":0}}}}"#);
+    }
+
+    #[test]
+    fn of_several_members_of_one_name_the_last_one_counts_and_names_are_in_order() {
+        let kept = RawValue::from_string(r#"{"b":1,"a":{"x":1},"\u0062":2,"c":0,"a":{"y":2},"b":3}"#.into()).unwrap();
+        let value = json!("new");
+        let mut tree = Tree::kept(&kept);
+        tree.within("a", |a| a.set("x", &value));
+        tree.set("d", &value);
+        tree.remove("c");
+        tree.within("aa", |aa| aa.set("y", &value));
+        assert_eq!(raw(&tree).get(), r#"{"a":{"x":"new","y":2},"aa":{"y":"new"},"b":3,"d":"new"}"#);
     }
 
     #[test]

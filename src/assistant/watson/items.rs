@@ -72,9 +72,12 @@ pub(super) fn carrier<'a>(holder: &Object<'a>) -> Option<Object<'a>> {
     holder.get("user_defined")?.object().ok()
 }
 
-/// `smsConversationResponseTimeout`, where the variables of a context are.
+/// The variable by which an assistant says how long it may take.
+pub(super) const TIMEOUT: &str = "smsConversationResponseTimeout";
+
+/// Its value, where the variables of a context are.
 pub(super) fn timeout(variables: &Object<'_>) -> Result<Option<Value>, AskError> {
-    variables.get("smsConversationResponseTimeout").map(|place| place.value()).transpose()
+    variables.get(TIMEOUT).map(|place| place.value()).transpose()
 }
 
 /// What one item shows here, if anything.

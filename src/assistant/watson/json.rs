@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use raconteur_conversation::words::AskError;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -31,17 +31,26 @@ pub(super) struct Object<'a> {
 }
 
 /// Names and what stands there, in the order in which they came. A few are looked up, once: a list costs less than a map.
-#[derive(Clone, Debug)]
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// A name, which is copied only where it is written with escapes.
-#[derive(serde::Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Members<'a> {
     /// Of several of one name the last one counts.
     fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(found, _)| found == name).map(|(_, raw)| *raw)
+    }
+}
+
+impl<'a> IntoIterator for Members<'a> {
+    type Item = (Cow<'a, str>, &'a RawValue);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -64,6 +73,55 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
         }
         deserializer.deserialize_map(Each)
+    }
+}
+
+/// Looks for what stands at the ends of ways, in one pass over what they all lead through: what `found` has of each way's object is
+/// the members of these names, and nothing where it has none of them. Fails where a way leads through what is neither an object nor
+/// `null`.
+struct Look<'l, 'a> {
+    /// The rest of each way that leads here, and which of `found` it is. No way is the beginning of another.
+    ways: Vec<(&'l [&'l str], usize)>,
+    names: &'l [&'l str],
+    found: &'l mut [Members<'a>],
+}
+
+impl<'de> DeserializeSeed<'de> for Look<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Look<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(name)) = map.next_key()? {
+            let onward = self.ways.iter().filter(|(way, _)| way.first().is_some_and(|step| *step == name));
+            let ways = Vec::from_iter(onward.map(|(way, which)| (&way[1..], *which)));
+            if !ways.is_empty() {
+                // Of several members of one name the last one counts.
+                ways.iter().for_each(|(_, which)| self.found[*which] = Members::default());
+                map.next_value_seed(Look { ways, names: self.names, found: &mut *self.found })?;
+                continue;
+            }
+            let here = self.ways.iter().find(|(way, _)| way.is_empty()).filter(|_| self.names.contains(&&*name));
+            match here {
+                Some((_, which)) => self.found[*which].0.push((name, map.next_value()?)),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -91,7 +149,7 @@ pub(super) fn body(bytes: &[u8]) -> Result<Object<'_>, AskError> {
 /// Counts brackets outside of strings. Wrong JSON may confuse it; the parser refuses that afterwards.
 fn is_deeper_than(limit: usize, bytes: &[u8]) -> bool {
     // Most answers have not so many brackets at all, and that is quickly seen.
-    if bytes.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= limit {
+    if brackets(bytes) <= limit {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -111,21 +169,31 @@ fn is_deeper_than(limit: usize, bytes: &[u8]) -> bool {
     false
 }
 
+/// How many brackets open. Counted in small pieces, so that it is done for many bytes at once.
+fn brackets(bytes: &[u8]) -> usize {
+    let few = |piece: &[u8]| piece.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum::<u8>();
+    bytes.chunks(usize::from(u8::MAX)).map(|piece| usize::from(few(piece))).sum()
+}
+
 /// The error for a place that does not hold what it should.
 fn malformed(path: &str, fault: &str) -> AskError {
     AskError::Malformed { reason: format!("{path} {fault}") }
+}
+
+/// The way to a member.
+fn below(path: &str, name: &str) -> String {
+    match (path.is_empty(), name.contains(' ')) {
+        (true, _) => name.to_owned(),
+        (false, false) => [path, ".", name].concat(),
+        (false, true) => [path, "[\"", name, "\"]"].concat(),
+    }
 }
 
 impl<'a> Object<'a> {
     /// A member; `None` when it is absent or `null`, which Watson does not tell apart.
     pub(super) fn get(&self, name: &str) -> Option<Place<'a>> {
         let raw = self.members.get(name).filter(|raw| raw.get() != "null")?;
-        let path = match (self.path.is_empty(), name.contains(' ')) {
-            (true, _) => name.to_owned(),
-            (false, false) => [&self.path, ".", name].concat(),
-            (false, true) => [&self.path, "[\"", name, "\"]"].concat(),
-        };
-        Some(Place { path, raw })
+        Some(Place { path: below(&self.path, name), raw })
     }
 
     /// A member that must be there.
@@ -146,6 +214,26 @@ impl<'a> Object<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// The objects at the ends of these ways from here, in one pass: those that have members of these names, with those only. No way
+    /// is the beginning of another.
+    ///
+    /// # Errors
+    /// When a way leads through something else than an object.
+    pub(super) fn look(&self, ways: &[&[&str]], names: &[&str]) -> Result<Vec<Object<'a>>, AskError> {
+        let mut found = vec![Members::default(); ways.len()];
+        let begun = ways.iter().enumerate().map(|(which, way)| (*way, which)).collect();
+        let look = Look { ways: begun, names, found: &mut found };
+        if look.deserialize(&mut serde_json::Deserializer::from_str(self.raw.get())).is_err() {
+            // Something is wrong, and every way is gone step by step to say what.
+            let here = self.clone().object()?;
+            let ends = ways.iter().map(|way| here.descend(way)).collect::<Result<Vec<_>, _>>()?;
+            return Ok(ends.into_iter().flatten().collect());
+        }
+        let ends = found.into_iter().zip(ways).filter(|(members, _)| !members.0.is_empty());
+        let path = |way: &&[&str]| way.iter().fold(self.path.clone(), |path, name| below(&path, name));
+        Ok(ends.map(|(members, way)| Object { path: path(way), members }).collect())
+    }
+
     /// The object here.
     pub(super) fn object(self) -> Result<Object<'a>, AskError> {
         match serde_json::from_str(self.raw.get()) {
@@ -239,6 +327,39 @@ mod tests {
         assert_eq!(top.need("a").unwrap().value().unwrap(), 2);
         let inner = top.descend(&["b"]).unwrap().unwrap();
         assert_eq!(inner.need("\n").unwrap().value().unwrap(), 3);
+    }
+
+    #[test]
+    fn one_look_finds_what_going_each_way_step_by_step_does() {
+        const WAYS: [&[&str]; 2] = [&["s", "m s", "u"], &["s", "a", "v"]];
+        const NAMES: [&str; 2] = ["x", "y"];
+        fn read<'a>(object: &Object<'a>) -> [Option<(String, &'a str)>; 2] {
+            NAMES.map(|name| object.get(name).map(|place| (place.path, place.raw.get())))
+        }
+        for context in [
+            "{}",
+            "null",
+            r#"{"s":null}"#,
+            r#"{"s":{"m s":{"u":null,"w":[1,{"x":2}]},"a":{"v":{}}}}"#,
+            r#"{"t":{"x":0},"s":{"x":1,"m s":{"x":2,"u":{"x":3,"z":{"x":4},"y":1e400}},"a":{"v":{"\u0078":"\""}}}}"#,
+            r#"{"s":{"m s":{"u":{"x":1}}},"\u0073":{"a":{"v":{"x":1,"x":{"y":2}}}}}"#,
+            r#"{"s":{"m s":{"u":{"x":1},"u":{"y":2}},"a":{"v":{"y":1}},"a":null}}"#,
+            "7",
+            r#"{"s":[]}"#,
+            r#"{"s":{"m s":{"u":"x"},"a":{"v":{"x":1}}}}"#,
+            r#"{"s":{"m s":{"u":{"x":1}},"a":1e400}}"#,
+        ] {
+            let text = format!(r#"{{"context":{context}}}"#);
+            let top = body(text.as_bytes()).unwrap();
+            let Some(place) = top.get("context") else { continue };
+            let looked = place.look(&WAYS, &NAMES).map(|found| found.iter().map(read).collect::<Vec<_>>());
+            let here = place.object();
+            let gone = WAYS.map(|way| Ok(here.clone()?.descend(way)?.as_ref().map(read)));
+            let gone = gone.into_iter().collect::<Result<Vec<_>, AskError>>();
+            let gone =
+                gone.map(|ends| ends.into_iter().flatten().filter(|end| *end != [None, None]).collect::<Vec<_>>());
+            assert_eq!(looked, gone, "{context}");
+        }
     }
 
     #[test]

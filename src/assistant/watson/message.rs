@@ -31,6 +31,9 @@ const USERS: Uuid = Uuid::from_u128(0x6d1f_52c8_9a0e_4f57_8b33_1e7c_04d2_a96b);
 /// Where the two kinds of skill keep what they set: the skill, and its variables.
 const PLACES: [[&str; 2]; 2] = [["main skill", "user_defined"], ["actions skill", "skill_variables"]];
 
+/// Which of those variables mean anything to us.
+const WANTED: [&str; 3] = [command::NAMES[0], command::NAMES[1], items::TIMEOUT];
+
 /// A request, ready to be sent.
 pub(crate) struct Written {
     /// The JSON.
@@ -144,10 +147,9 @@ pub(crate) fn read(body: &[u8]) -> Result<Answer, AskError> {
 pub(super) fn read_object(body: &Object<'_>) -> Result<Answer, AskError> {
     let output = body.need("output")?.object()?;
     let (mut commands, mut response_timeout) = (Commands::default(), None);
-    let skills = body.descend(&["context", "skills"])?;
-    for [skill, place] in PLACES {
-        let variables = skills.as_ref().map(|skills| skills.descend(&[skill, place])).transpose()?.flatten();
-        let Some(variables) = variables else { continue };
+    let ways = PLACES.map(|[skill, place]| ["skills", skill, place]);
+    let context = body.get("context").map(|context| context.look(&[&ways[0], &ways[1]], &WANTED)).transpose()?;
+    for variables in context.into_iter().flatten() {
         commands.add_site(&variables)?;
         response_timeout = response_timeout.or(items::timeout(&variables)?);
     }
@@ -204,6 +206,7 @@ fn attachment(media: &Media) -> Value {
 
 /// Lays the variables where a skill's are: the gateway's, then what else a question has, and what must not outlive its turn.
 fn lay<'a>(here: &mut Tree<'a>, variables: &'a [(&'a str, Variable<'a>)], extra: &'a Map<String, Value>) {
+    here.reserve(1 + variables.len() + extra.len() + command::NAMES.len());
     here.set("smsError", Ours::Null);
     variables.iter().for_each(|(name, variable)| here.set(name, Ours::Variable(variable)));
     extra.iter().for_each(|(name, value)| here.set(name, value));
