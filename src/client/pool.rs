@@ -4,7 +4,6 @@
 //! again: a question costs four wake-ups of other tasks. Here whoever asks drives the connection itself. Nobody drives one that rests, so
 //! its end is noticed when it is wanted, or by a look that all of them get every second as long as there are any.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Whom a connection leads to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     scheme: Scheme,
     authority: Authority,
@@ -137,7 +136,8 @@ pub(super) struct Pool(Arc<Mutex<Places>>);
 
 #[derive(Default)]
 struct Places {
-    places: HashMap<Origin, Place>,
+    /// The configuration has few addresses, and each client fewer: a list is sooner looked through than anything is hashed.
+    places: Vec<(Origin, Place)>,
     is_looked_after: bool,
 }
 
@@ -184,7 +184,7 @@ impl Pool {
     /// One that leads there and is open: the one that has rested for the shortest time.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Line>> {
         loop {
-            let mut line = enter(&self.0).places.get_mut(origin)?.lines.pop()?;
+            let mut line = enter(&self.0).place(origin)?.lines.pop()?;
             if line.rests_since.elapsed() < POOL_IDLE_TIMEOUT && line.is_open() {
                 return Some(line);
             }
@@ -194,10 +194,13 @@ impl Pool {
     /// The way to new ones.
     pub(super) fn gate(&self, origin: &Origin) -> Arc<Gate> {
         let mut places = enter(&self.0);
-        match places.places.get(origin) {
-            Some(place) => Arc::clone(&place.gate),
-            None => Arc::clone(&places.places.entry(origin.clone()).or_default().gate),
+        if let Some(place) = places.place(origin) {
+            return Arc::clone(&place.gate);
         }
+        let place = Place::default();
+        let gate = Arc::clone(&place.gate);
+        places.places.push((origin.clone(), place));
+        gate
     }
 
     /// Lets one rest, if it is still open.
@@ -207,12 +210,12 @@ impl Pool {
         }
         line.rests_since = Instant::now();
         let mut places = enter(&self.0);
-        if let Some(place) = places.places.get_mut(origin) {
+        if let Some(place) = places.place(origin) {
             place.lines.push(line);
             place.gate.changed.notify_one();
         } else {
             let place = Place { lines: vec![line], gate: Arc::default() };
-            places.places.insert(origin.clone(), place);
+            places.places.push((origin.clone(), place));
         }
         if !std::mem::replace(&mut places.is_looked_after, true) {
             let watch = Watch(Arc::downgrade(&self.0));
@@ -226,10 +229,15 @@ fn enter(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
 }
 
 impl Places {
+    /// What leads to an origin, if anything does.
+    fn place(&mut self, origin: &Origin) -> Option<&mut Place> {
+        self.places.iter_mut().find(|(other, _)| other == origin).map(|(_, place)| place)
+    }
+
     /// Lets those go that have ended or rested for too long. Returns whether any are left.
     fn look(&mut self) -> bool {
         let mut are_left = false;
-        self.places.retain(|_, place| {
+        self.places.retain_mut(|(_, place)| {
             place.lines.retain_mut(|line| line.rests_since.elapsed() < POOL_IDLE_TIMEOUT && line.is_open());
             are_left |= !place.lines.is_empty();
             // Those who wait, or make one, have the gate.

@@ -211,7 +211,8 @@ pub(crate) fn read_heard(key: &[u8]) -> Option<Address> {
 
 /// What one tenant has used on one day.
 pub(crate) fn usage(tenant: &Address, day: Day) -> Vec<u8> {
-    let mut key = vec![USAGE];
+    let mut key = Vec::with_capacity(2 + tenant.as_str().len() + size_of::<u32>());
+    key.push(USAGE);
     push_address(&mut key, tenant);
     key.extend_from_slice(&day.0.to_be_bytes());
     key
