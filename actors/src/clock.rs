@@ -7,7 +7,7 @@ use raconteur_conversation::time::UnixMillis;
 
 use crate::port::Clock;
 
-/// So many bytes are asked of the system at once. A text needs 16, and each time that it is asked costs as much as a small turn of a lock.
+/// So many bytes are asked of the system at once. A text needs 16, and a turn calls into the system some eight times: this would be one of them.
 const DRAWN: usize = 1_024;
 
 /// The real thing. Clones draw from the same well.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Gateway actor          supervises; a lost shard ends the gateway (Fatal)
-//!     └── 1,024 Shards     each holds one claim, routes, activates, passivates, and supervises
+//!     └── 1,024 Shards     each holds one claim, activates, passivates, and supervises; hangs a bell for what is in memory
 //!           └── Conversations    one per active conversation; one that fails is started again from the store
 //!                                after a pause (100 ms, doubled up to 30 s)
 //!   tasks beside them:  wheel (deadlines), sweep, passivation, store watch, catching up
@@ -22,10 +22,10 @@ pub mod port;
 pub mod simulation;
 pub mod transport_actor;
 
+mod bells;
 mod call;
 mod catch_up;
 mod conversation;
-mod doors;
 mod recovery;
 mod report;
 mod residents;

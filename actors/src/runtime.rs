@@ -9,9 +9,9 @@ use raconteur_storage::{Opening, Store};
 use ractor::ActorRef;
 use tokio::sync::watch;
 
+use crate::bells::Bells;
 use crate::catch_up::CatchUp;
 use crate::conversation::Fresh;
-use crate::doors::Doors;
 use crate::gateway::Fatal;
 use crate::port::{Clock, Event, Forwarder, Incident, Observer, Timed};
 use crate::recovery::Recovery;
@@ -69,7 +69,7 @@ pub(crate) struct Runtime {
     pub(crate) forwarder: Option<Arc<dyn Forwarder>>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) residents: Residents,
-    pub(crate) doors: Doors,
+    pub(crate) bells: Bells,
     pub(crate) catch_up: CatchUp,
     pub(crate) recovery: Recovery,
     pub(crate) wheel: Wheel,
@@ -135,7 +135,7 @@ impl Runtime {
 
     /// Tells a conversation of what was just accepted for it: itself where it is in memory, else its shard.
     pub(crate) fn wake(&self, key: ConversationKey, fresh: Box<Fresh>) {
-        if let Some(fresh) = self.doors.knock(&key, fresh) {
+        if let Some(fresh) = self.bells.ring(&key, fresh) {
             self.tell(&key.clone(), ShardMsg::Accepted(key, fresh));
         }
     }

@@ -1,6 +1,9 @@
 //! A shard: one claim, and the supervisor of its conversations. It brings a conversation into memory when there is something
 //! to do, sends it back to disk when it is idle, and starts it again, after a pause, when it failed.
 //!
+//! What is accepted for a conversation in memory rings its bell and does not come by here (`bells.rs`): a shard hangs it, and takes it down
+//! when the conversation has left or failed.
+//!
 //! It never waits: loading runs in a task and comes back as a message. It parks nothing: what a conversation misses while it
 //! loads, leaves or restarts is in the store, and the entry remembers that it was woken.
 
@@ -33,7 +36,7 @@ const TAKEN_MAX: usize = 16;
 /// What a shard is told.
 #[derive(Debug)]
 pub(crate) enum ShardMsg {
-    /// This was accepted for this conversation. A hint, with a copy that saves reading it.
+    /// This was accepted for this conversation, which had no bell. A hint, with a copy that saves reading it where it has one by now.
     Accepted(ConversationKey, Box<Fresh>),
     /// The store's sweep found work for it. Of interest only if it is not at work already.
     /// After an unclean start no suspect runs alone before this was looked at.
@@ -190,8 +193,8 @@ impl Actor for ShardActor {
 
 impl Shard {
     fn wake(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey, fresh: Box<Fresh>) {
-        let Some(entry) = self.entries.get_mut(&key) else { return self.enter(myself, key) };
-        entry.signs.knock(entry.live.as_ref(), fresh);
+        let Some(entry) = self.entries.get(&key) else { return self.enter(myself, key) };
+        entry.signs.wake(entry.live.as_ref(), fresh);
     }
 
     fn found(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, looked_at: Option<Suspect>) {
@@ -303,7 +306,7 @@ impl Shard {
                 if missed && entry.signs.wakes.fetch_add(1, Ordering::AcqRel) == 0 {
                     let _ = actor.cast(ConversationMsg::Wake);
                 }
-                self.runtime.doors.open(key, actor, Arc::clone(&entry.signs));
+                self.runtime.bells.hang(key, actor, Arc::clone(&entry.signs));
             }
             Err(error) => {
                 entry.next().taken = taken;
@@ -342,7 +345,7 @@ impl Shard {
 
     /// A conversation left by itself.
     fn left(&mut self, myself: &ActorRef<ShardMsg>, key: ConversationKey) {
-        self.runtime.doors.close(&key);
+        self.runtime.bells.take_down(&key);
         let signs = self.entries.get(&key).map(|entry| Arc::clone(&entry.signs)).unwrap_or_default();
         // Once in a while that is nothing; again and again it must not keep a processor busy.
         if signs.overtaken.swap(false, Ordering::AcqRel) && !self.closing {
@@ -361,7 +364,7 @@ impl Shard {
 
     /// Starts a conversation again after a while, longer each time: with the reason where it has failed.
     fn pause(&mut self, myself: &ActorRef<ShardMsg>, key: &ConversationKey, reason: Option<String>) {
-        self.runtime.doors.close(key);
+        self.runtime.bells.take_down(key);
         let Some(entry) = self.entries.get_mut(key) else { return };
         let lately = entry.failure.take().filter(|failure| failure.at.elapsed() < FORGET_FAILURES);
         let count = lately.map_or(0, |failure| failure.count).saturating_add(1);

@@ -47,13 +47,13 @@ impl Signs {
     }
 
     /// Wakes one that is not in memory, or the one that is, which is told of the first time only.
-    pub(crate) fn knock(&self, actor: Option<&ActorRef<ConversationMsg>>, fresh: Box<Fresh>) {
+    pub(crate) fn wake(&self, actor: Option<&ActorRef<ConversationMsg>>, fresh: Box<Fresh>) {
         *self.active_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let before = self.wakes.fetch_add(1, Ordering::AcqRel);
         if let Some(actor) = actor
             && before == 0
         {
-            // A failing cast means that it is leaving: the exit event finds it woken.
+            // A failing cast means that it is leaving or has failed: whoever takes its bell down finds it woken.
             let _ = actor.cast(ConversationMsg::Accepted(fresh));
         }
     }

@@ -7,9 +7,9 @@ use super::{
     Actor, Address, Assistant, Clock, Gateway, GatewayActor, Inbox, SHARDS, Settings, Shard, Stage, StartError, Store,
     TenantSpec, Transport, retention, upkeep,
 };
+use crate::bells::Bells;
 use crate::catch_up::{self, CatchUp};
 use crate::clock::SystemClock;
-use crate::doors::Doors;
 use crate::lane::Lane;
 use crate::port::{Forwarder, Observer};
 use crate::recovery::Recovery;
@@ -114,7 +114,7 @@ impl Builder {
             store: self.store,
             clock: self.clock,
             residents: Residents::new(self.settings.max_resident),
-            doors: Doors::default(),
+            bells: Bells::default(),
             catch_up: CatchUp::new(self.settings.catch_up_after),
             settings: self.settings,
             directory: Directory::default(),

@@ -47,21 +47,27 @@ impl<'a> Tree<'a> {
     /// What was kept; nothing where that is no object. Of several members of one name the last one counts.
     pub(super) fn kept(raw: &'a RawValue) -> Self {
         let members: Members<'a> = serde_json::from_str(raw.get()).unwrap_or_default();
-        let mut members = Vec::from_iter(members.into_iter().map(|(name, raw)| (name, Part::Kept(raw))));
-        members.sort_by(|(one, _), (other, _)| one.cmp(other));
-        members.dedup_by(|later, earlier| {
+        let mut tree = Self(members.into_iter().map(|(name, raw)| (name, Part::Kept(raw))).collect());
+        tree.put_in_order();
+        tree
+    }
+
+    /// Of several members of one name the last one stays.
+    fn put_in_order(&mut self) {
+        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.0.dedup_by(|later, earlier| {
             let is_same = later.0 == earlier.0;
             if is_same {
                 std::mem::swap(later, earlier);
             }
             is_same
         });
-        Self(members)
     }
 
-    /// Makes room for so many more.
-    pub(super) fn reserve(&mut self, more: usize) {
-        self.0.reserve(more);
+    /// Puts values of ours in the place of whatever has their names, however many they are; of several of one name the last one.
+    pub(super) fn lay(&mut self, values: impl IntoIterator<Item = (&'a str, Ours<'a>)>) {
+        self.0.extend(values.into_iter().map(|(name, value)| (Cow::Borrowed(name), Part::Ours(value))));
+        self.put_in_order();
     }
 
     /// Where a member of this name is, or would be.

@@ -202,6 +202,12 @@ impl<'a> Object<'a> {
         self.get(name).ok_or_else(|| malformed(inside, &format!("has no {name}")))
     }
 
+    /// With the members of these names only; `None` when it has none of them.
+    fn only(mut self, names: &[&str]) -> Option<Self> {
+        self.members.0.retain(|(name, _)| names.contains(&&**name));
+        (!self.members.0.is_empty()).then_some(self)
+    }
+
     /// The object at the end of a way of members; `None` when one of them is absent.
     pub(super) fn descend(&self, way: &[&str]) -> Result<Option<Self>, AskError> {
         let mut here: Option<Self> = None;
@@ -227,7 +233,7 @@ impl<'a> Place<'a> {
             // Something is wrong, and every way is gone step by step to say what.
             let here = self.clone().object()?;
             let ends = ways.iter().map(|way| here.descend(way)).collect::<Result<Vec<_>, _>>()?;
-            return Ok(ends.into_iter().flatten().collect());
+            return Ok(ends.into_iter().flatten().filter_map(|end| end.only(names)).collect());
         }
         let ends = found.into_iter().zip(ways).filter(|(members, _)| !members.0.is_empty());
         let path = |way: &&[&str]| way.iter().fold(self.path.clone(), |path, name| below(&path, name));
@@ -344,6 +350,7 @@ mod tests {
             r#"{"t":{"x":0},"s":{"x":1,"m s":{"x":2,"u":{"x":3,"z":{"x":4},"y":1e400}},"a":{"v":{"\u0078":"\""}}}}"#,
             r#"{"s":{"m s":{"u":{"x":1}}},"\u0073":{"a":{"v":{"x":1,"x":{"y":2}}}}}"#,
             r#"{"s":{"m s":{"u":{"x":1},"u":{"y":2}},"a":{"v":{"y":1}},"a":null}}"#,
+            r#"{"s":7,"s":{"m s":{"u":{"z":1}},"a":{"v":{"z":1,"y":2}}}}"#,
             "7",
             r#"{"s":[]}"#,
             r#"{"s":{"m s":{"u":"x"},"a":{"v":{"x":1}}}}"#,

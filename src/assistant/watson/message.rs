@@ -206,11 +206,11 @@ fn attachment(media: &Media) -> Value {
 
 /// Lays the variables where a skill's are: the gateway's, then what else a question has, and what must not outlive its turn.
 fn lay<'a>(here: &mut Tree<'a>, variables: &'a [(&'a str, Variable<'a>)], extra: &'a Map<String, Value>) {
-    here.reserve(1 + variables.len() + extra.len() + command::NAMES.len());
-    here.set("smsError", Ours::Null);
-    variables.iter().for_each(|(name, variable)| here.set(name, Ours::Variable(variable)));
-    extra.iter().for_each(|(name, value)| here.set(name, value));
-    command::NAMES.iter().for_each(|name| here.set(name, Ours::Null));
+    let error = [("smsError", Ours::Null)];
+    let variables = variables.iter().map(|(name, variable)| (*name, Ours::Variable(variable)));
+    let extra = extra.iter().map(|(name, value)| (name.as_str(), Ours::Value(value)));
+    let commands = command::NAMES.map(|name| (name, Ours::Null));
+    here.lay(error.into_iter().chain(variables).chain(extra).chain(commands));
 }
 
 /// Under what Watson bills and logs the user: 32 hexadecimal digits, the same in every session of a conversation. The number itself would

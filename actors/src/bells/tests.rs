@@ -1,4 +1,5 @@
-//! Conversations that are sent out of memory all the time while their users text, on several threads: nobody's text waits for the sweep.
+//! Conversations that are sent out of memory all the time while their users text several texts at once, on several threads: nobody's text
+//! waits for the sweep, and each is answered once and in its turn.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,13 +17,16 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::gateway::{Gateway, TenantSpec};
+use crate::inbox::Outcome;
 use crate::lane::LaneLimits;
 use crate::port::{Assistant, Transport};
 use crate::runtime::{Runtime, Settings};
 use crate::shard::{Quota, ShardMsg};
 
 const USERS: usize = 6;
-const TEXTS: usize = 300;
+const ROUNDS: usize = 150;
+/// Texts of one user that come at once.
+const AT_ONCE: usize = 3;
 /// Nothing is found by looking for it, and nobody leaves memory for having been idle.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -56,7 +60,7 @@ async fn usher(runtime: Arc<Runtime>, key: ConversationKey, times: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_text_that_comes_while_its_conversation_leaves_is_answered_without_being_looked_for() {
+async fn texts_that_come_while_their_conversation_leaves_are_answered_without_being_looked_for() {
     let number = |text: &str| Address::parse(text).unwrap();
     let phones = Arc::new(Phones(Mutex::default()));
     let tenant = TenantSpec {
@@ -81,15 +85,27 @@ async fn a_text_that_comes_while_its_conversation_leaves_is_answered_without_bei
         phones.0.lock().unwrap().insert(key.user.clone(), ring);
         let (inbox, runtime) = (gateway.inbox("phones"), Arc::clone(gateway.runtime()));
         tokio::spawn(async move {
-            for text in (0..TEXTS).map(|text| text.to_string()) {
-                tokio::spawn(usher(Arc::clone(&runtime), key.clone(), text.len() * 8));
-                let work = Work::Message(InboundMessage { body: text.clone(), ..InboundMessage::default() });
-                let id = format!("{} {text}", key.user.as_str());
-                inbox.accept(Arrival::Work { key: key.clone(), id, work }).await.unwrap();
-                let answer = tokio::time::timeout(NEVER / 60, phone.recv())
-                    .await
-                    .unwrap_or_else(|_| panic!("text {text} waits for the sweep"));
-                assert_eq!(answer, Some(text));
+            for round in 0..ROUNDS {
+                tokio::spawn(usher(Arc::clone(&runtime), key.clone(), 8 + round % 16));
+                let text = |n: usize| {
+                    let (inbox, key, body) = (inbox.clone(), key.clone(), format!("{round}.{n}"));
+                    let id = format!("{} {body}", key.user.as_str());
+                    let work = Work::Message(InboundMessage { body: body.clone(), ..InboundMessage::default() });
+                    tokio::spawn(async move {
+                        let outcome = inbox.accept(Arrival::Work { key, id, work }).await.unwrap();
+                        let Outcome::Accepted(sequence) = outcome else { panic!("{outcome:?}") };
+                        (sequence, body)
+                    })
+                };
+                let mut texts = Vec::new();
+                for accepting in Vec::from_iter((0..AT_ONCE).map(text)) {
+                    texts.push(accepting.await.unwrap());
+                }
+                texts.sort_unstable();
+                for (_, text) in texts {
+                    let answer = tokio::time::timeout(NEVER / 60, phone.recv()).await;
+                    assert_eq!(answer.unwrap_or_else(|_| panic!("text {text} waits for the sweep")), Some(text));
+                }
             }
         })
     });
