@@ -1,7 +1,7 @@
 //! What a conversation and those who wake it tell each other beside its mailbox.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ractor::ActorRef;
 use tokio::time::Instant;
@@ -43,12 +43,16 @@ impl Signs {
     }
 
     pub(crate) fn active_at(&self) -> Instant {
-        *self.active_at.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.activity()
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Instant> {
+        self.active_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes one that is not in memory, or the one that is, which is told of the first time only.
     pub(crate) fn wake(&self, actor: Option<&ActorRef<ConversationMsg>>, fresh: Box<Fresh>) {
-        *self.active_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.activity() = Instant::now();
         let before = self.wakes.fetch_add(1, Ordering::AcqRel);
         if let Some(actor) = actor
             && before == 0

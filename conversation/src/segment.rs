@@ -77,15 +77,7 @@ pub fn segments(text: &str) -> Segments {
 /// How many segments `text` takes: as [`segments`], without allocating. Never zero.
 #[must_use]
 pub fn count(text: &str) -> u32 {
-    // Most texts are one segment, which is seen by looking at each character once.
-    let (encoding, units) = match text.chars().map(septets).sum::<Option<usize>>() {
-        Some(septets) => (Encoding::Gsm7, septets),
-        None => (Encoding::Ucs2, utf16_len(text)),
-    };
-    if units <= encoding.single_max() {
-        return 1;
-    }
-    u32::try_from(pieces(text, encoding).count()).unwrap_or(u32::MAX)
+    u32::try_from(pieces(text, Encoding::of(text)).count()).unwrap_or(u32::MAX)
 }
 
 /// The text of each segment, in order. Together they are `text`.
@@ -161,14 +153,16 @@ fn is_breaking_space(c: char) -> bool {
 
 /// The segments of a text, each with its units.
 fn pieces(text: &str, encoding: Encoding) -> Pieces<'_> {
-    let total = text.chars().map(|c| units(c, encoding)).sum::<usize>();
-    let max = if total <= encoding.single_max() { encoding.single_max() } else { encoding.multi_max() };
-    Pieces { rest: Some(text), encoding, max }
+    let left = text.chars().map(|c| units(c, encoding)).sum::<usize>();
+    let max = if left <= encoding.single_max() { encoding.single_max() } else { encoding.multi_max() };
+    Pieces { rest: Some(text), left, encoding, max }
 }
 
 struct Pieces<'t> {
     /// `None` when all was given out; an empty text is still one piece.
     rest: Option<&'t str>,
+    /// The units of the rest: what fits is not looked through.
+    left: usize,
     encoding: Encoding,
     max: usize,
 }
@@ -179,19 +173,19 @@ impl<'t> Iterator for Pieces<'t> {
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest.take()?;
         let mut used = 0;
-        for (at, atom) in atoms(rest, self.encoding) {
+        let mut is_over = |(_, atom): &(usize, &str)| {
             let cost = atom.chars().map(|c| units(c, self.encoding)).sum::<usize>();
-            if used + cost <= self.max {
-                used += cost;
-                continue;
-            }
-            // A cluster that no segment could hold is the only one that is cut inside.
-            let end = if at > 0 { at } else { char_cut(atom, self.max) };
-            let used = if at > 0 { used } else { utf16_len(&atom[..end]) };
-            self.rest = Some(&rest[end..]);
-            return Some((&rest[..end], used));
-        }
-        Some((rest, used))
+            let is_over = used + cost > self.max;
+            used += if is_over { 0 } else { cost };
+            is_over
+        };
+        let over = (self.left > self.max).then(|| atoms(rest, self.encoding).find(&mut is_over)).flatten();
+        let Some((at, atom)) = over else { return Some((rest, self.left)) };
+        // A cluster that no segment could hold is the only one that is cut inside.
+        let end = if at > 0 { at } else { char_cut(atom, self.max) };
+        let used = if at > 0 { used } else { utf16_len(&atom[..end]) };
+        (self.rest, self.left) = (Some(&rest[end..]), self.left - used);
+        Some((&rest[..end], used))
     }
 }
 

@@ -193,14 +193,7 @@ impl Pool {
 
     /// The way to new ones.
     pub(super) fn gate(&self, origin: &Origin) -> Arc<Gate> {
-        let mut places = enter(&self.0);
-        if let Some(place) = places.place(origin) {
-            return Arc::clone(&place.gate);
-        }
-        let place = Place::default();
-        let gate = Arc::clone(&place.gate);
-        places.places.push((origin.clone(), place));
-        gate
+        Arc::clone(&enter(&self.0).place_or_new(origin).gate)
     }
 
     /// Lets one rest, if it is still open.
@@ -210,13 +203,9 @@ impl Pool {
         }
         line.rests_since = Instant::now();
         let mut places = enter(&self.0);
-        if let Some(place) = places.place(origin) {
-            place.lines.push(line);
-            place.gate.changed.notify_one();
-        } else {
-            let place = Place { lines: vec![line], gate: Arc::default() };
-            places.places.push((origin.clone(), place));
-        }
+        let place = places.place_or_new(origin);
+        place.lines.push(line);
+        place.gate.changed.notify_one();
         if !std::mem::replace(&mut places.is_looked_after, true) {
             let watch = Watch(Arc::downgrade(&self.0));
             tokio::spawn(watch.look());
@@ -232,6 +221,15 @@ impl Places {
     /// What leads to an origin, if anything does.
     fn place(&mut self, origin: &Origin) -> Option<&mut Place> {
         self.places.iter_mut().find(|(other, _)| other == origin).map(|(_, place)| place)
+    }
+
+    /// The same, made where there is nothing yet.
+    fn place_or_new(&mut self, origin: &Origin) -> &mut Place {
+        let at = self.places.iter().position(|(other, _)| other == origin).unwrap_or_else(|| {
+            self.places.push((origin.clone(), Place::default()));
+            self.places.len() - 1
+        });
+        &mut self.places[at].1
     }
 
     /// Lets those go that have ended or rested for too long. Returns whether any are left.

@@ -154,9 +154,7 @@ pub(super) fn read(body: &[u8], asked: Tree<'_>, (name, mark): (&str, &str)) -> 
 /// The context of a question: what was kept, with the gateway's variables laid over it.
 pub(super) fn context<'a>(question: &'a Question, variables: &'a Map<String, Value>, mark: &str) -> Tree<'a> {
     let mut context = kept_context(question, mark);
-    for (name, value) in variables {
-        context.set(name, value);
-    }
+    context.lay(variables.iter().map(|(name, value)| (name.as_str(), value.into())));
     context
 }
 
