@@ -19,6 +19,7 @@ mod load;
 mod marks;
 mod opening;
 mod pass;
+mod prepared;
 mod pulse;
 mod recent;
 mod tide;
@@ -33,11 +34,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::Engine;
-use crate::{
-    Accepted, AuditEntry, Claim, Expired, Expiry, ExpiryCursor, Limit, Loaded, Mark, NewWork, Step, StoreError, Version,
-};
+use crate::{Accepted, AuditEntry, Claim, Expired, Expiry, ExpiryCursor, Limit, Loaded, Mark, StoreError, Version};
 
 pub(crate) use opening::{FORMAT, Meta, SEQUENCE_MAX};
+pub(crate) use prepared::{PreparedStep, PreparedWork};
 pub(crate) use pulse::Pulse;
 pub(crate) use tide::{Shore, tide};
 pub(crate) use writer::{Writer, names};
@@ -59,7 +59,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Something that wants to be accepted.
 pub(crate) struct Offer {
-    pub(crate) new: NewWork,
+    pub(crate) work: PreparedWork,
     pub(crate) reply: Reply<Accepted>,
 }
 
@@ -102,7 +102,7 @@ pub(crate) enum Request {
     Claim(Vec<Shard>, Reply<Vec<Claim>>),
     Release(Vec<Claim>, Reply<()>),
     Load(Load),
-    Commit(Claim, ConversationKey, Box<Step>, Reply<Version>),
+    Commit(Claim, ConversationKey, Box<PreparedStep>, Reply<Version>),
     Settle(Claim, ConversationKey, Vec<Mark>),
     Receipt(ConversationKey, Receipt, UnixMillis, Reply<bool>),
     ForgetDuplicates(UnixMillis, usize, Reply<()>),
@@ -242,12 +242,12 @@ fn gather<E: Engine>(writer: &mut Writer<E>, first: First, queue: &mut Queue) ->
     round
 }
 
-fn judge_offer<E: Engine>(writer: &mut Writer<E>, Offer { new, reply }: Offer, round: &mut Round) {
+fn judge_offer<E: Engine>(writer: &mut Writer<E>, Offer { work, reply }: Offer, round: &mut Round) {
     if reply.is_closed() {
         return;
     }
     round.begin_request();
-    round.answer(reply, writer.accept(&new));
+    round.answer(reply, writer.accept(work));
 }
 
 fn judge<E: Engine>(writer: &mut Writer<E>, request: Request, round: &mut Round) {

@@ -24,7 +24,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::background;
-use crate::committer::{self, Health, Load, Offer, Pulse, Queue, Reply, Request, Shore, Voice, Writer};
+use crate::committer::{
+    self, Health, Load, Offer, PreparedStep, PreparedWork, Pulse, Queue, Reply, Request, Shore, Voice, Writer,
+};
 use crate::engine::Engine;
 use crate::erasure::Veil;
 use crate::figures::Watch;
@@ -263,9 +265,9 @@ impl<E: Engine> Store for KvStore<E> {
     }
 
     async fn accept(&self, new: NewWork) -> Result<Accepted, StoreError> {
-        let (reply, answer) = oneshot::channel();
+        let (work, (reply, answer)) = (PreparedWork::new(new)?, oneshot::channel());
         let sent = match self.doors.as_ref().filter(|_| !self.is_stuck()) {
-            Some(doors) => doors.offers.send(Offer { new, reply }).await.is_ok(),
+            Some(doors) => doors.offers.send(Offer { work, reply }).await.is_ok(),
             None => false,
         };
         let answered = if sent { answer.await.ok() } else { None };
@@ -285,7 +287,8 @@ impl<E: Engine> Store for KvStore<E> {
     }
 
     async fn commit(&self, claim: Claim, key: &ConversationKey, step: Step) -> Result<Version, StoreError> {
-        self.ask(|reply| Request::Commit(claim, key.clone(), Box::new(step), reply)).await
+        let step = Box::new(PreparedStep::new(step)?);
+        self.ask(|reply| Request::Commit(claim, key.clone(), step, reply)).await
     }
 
     async fn settle(&self, claim: Claim, key: &ConversationKey, marks: Vec<Mark>) {

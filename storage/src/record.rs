@@ -185,6 +185,19 @@ pub(crate) fn write_answered(rows: &[&OutboundRow], seed: u128) -> Result<Vec<Ve
     write(&WorkHead::fixed([ANSWERED, 0, 0], seed, due), &rows)
 }
 
+/// As [`write_answered`], of those rows that are not settled; no values where there is none.
+pub(crate) fn write_unsettled(rows: &[OutboundRow], seed: u128) -> Result<Vec<Vec<u8>>, StoreError> {
+    let unsettled: Vec<&OutboundRow> = rows.iter().filter(|row| !row.state.is_settled()).collect();
+    if unsettled.is_empty() { Ok(Vec::new()) } else { write_answered(&unsettled, seed) }
+}
+
+/// Changes the seed in the first value of a work record. Its other values stay as they are.
+pub(crate) fn rewrite_seed(first: &mut [u8], seed: u128) {
+    if let Some(bytes) = chunks::frame_fixed_mut(first).get_mut(3..19) {
+        bytes.copy_from_slice(&seed.to_be_bytes());
+    }
+}
+
 /// Reads the rows of an answered record whose values were put together again.
 pub(crate) fn read_answered(whole: &[u8]) -> Result<Vec<OutboundRow>, Damage> {
     match WorkHead::read(whole)?.kind {
@@ -354,6 +367,17 @@ mod tests {
         rewrite_attempts(&mut values[0], 3, true);
         let record = read_unread(Sequence(1), &values[0]).unwrap();
         assert_eq!((record.attempts, record.alone), (3, true));
+    }
+
+    #[test]
+    fn a_seed_is_filled_in_later_and_settled_rows_are_left_out() {
+        let sent = row(1, RowState::Sent { provider_id: ProviderId("SM9".into()) });
+        let rows = [row(0, RowState::Queued), sent.clone()];
+        let mut values = write_unsettled(&rows, 0).unwrap();
+        assert_ne!(values, write_answered(&[&rows[0]], 3).unwrap());
+        rewrite_seed(&mut values[0], 3);
+        assert_eq!(values, write_answered(&[&rows[0]], 3).unwrap());
+        assert!(write_unsettled(&[sent], 3).unwrap().is_empty());
     }
 
     #[test]

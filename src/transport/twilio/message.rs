@@ -29,7 +29,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Vec<Arrival>, WebhookError> {
         None => Work::Message(message),
     };
     // Twilio's repeats of one text, also to the fallback URL, have the same MessageSid; its idempotency token differs.
-    Ok(vec![Arrival::Work { key, id: format!("{account}:{sid}"), work }])
+    Ok(vec![Arrival::Work { key, id: [account, ":", sid].concat(), work }])
 }
 
 fn media(fields: &Fields<'_>) -> Result<Vec<Media>, WebhookError> {

@@ -46,10 +46,10 @@ impl TwilioWebhook {
 
     /// The URL as Twilio knows it: from the configuration, with the query string byte for byte as it came.
     fn signed_url(&self, segment: &str, request: &Request<Bytes>) -> String {
-        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let (mark, query) = request.uri().query().map_or(("", ""), |query| ("?", query));
         match request.extensions().get::<Alias>() {
-            Some(Alias(path)) => format!("{}{path}{query}", self.public_url),
-            None => format!("{}/{segment}{query}", self.address),
+            Some(Alias(path)) => [&self.public_url, &**path, mark, query].concat(),
+            None => [&self.address, "/", segment, mark, query].concat(),
         }
     }
 

@@ -13,6 +13,7 @@ use raconteur_conversation::words::{OutboundId, OutboundRow, Receipt, RowState, 
 use super::Writer;
 use super::draft::{Draft, Outbox, Page};
 use super::inboxes::Unread;
+use super::prepared::{PreparedAnswer, PreparedStep};
 use super::recent::Kept;
 use crate::chunks::{self, Damage, Head, NOT_INDEXED};
 use crate::engine::Engine;
@@ -28,9 +29,10 @@ impl<E: Engine> Writer<E> {
         &mut self,
         claim: Claim,
         key: &ConversationKey,
-        mut step: Step,
+        prepared: PreparedStep,
     ) -> Result<Version, StoreError> {
         self.check(claim, key)?;
+        let PreparedStep { mut step, answers } = prepared;
         for letter in step.dead_letters.iter_mut().filter(|letter| letter.sequence == DeadLetter::FRESH) {
             letter.sequence = self.draw();
         }
@@ -48,10 +50,10 @@ impl<E: Engine> Writer<E> {
             enqueued.push(draft.enqueue(&place, own)?);
         }
         let mut answered = Vec::with_capacity(step.answered.len());
-        for answer in step.answered {
+        for (answer, prepared) in step.answered.into_iter().zip(answers) {
             let sequence = answer.sequence;
             let unread = self.inboxes.find(&place, sequence).filter(|_| !answered.contains(&sequence));
-            draft.answer(&place, unread.ok_or(StoreError::Stale)?, answer)?;
+            draft.answer(&place, unread.ok_or(StoreError::Stale)?, (answer, prepared));
             answered.push(sequence);
         }
         for (sequence, attempts, alone) in step.attempts {
@@ -163,25 +165,21 @@ impl<E: Engine> Draft<'_, E> {
         Ok(Version(version))
     }
 
-    fn answer(&mut self, place: &Place, unread: Unread, answer: Answered) -> Result<(), StoreError> {
+    /// Replaces a work record by its rows that are not settled, or by nothing, and adds its page.
+    fn answer(&mut self, place: &Place, unread: Unread, (answer, mut prepared): (Answered, PreparedAnswer)) {
         let Answered { sequence, mut rows, transcript } = answer;
-        let chunks = self.put_rows(place, sequence, &rows, (unread.seed, unread.chunks))?;
-        let page = match transcript {
-            None => None,
-            Some(mut turn) => {
-                if turn.rows.is_empty() {
-                    let shown = |row: &OutboundRow| TranscriptRow { row: row.clone(), delivery: None, sent_at: None };
-                    turn.rows = rows.iter().map(shown).collect();
-                }
-                let chunks = self.replace(&RecordKey::transcript(place, sequence), record::write_json(&turn)?, 0);
-                Some(Page { turn, chunks })
-            }
-        };
+        if let Some(first) = prepared.rows.first_mut() {
+            record::rewrite_seed(first, unread.seed);
+        }
+        let chunks = self.replace(&RecordKey::work(place, sequence), prepared.rows, unread.chunks);
+        let page = transcript.map(|turn| {
+            let chunks = self.replace(&RecordKey::transcript(place, sequence), prepared.page, 0);
+            Page { turn, chunks }
+        });
         rows.retain(|row| !row.state.is_settled());
         if !rows.is_empty() {
             self.kept.push((sequence, Kept { outbox: Outbox { rows, seed: unread.seed, chunks }, page }));
         }
-        Ok(())
     }
 
     /// Its number was never used: it follows from one that was drawn, and is used once.

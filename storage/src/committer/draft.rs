@@ -125,20 +125,8 @@ impl<'a, E: Engine> Draft<'a, E> {
 
     /// Writes the rows that are still unsettled, or removes the record when none is. Returns how many values it has now.
     pub(super) fn put_outbox(&mut self, place: &Place, turn: Sequence, outbox: &Outbox) -> Result<u16, StoreError> {
-        self.put_rows(place, turn, &outbox.rows, (outbox.seed, outbox.chunks))
-    }
-
-    /// Replaces a work record of `old` values by its unsettled rows, or by nothing. Returns how many values it has now.
-    pub(super) fn put_rows(
-        &mut self,
-        place: &Place,
-        turn: Sequence,
-        rows: &[OutboundRow],
-        (seed, old): (u128, u16),
-    ) -> Result<u16, StoreError> {
-        let unsettled: Vec<&OutboundRow> = rows.iter().filter(|row| !row.state.is_settled()).collect();
-        let values = if unsettled.is_empty() { Vec::new() } else { record::write_answered(&unsettled, seed)? };
-        Ok(self.replace(&RecordKey::work(place, turn), values, old))
+        let values = record::write_unsettled(&outbox.rows, outbox.seed)?;
+        Ok(self.replace(&RecordKey::work(place, turn), values, outbox.chunks))
     }
 
     /// What remains of a conversation that has no record.

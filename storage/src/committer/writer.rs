@@ -10,6 +10,7 @@ use super::draft::Draft;
 use super::erasing::Erasing;
 use super::inboxes::{Inboxes, Unread};
 use super::marks::Marks;
+use super::prepared::PreparedWork;
 use super::recent::Recent;
 use super::tide::Tide;
 use crate::chunks::Head;
@@ -18,7 +19,7 @@ use crate::fetch::Values;
 use crate::figures::Figures;
 use crate::keys::{self, Place, RecordKey};
 use crate::marks::Mark;
-use crate::{Accepted, Claim, Limit, NewWork, Options, StoreError, Usage, record};
+use crate::{Accepted, Claim, Limit, Options, StoreError, Usage};
 
 /// So many sequences are reserved with one write.
 const SEQUENCE_BLOCK: u64 = 4_096;
@@ -130,7 +131,8 @@ impl<E: Engine> Writer<E> {
         drawn
     }
 
-    pub(super) fn accept(&mut self, new: &NewWork) -> Result<Accepted, StoreError> {
+    pub(super) fn accept(&mut self, work: PreparedWork) -> Result<Accepted, StoreError> {
+        let PreparedWork { new, values } = work;
         let tenant = &new.key.tenant;
         let name = self.marks.name(tenant, &new.id);
         if let Some(earlier) = self.marks.find(&self.draft(), tenant, &name)? {
@@ -142,7 +144,6 @@ impl<E: Engine> Writer<E> {
         if let Some(limit) = self.limit(&place) {
             return Ok(Accepted::Full(limit));
         }
-        let values = record::write_unread(new)?;
         let sequence = self.draw();
         let chunks = u16::try_from(values.len()).expect("a record has at most 65,535 values");
         let mut draft = self.draft();
