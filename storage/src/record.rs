@@ -8,6 +8,8 @@
 //! answered   1 | 0           | 0        | seed u128 | due u64         | [OutboundRow]
 //! ```
 
+use std::ops::Range;
+
 use raconteur_conversation::address::ConversationKey;
 use raconteur_conversation::time::UnixMillis;
 use raconteur_conversation::words::{DeliveryStatus, OutboundRow, RowState, Sequence, Work, WorkRecord};
@@ -109,6 +111,9 @@ const ANSWERED: u8 = 1;
 /// Bytes of a work record's fixed part.
 pub(crate) const WORK_FIXED: usize = 3 + 16 + 8;
 
+/// Where the seed lies in a work record's fixed part.
+const SEED: Range<usize> = 3..19;
+
 /// A work record, as far as its fixed part tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WorkHead {
@@ -143,8 +148,8 @@ impl WorkHead {
     fn fixed(start: [u8; 3], seed: u128, time: UnixMillis) -> [u8; WORK_FIXED] {
         let mut fixed = [0; WORK_FIXED];
         fixed[..3].copy_from_slice(&start);
-        fixed[3..19].copy_from_slice(&seed.to_be_bytes());
-        fixed[19..].copy_from_slice(&time.0.to_be_bytes());
+        fixed[SEED].copy_from_slice(&seed.to_be_bytes());
+        fixed[SEED.end..].copy_from_slice(&time.0.to_be_bytes());
         fixed
     }
 }
@@ -193,7 +198,7 @@ pub(crate) fn write_unsettled(rows: &[OutboundRow], seed: u128) -> Result<Vec<Ve
 
 /// Changes the seed in the first value of a work record. Its other values stay as they are.
 pub(crate) fn rewrite_seed(first: &mut [u8], seed: u128) {
-    if let Some(bytes) = chunks::frame_fixed_mut(first).get_mut(3..19) {
+    if let Some(bytes) = chunks::frame_fixed_mut(first).get_mut(SEED) {
         bytes.copy_from_slice(&seed.to_be_bytes());
     }
 }
