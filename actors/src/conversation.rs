@@ -23,7 +23,7 @@ use crate::lane::Slot;
 use crate::port::Timed;
 use crate::recovery::{Alone, Suspect};
 use crate::runtime::Runtime;
-use crate::signs::Signs;
+use crate::signs::{Found, Signs};
 use crate::step;
 use crate::tenant::Tenant;
 use crate::wheel::{HORIZON, Origin};
@@ -250,7 +250,7 @@ impl Resident {
         message: ConversationMsg,
     ) -> Result<(), StoreError> {
         match message {
-            ConversationMsg::Accepted(fresh) => self.on_accepted(myself, *fresh).await,
+            ConversationMsg::Accepted(fresh) => self.on_accepted(myself, fresh).await,
             ConversationMsg::Wake => self.on_wake(myself).await,
             ConversationMsg::Found(_) if self.conversation.is_idle() => self.on_wake(myself).await,
             ConversationMsg::Found(_) => Ok(()),
@@ -274,19 +274,31 @@ impl Resident {
         }
     }
 
-    /// What is known of the inbox needs no look into the store: the ordinary text of an ordinary conversation.
-    async fn on_accepted(&mut self, myself: &ActorRef<ConversationMsg>, fresh: Fresh) -> Result<(), StoreError> {
-        let knows_the_rest = fresh.behind.is_none_or(|behind| self.conversation.has_seen(behind));
-        let has_room = self.conversation.waiting() < self.runtime.settings.unread_max;
-        let may = knows_the_rest && has_room && !self.leaving && !self.waiting_alone;
-        if !may || self.signs.wakes.swap(0, Ordering::AcqRel) > 1 {
+    /// What is known of the inbox needs no look into the store: the ordinary text of an ordinary conversation, and those that came while it
+    /// was busy.
+    async fn on_accepted(&mut self, myself: &ActorRef<ConversationMsg>, first: Box<Fresh>) -> Result<(), StoreError> {
+        let Found { mut fresh, is_all, .. } = self.signs.look();
+        fresh.push(first);
+        fresh.sort_unstable_by_key(|fresh| fresh.record.sequence);
+        let has_room = self.conversation.waiting() + fresh.len() <= self.runtime.settings.unread_max;
+        let may = is_all && has_room && !self.leaving && !self.waiting_alone;
+        if !may || !self.knows_the_rest(&fresh) {
             return self.on_wake(myself).await;
         }
-        self.run(myself, vec![Input::InboxRead(vec![fresh.record])], DeadlineIndex::Lazy).await
+        let records = fresh.into_iter().map(|fresh| fresh.record).collect();
+        self.run(myself, vec![Input::InboxRead(records)], DeadlineIndex::Lazy).await
+    }
+
+    /// Whether nothing is missing before or between these, which are in order.
+    fn knows_the_rest(&self, fresh: &[Box<Fresh>]) -> bool {
+        let before = std::iter::once(None).chain(fresh.iter().map(|fresh| Some(fresh.record.sequence)));
+        before.zip(fresh).all(|(before, fresh)| {
+            fresh.behind.is_none_or(|behind| before >= Some(behind) || self.conversation.has_seen(behind))
+        })
     }
 
     async fn on_wake(&mut self, myself: &ActorRef<ConversationMsg>) -> Result<(), StoreError> {
-        self.signs.wakes.store(0, Ordering::Release);
+        drop(self.signs.look());
         if self.leaving || self.waiting_alone {
             return Ok(());
         }
@@ -454,7 +466,7 @@ impl Resident {
         match result {
             Err(error @ (StoreError::Stale | StoreError::Fenced(_))) => {
                 tracing::warn!(conversation = %self.id, %error, "the conversation is loaded again");
-                self.signs.wakes.fetch_add(1, Ordering::AcqRel);
+                self.signs.leave();
                 self.signs.overtaken.store(error == StoreError::Stale, Ordering::Release);
                 self.leave(myself);
                 Ok(())

@@ -296,14 +296,14 @@ impl Shard {
             looked_at,
             signs: Arc::clone(&entry.signs),
         };
-        let missed = entry.signs.wakes.swap(0, Ordering::AcqRel) > 0;
+        let missed = entry.signs.look().is_woken;
         match ConversationActor::spawn_linked(None, ConversationActor, Box::new(activation), myself.get_cell()).await {
             Ok((actor, _)) => {
                 entry.live = Some(actor.clone());
                 for (id, provider_id) in taken {
                     let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
                 }
-                if missed && entry.signs.wakes.fetch_add(1, Ordering::AcqRel) == 0 {
+                if missed && entry.signs.leave() {
                     let _ = actor.cast(ConversationMsg::Wake);
                 }
                 self.runtime.bells.hang(key, actor, Arc::clone(&entry.signs));

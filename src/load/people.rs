@@ -79,13 +79,12 @@ impl People {
     }
 
     async fn keep_pace(self: Arc<Self>, rate: f64, until: Instant) {
-        let (mut dues, texters) = (pacer::dues(rate, until), self.turns.len());
-        let mut sent: u64 = 0;
-        while let Some(due) = dues.recv().await {
-            let texter = u32::try_from(sent % texters as u64).expect("there are not more texters than that");
+        let texters = self.turns.len() as u64;
+        let begin = move |number: u64, due| {
+            let texter = u32::try_from(number % texters).expect("there are not more texters than that");
             drop(self.says(texter, due));
-            sent += 1;
-        }
+        };
+        pacer::pace(rate, until, begin).await;
     }
 
     /// Sends a text that was due then, in a task of its own: once it was begun, it is not given up because the time is over.
