@@ -61,6 +61,8 @@ pub struct LoadOptions {
     pub answers: Answers,
     /// How long the last answers are waited for.
     pub patience: Duration,
+    /// How long the gateway is watched behind the last answer, until its memory is taken.
+    pub cool_down: Duration,
     /// Called once a second with how far it is.
     pub on_second: fn(&Second),
 }

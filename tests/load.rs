@@ -65,13 +65,15 @@ async fn people_with_phones_are_answered_at_a_fixed_rate() {
 }
 
 #[tokio::test]
-async fn what_happens_while_it_warms_up_is_judged_and_not_measured() {
-    let ended = load("--texters 5 --rate 50 --warm-up 1s --duration 2s --json").await;
+async fn what_happens_while_it_warms_up_is_judged_and_not_measured_and_it_is_watched_while_it_cools_down() {
+    let ended = load("--texters 5 --rate 50 --warm-up 1s --duration 2s --cool-down 1500ms --json").await;
     let told = figures(&ended);
     assert_eq!((count(&told, "texts"), count(&told, "answered"), count(&told, "broken_promises")), (150, 150, 0));
     let measured = told["turns_per_second"].as_f64().zip(told["seconds"].as_f64()).map(|(rate, span)| rate * span);
     assert!(measured < Some(count(&told["turn"], "count") as f64 + 0.5), "the rate is of what was measured: {told}");
     assert_eq!(told["warm_up"], 1.0);
+    let seconds = told["each_second"].as_array().expect("each second is told");
+    assert!(seconds.len() >= 4 && seconds.last().is_some_and(|last| count(last, "said") == 0), "{seconds:?}");
     let what = told["what"].as_str().unwrap_or_default();
     assert!(what.ends_with("measured after 1s of warming up"), "{what}");
 }

@@ -149,7 +149,7 @@ mod tests {
             assert_eq!((is_woken, is_all, found), (true, true, vec![10 * round + 1, 10 * round + 2]));
             assert!(!signs.look().is_woken);
         }
-        actor.stop(None);
+        actor.drain().unwrap();
         ended.await.unwrap();
         assert_eq!(hears.recv().await, None, "it was told of more");
     }
@@ -169,7 +169,7 @@ mod tests {
             let found = signs.look();
             assert_eq!((found.fresh.len(), found.is_all), (HANDED_MAX, is_all), "{texts}");
         }
-        actor.stop(None);
+        actor.drain().unwrap();
         ended.await.unwrap();
     }
 }

@@ -77,6 +77,7 @@ pub(crate) async fn measure(contender: Contender, texters: u32) -> Report {
         },
         answers: Answers::Echo,
         patience: Duration::from_secs(30),
+        cool_down: Duration::ZERO,
         on_second: |_| (),
     };
     let report = run(options).await.expect("it can be measured");

@@ -134,6 +134,9 @@ pub struct LoadArgs {
     /// How long the last answers are waited for
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = humantime::parse_duration)]
     pub patience: Duration,
+    /// How long the gateway is watched behind the last answer, until its memory is taken
+    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub cool_down: Duration,
     /// Write a page with plots to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -215,6 +218,7 @@ impl LoadArgs {
                 AnswersName::Any => Answers::Any,
             },
             patience: self.patience,
+            cool_down: self.cool_down,
             on_second,
         })
     }
@@ -264,6 +268,7 @@ impl LoadArgs {
             ("--ramp", self.ramp, Duration::ZERO),
             ("--think", self.think, Duration::ZERO),
             ("--patience", self.patience, Duration::ZERO),
+            ("--cool-down", self.cool_down, Duration::ZERO),
         ];
         if let Some((name, _, least)) = spans.iter().find(|(_, span, least)| !(*least..=SPAN_MAX).contains(span)) {
             let [least, most] = [*least, SPAN_MAX].map(humantime::format_duration);
@@ -316,6 +321,7 @@ mod tests {
             ("--duration 1000years", "--duration must be"),
             ("--warm-up 584000000000years", "--warm-up must be"),
             ("--patience 31days", "--patience must be"),
+            ("--cool-down 31days", "--cool-down must be"),
             ("--rate 5 --think 1s", "cannot be used with"),
             ("--url http://127.0.0.1:1", "--account-sid is missing"),
             ("--url http://127.0.0.1:1 --account-sid AC1 --auth-token-env NO_SUCH_TOKEN", "no NO_SUCH_TOKEN"),

@@ -86,7 +86,7 @@ pub async fn run(options: LoadOptions) -> Result<Report, LoadError> {
     Ok(Report::of(&options, &figures, measured))
 }
 
-/// Lets the crowd text, watching, and waits for the last answers.
+/// Lets the crowd text, watching, waits for the last answers, and then for a gateway that comes to rest.
 async fn measure(options: &LoadOptions, gateway: &Gateway, (books, client): (&Arc<Books>, Client)) -> Outcome {
     let cost = || gateway.process.and_then(super::process::Process::cost);
     let line = Line::new(options, &gateway.url, &public_url(options, &gateway.url), (client, Arc::clone(books)));
@@ -118,6 +118,13 @@ async fn measure(options: &LoadOptions, gateway: &Gateway, (books, client): (&Ar
         tokio::select! {
             _ = clock.tick() => watch.second(options, books, cost()),
             () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        }
+    }
+    let cold = Instant::now() + options.cool_down;
+    while Instant::now() < cold {
+        tokio::select! {
+            _ = clock.tick() => watch.second(options, books, cost()),
+            () = tokio::time::sleep_until(cold.into()) => {}
         }
     }
     Outcome {
