@@ -13,8 +13,7 @@
 //! start after a kill reads all that was written since the start before, the second next to nothing.
 //!
 //! For live conversations: what each takes in memory beyond an empty gateway; and what each takes that has left memory, as the difference
-//! between twice as many and as many: what the store holds for all of them together has its own limits. Memory is taken when the last answer
-//! is twelve seconds old.
+//! between twice as many and as many: what the store holds for all of them together has its own limits.
 
 #![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
 
@@ -59,9 +58,6 @@ mod scale {
 
     /// How many talk for long, how many texts they send in a second altogether, and for how many seconds.
     const TALKERS: (u32, f64, u64) = (400, 1_000.0, 15);
-
-    /// Until everybody who leaves memory has left, and the allocator has given back what it keeps for a while.
-    const COOL_DOWN: Duration = Duration::from_secs(12);
 
     /// Where a process that is to write a store finds which.
     const JOB: [&str; 3] = ["RACONTEUR_BENCH_JOB_STORE", "RACONTEUR_BENCH_JOB_STORED", "RACONTEUR_BENCH_JOB_WAITING"];
@@ -210,7 +206,7 @@ assistant = "load"
         let once = |texters: u32, idle: &str| {
             let seconds = u64::from(texters / 2_000).max(5);
             let crowd = crowd(texters, Duration::from_secs(seconds), f64::from(texters) / seconds as f64);
-            let options = LoadOptions { cool_down: COOL_DOWN, ..options(OwnStore::Sled, crowd, settings(idle)) };
+            let options = options(OwnStore::Sled, crowd, settings(idle));
             async { run(options).await.expect("it can be measured") }
         };
         let few = crowd(10, Duration::from_secs(5), 2.0);

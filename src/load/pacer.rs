@@ -48,7 +48,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_comes_in_order_and_not_before_its_time() {
-        let (began, until) = (Instant::now(), Instant::now() + Duration::from_millis(20));
+        let (began, until) = (Instant::now(), Instant::now() + Duration::from_millis(200));
         let (called, calls) = mpsc::channel();
         let begin = move |number, due| called.send((number, due, Instant::now())).expect("somebody listens");
         pace(5_000.0, until, begin).await;
