@@ -23,7 +23,7 @@ use crate::lane::Slot;
 use crate::port::Timed;
 use crate::recovery::{Alone, Suspect};
 use crate::runtime::Runtime;
-use crate::signs::{Found, Signs};
+use crate::signs::{Look, Signs};
 use crate::step;
 use crate::tenant::Tenant;
 use crate::wheel::{HORIZON, Origin};
@@ -277,7 +277,7 @@ impl Resident {
     /// What is known of the inbox needs no look into the store: the ordinary text of an ordinary conversation, and those that came while it
     /// was busy.
     async fn on_accepted(&mut self, myself: &ActorRef<ConversationMsg>, first: Box<Fresh>) -> Result<(), StoreError> {
-        let Found { mut fresh, is_all, .. } = self.signs.look();
+        let Look { mut fresh, is_all, .. } = self.signs.look();
         fresh.push(first);
         fresh.sort_unstable_by_key(|fresh| fresh.record.sequence);
         let has_room = self.conversation.waiting() + fresh.len() <= self.runtime.settings.unread_max;
@@ -466,7 +466,7 @@ impl Resident {
         match result {
             Err(error @ (StoreError::Stale | StoreError::Fenced(_))) => {
                 tracing::warn!(conversation = %self.id, %error, "the conversation is loaded again");
-                self.signs.leave();
+                self.signs.hint();
                 self.signs.overtaken.store(error == StoreError::Stale, Ordering::Release);
                 self.leave(myself);
                 Ok(())

@@ -303,7 +303,7 @@ impl Shard {
                 for (id, provider_id) in taken {
                     let _ = actor.cast(ConversationMsg::Taken(id, provider_id));
                 }
-                if missed && entry.signs.leave() {
+                if missed && entry.signs.hint() {
                     let _ = actor.cast(ConversationMsg::Wake);
                 }
                 self.runtime.bells.hang(key, actor, Arc::clone(&entry.signs));

@@ -42,7 +42,7 @@ impl Default for Post {
 }
 
 /// What a conversation finds when it looks.
-pub(crate) struct Found {
+pub(crate) struct Look {
     /// It was woken since it last looked.
     pub(crate) is_woken: bool,
     /// What came with those wakes, beside the first, which it was told of.
@@ -83,17 +83,17 @@ impl Signs {
         }
     }
 
-    /// Leaves a sign that there is something in the store. Whether it is the first since the conversation has looked.
-    pub(crate) fn leave(&self) -> bool {
+    /// Hints that there is something in the store. Whether it is the first since the conversation has looked.
+    pub(crate) fn hint(&self) -> bool {
         self.wakes.fetch_add(1, Ordering::AcqRel) == 0
     }
 
     /// From now on it counts as not woken.
-    pub(crate) fn look(&self) -> Found {
+    pub(crate) fn look(&self) -> Look {
         let mut post = self.post();
         let wakes = self.wakes.swap(0, Ordering::AcqRel) as usize;
         let fresh = std::mem::take(&mut post.fresh);
-        Found { is_woken: wakes > 0, is_all: wakes <= 1 + fresh.len(), fresh }
+        Look { is_woken: wakes > 0, is_all: wakes <= 1 + fresh.len(), fresh }
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         for round in 0..2 {
             (0..3).for_each(|number| signs.wake(Some(&actor), fresh(10 * round + number)));
             assert_eq!(hears.recv().await, Some(Sequence(10 * round)));
-            let Found { is_woken, fresh, is_all } = signs.look();
+            let Look { is_woken, fresh, is_all } = signs.look();
             let found: Vec<u64> = fresh.iter().map(|fresh| fresh.record.sequence.0).collect();
             assert_eq!((is_woken, is_all, found), (true, true, vec![10 * round + 1, 10 * round + 2]));
             assert!(!signs.look().is_woken);
@@ -161,8 +161,8 @@ mod tests {
         let signs = Signs::default();
         signs.wake(None, fresh(1));
         signs.wake(Some(&actor), fresh(2));
-        assert!(!signs.leave());
-        let Found { is_woken, fresh: found, is_all } = signs.look();
+        assert!(!signs.hint());
+        let Look { is_woken, fresh: found, is_all } = signs.look();
         assert_eq!((is_woken, found.len(), is_all), (true, 1, false));
         for (texts, is_all) in [(1 + HANDED_MAX, true), (2 + HANDED_MAX, false)] {
             (0..texts as u64).for_each(|number| signs.wake(Some(&actor), fresh(number)));

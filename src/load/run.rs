@@ -113,20 +113,19 @@ async fn measure(options: &LoadOptions, gateway: &Gateway, (books, client): (&Ar
     }
     let (lasted, answered_in_time) = (measured.since.elapsed(), books.figures.answers() - measured.answers);
     let spent = cost();
+    let mut watch_until = async |is_over: &dyn Fn() -> bool| {
+        while !is_over() {
+            tokio::select! {
+                _ = clock.tick() => watch.second(options, books, cost()),
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+        }
+    };
     let last_call = Instant::now() + options.patience;
-    while (books.unanswered() > 0 || !people.are_silent()) && Instant::now() < last_call {
-        tokio::select! {
-            _ = clock.tick() => watch.second(options, books, cost()),
-            () = tokio::time::sleep(Duration::from_millis(20)) => {}
-        }
-    }
+    let is_answered = || books.unanswered() == 0 && people.are_silent();
+    watch_until(&|| is_answered() || Instant::now() >= last_call).await;
     let cold = Instant::now() + options.cool_down;
-    while Instant::now() < cold {
-        tokio::select! {
-            _ = clock.tick() => watch.second(options, books, cost()),
-            () = tokio::time::sleep_until(cold.into()) => {}
-        }
-    }
+    watch_until(&|| Instant::now() >= cold).await;
     Outcome {
         lasted,
         answered_in_time,
