@@ -19,13 +19,7 @@ mod rounds;
 
 #[cfg(unix)]
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
-    // `raconteur load` starts what it measures as `BINARY --config FILE serve`: so this program is the relay as well.
-    match &arguments[..] {
-        [_, flag, file, serve] if flag == "--config" && serve == "serve" => runtime.block_on(relay::serve(file)),
-        _ => runtime.block_on(compare()),
-    }
+    relay::or(compare());
 }
 
 #[cfg(not(unix))]
@@ -37,13 +31,17 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[cfg(unix)]
 async fn compare() {
-    use rounds::{Contender, from_environment, measure, median};
+    use std::time::Duration;
+
+    use raconteur::load::Pace;
+    use rounds::{Contender, crowd, from_environment, measure, median};
 
     let rounds = from_environment("RACONTEUR_BENCH_ROUNDS", 5);
     let texters: Vec<u32> = match std::env::var("RACONTEUR_BENCH_TEXTERS") {
         Ok(text) => text.split(',').filter_map(|number| number.trim().parse().ok()).collect(),
         Err(_) => vec![64, 256, 1_024],
     };
+    let seconds = u64::try_from(from_environment("RACONTEUR_BENCH_SECONDS", 10)).expect("it is a small number");
     let contenders = [Contender::Floor, Contender::Sled, Contender::Memory];
     println!(
         "{:>8} {:>8} {:>10} {:>12} {:>10} {:>10} {:>10} {:>10}",
@@ -53,7 +51,8 @@ async fn compare() {
         let mut reports: Vec<Vec<_>> = contenders.iter().map(|_| Vec::new()).collect();
         for _ in 0..rounds {
             for (contender, reports) in contenders.iter().zip(&mut reports) {
-                reports.push(measure(*contender, texters).await);
+                let eager = crowd(texters, Pace::Thinking(Duration::ZERO), Duration::from_secs(seconds));
+                reports.push(measure(*contender, eager, Duration::ZERO).await);
             }
         }
         let rates = reports.iter().map(|reports| median(reports, |report| report.turns_per_second));

@@ -56,8 +56,17 @@ struct Relay {
     callback: String,
 }
 
-/// Runs the relay as `raconteur load` runs a gateway.
-pub(crate) async fn serve(file: &str) {
+/// Runs a benchmark; or the relay, in the process that the benchmark has `raconteur load` start as `BINARY --config FILE serve`.
+pub(crate) fn or(benchmark: impl Future<Output = ()>) {
+    let arguments: Vec<String> = std::env::args().collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
+    match &arguments[..] {
+        [_, flag, file, serve] if flag == "--config" && serve == "serve" => runtime.block_on(self::serve(file)),
+        _ => runtime.block_on(benchmark),
+    }
+}
+
+async fn serve(file: &str) {
     let text = std::fs::read_to_string(file).expect("the configuration can be read");
     let Config { channels, assistants } = toml::from_str(&text).expect("the configuration is what load writes");
     let Twilio { account_sid, public_url, base_url } = channels.twilio;

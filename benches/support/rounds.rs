@@ -42,9 +42,13 @@ impl Contender {
     }
 }
 
-/// Lets so many texters text as fast as they are answered.
-pub(crate) async fn measure(contender: Contender, texters: u32) -> Report {
-    let seconds = u64::try_from(from_environment("RACONTEUR_BENCH_SECONDS", 10)).expect("it is a small number");
+/// So many texters, for so long.
+pub(crate) fn crowd(texters: u32, pace: Pace, duration: Duration) -> Crowd {
+    Crowd { texters, duration, ramp: Duration::ZERO, pace, repeated_percent: 0.0, waiting: 0 }
+}
+
+/// Lets them text, and tells how it went behind the warm-up.
+pub(crate) async fn measure(contender: Contender, crowd: Crowd, warm_up: Duration) -> Report {
     let anywhere = "127.0.0.1:0".parse().expect("it is an address");
     let instant = Latency::Fixed(Duration::ZERO);
     let options = LoadOptions {
@@ -56,15 +60,8 @@ pub(crate) async fn measure(contender: Contender, texters: u32) -> Report {
         },
         channel: "twilio".into(),
         tenant: Address::parse("+15550100").expect("it is a number"),
-        crowd: Crowd {
-            texters,
-            duration: Duration::from_secs(seconds),
-            ramp: Duration::ZERO,
-            pace: Pace::Thinking(Duration::ZERO),
-            repeated_percent: 0.0,
-            waiting: 0,
-        },
-        warm_up: Duration::ZERO,
+        crowd,
+        warm_up,
         standins: StandIns {
             assistant_latency: instant,
             assistant_errors_percent: 0.0,
@@ -86,7 +83,7 @@ pub(crate) async fn measure(contender: Contender, texters: u32) -> Report {
 }
 
 /// The median of one figure.
-pub(crate) fn median(reports: &[Report], figure: impl Fn(&Report) -> f64) -> f64 {
+pub(crate) fn median<T>(reports: &[T], figure: impl Fn(&T) -> f64) -> f64 {
     let mut figures: Vec<f64> = reports.iter().map(figure).collect();
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]

@@ -183,7 +183,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::super::POOL_IDLE_TIMEOUT;
-    use super::super::pool::{CONNECTING_MAX, Stream};
+    use super::super::pool::{CONNECTING_MAX, SURPLUS_IDLE_TIMEOUT, Stream, WARM};
     use super::*;
 
     const SPAN: Duration = Duration::from_secs(5);
@@ -304,6 +304,29 @@ mod tests {
         assert!(noticed - began < Duration::from_secs(5), "{:?}", noticed - began);
         let rested = tired - again;
         assert!(rested >= POOL_IDLE_TIMEOUT && rested < POOL_IDLE_TIMEOUT + SPAN, "{rested:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_only_a_burst_has_needed_is_let_go_sooner() {
+        const BEYOND: usize = 5;
+        let (listener, address) = listening().await;
+        let host = address.strip_prefix("http://").unwrap();
+        let (direct, origin) = (Direct::new(SPAN).unwrap(), Origin::of(&to(&address).uri).unwrap());
+        let (began, mut ends) = (Instant::now(), tokio::task::JoinSet::new());
+        for _ in 0..WARM + BEYOND {
+            let stream = Stream::Http(TokioIo::new(TcpStream::connect(host).await.unwrap()));
+            let (mut other, _) = listener.accept().await.unwrap();
+            ends.spawn(
+                async move { hear(&mut other).await.map_or_else(|| began.elapsed(), |heard| panic!("{heard}")) },
+            );
+            direct.pool.put(&origin, Line::new(stream, origin.host().unwrap()).await.unwrap());
+        }
+        let mut ended = ends.join_all().await;
+        ended.sort_unstable();
+        let (surplus, warm) = ended.split_at(BEYOND);
+        for (spans, timeout) in [(surplus, SURPLUS_IDLE_TIMEOUT), (warm, POOL_IDLE_TIMEOUT)] {
+            assert!(spans.iter().all(|span| (timeout..timeout + SPAN).contains(span)), "{timeout:?}: {ended:?}");
+        }
     }
 
     #[tokio::test]

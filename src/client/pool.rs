@@ -31,6 +31,12 @@ use super::POOL_IDLE_TIMEOUT;
 /// once overflow the line in which they wait to be accepted, and each that finds no place there is tried again after a second, or three.
 pub(super) const CONNECTING_MAX: usize = 64;
 
+/// How many connections to one origin rest for the whole of [`POOL_IDLE_TIMEOUT`].
+pub(super) const WARM: usize = 16;
+
+/// How long those beyond that rest, which only a burst has needed: each has buffers on both sides.
+pub(super) const SURPLUS_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How often it is looked whether connections have ended or rested for too long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -144,6 +150,7 @@ struct Places {
 /// What leads to one origin.
 #[derive(Default)]
 struct Place {
+    /// The one that has rested for the longest time first.
     #[expect(clippy::vec_box, reason = "they come in and go out boxed, and are large")]
     lines: Vec<Box<Line>>,
     gate: Arc<Gate>,
@@ -236,7 +243,12 @@ impl Places {
     fn look(&mut self) -> bool {
         let mut are_left = false;
         self.places.retain_mut(|(_, place)| {
-            place.lines.retain_mut(|line| line.rests_since.elapsed() < POOL_IDLE_TIMEOUT && line.is_open());
+            let mut surplus = place.lines.len().saturating_sub(WARM);
+            place.lines.retain_mut(|line| {
+                let timeout = if surplus > 0 { SURPLUS_IDLE_TIMEOUT } else { POOL_IDLE_TIMEOUT };
+                surplus = surplus.saturating_sub(1);
+                line.rests_since.elapsed() < timeout && line.is_open()
+            });
             are_left |= !place.lines.is_empty();
             // Those who wait, or make one, have the gate.
             !place.lines.is_empty() || Arc::strong_count(&place.gate) > 1

@@ -140,7 +140,14 @@ impl Line {
     async fn carry(self, stream: TcpStream, peer: SocketAddr) {
         // Answers are small and complete: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else { return self.converse(stream, peer).await };
+        match self.tls.clone() {
+            None => self.converse(stream, peer).await,
+            // By itself, since every connection has room for the largest of what it may become.
+            Some(tls) => Box::pin(self.carry_encrypted(tls, stream, peer)).await,
+        }
+    }
+
+    async fn carry_encrypted(self, tls: Arc<Tls>, stream: TcpStream, peer: SocketAddr) {
         match tokio::time::timeout(self.rules.header_timeout, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => self.converse(stream, peer).await,
             Ok(Err(error)) => tracing::debug!(%error, "a client and this server do not agree on TLS"),
