@@ -56,19 +56,21 @@ fn answer(bytes: usize) -> Box<Answer> {
 /// From a text to the note that its answer was sent.
 fn turn(conversation: &mut Conversation, policy: &Policy, sequence: u64, answer: Box<Answer>) -> usize {
     let work = Work::Message(InboundMessage { body: "where is my order?".into(), ..InboundMessage::default() });
+    // A minute and more behind the text before, so that nobody is slowed down who seems to be a machine.
+    let now = UnixMillis(NOW.0 + sequence * 10_000);
     let record =
-        WorkRecord { sequence: Sequence(sequence), accepted_at: NOW, seed: 7, attempts: 0, alone: false, work };
-    let asked = conversation.handle(NOW, policy, Input::WorkAccepted(record));
+        WorkRecord { sequence: Sequence(sequence), accepted_at: now, seed: 7, attempts: 0, alone: false, work };
+    let asked = conversation.handle(now, policy, Input::WorkAccepted(record));
     let token = asked.iter().find_map(|effect| {
         let Effect::AskAssistant(question) = effect else { return None };
         Some(question.token)
     });
     let token = token.expect("the assistant is asked");
-    let answered = conversation.handle(NOW, policy, Input::AssistantReplied { token, answer });
+    let answered = conversation.handle(now, policy, Input::AssistantReplied { token, answer });
     let id = OutboundId { turn: Sequence(sequence), part: 0 };
-    conversation.handle(NOW, policy, Input::SlotGranted { id });
+    conversation.handle(now, policy, Input::SlotGranted { id });
     let sent = Input::TextSent { id, provider_id: ProviderId("SM00000000000000000000000000000001".into()) };
-    asked.len() + answered.len() + conversation.handle(NOW, policy, sent).len()
+    asked.len() + answered.len() + conversation.handle(now, policy, sent).len()
 }
 
 #[divan::bench(args = [0, 1_024, 16_384])]

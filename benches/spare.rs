@@ -136,7 +136,7 @@ mod spare {
             file.write_all_at(&[1; BLOCK], block * BLOCK as u64)?;
         }
         file.sync_all()?;
-        let mut spans = Histogram::new(3).expect("three digits are few enough");
+        let mut spans = Histogram::new_with_bounds(1, 60_000_000, 3).expect("three digits of a minute are few enough");
         let (began, mut due) = (Instant::now(), Duration::ZERO);
         for block in (0..BLOCKS).cycle() {
             if due >= WATCHED {

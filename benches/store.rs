@@ -10,6 +10,7 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,11 +51,17 @@ fn main() {
 
 async fn line<E: Engine>(name: &str, engine: E, writers: u32, span: Duration) {
     let store: Arc<dyn Store> = Arc::new(KvStore::open(engine, Options::default()).expect("it opens"));
+    let keys: Vec<_> = (0..writers).map(key).collect();
+    // Each shard once, however many have theirs in it: a second claim takes the place of the first.
+    let shards: BTreeSet<_> = keys.iter().map(ConversationKey::shard).collect();
+    let claims = store.claim(&Vec::from_iter(shards)).await.expect("they can be claimed");
+    let claimed =
+        |key: &ConversationKey| *claims.iter().find(|claim| claim.shard == key.shard()).expect("it is claimed");
     let cpu = processor_time();
     let (began, until) = (Instant::now(), Instant::now() + span);
-    let tasks: Vec<_> = (0..writers).map(|writer| tokio::spawn(write(Arc::clone(&store), writer, until))).collect();
-    let new = || Histogram::<u64>::new(3).expect("three digits are few enough");
-    let (mut accepts, mut commits) = (new(), new());
+    let tasks: Vec<_> =
+        keys.into_iter().map(|key| tokio::spawn(write(Arc::clone(&store), (claimed(&key), key), until))).collect();
+    let (mut accepts, mut commits) = (spans(), spans());
     for task in tasks {
         let (accept, commit) = task.await.expect("it writes");
         accepts.add(accept).expect("they are alike");
@@ -74,14 +81,18 @@ async fn line<E: Engine>(name: &str, engine: E, writers: u32, span: Duration) {
     store.close().await.expect("it closes");
 }
 
-async fn write(store: Arc<dyn Store>, writer: u32, until: Instant) -> (Histogram<u64>, Histogram<u64>) {
-    let new = || Histogram::<u64>::new(3).expect("three digits are few enough");
-    let (mut accepts, mut commits) = (new(), new());
+/// Each writer's user texts another tenant.
+fn key(writer: u32) -> ConversationKey {
     let number = |digits: String| Address::parse(&digits).expect("it is a number");
-    // Each writer has a tenant of its own, so that its shard is claimed by nobody else in vain.
-    let key =
-        ConversationKey { tenant: number(format!("+1556{writer:07}")), user: number(format!("+1555{writer:07}")) };
-    let claim = Claim { shard: key.shard(), epoch: claimed(&*store, &key).await };
+    ConversationKey { tenant: number(format!("+1556{writer:07}")), user: number(format!("+1555{writer:07}")) }
+}
+
+async fn write(
+    store: Arc<dyn Store>,
+    (claim, key): (Claim, ConversationKey),
+    until: Instant,
+) -> (Histogram<u64>, Histogram<u64>) {
+    let (mut accepts, mut commits) = (spans(), spans());
     let (mut version, mut count) = (Version(0), 0_u64);
     while Instant::now() < until {
         count += 1;
@@ -100,11 +111,6 @@ async fn write(store: Arc<dyn Store>, writer: u32, until: Instant) -> (Histogram
             .await;
     }
     (accepts, commits)
-}
-
-/// Shards are claimed once; whoever comes second to one finds its epoch, which in a new store is the first.
-async fn claimed(store: &dyn Store, key: &ConversationKey) -> u64 {
-    store.claim(&[key.shard()]).await.expect("it can be claimed").first().map_or(1, |claim| claim.epoch)
 }
 
 async fn accept(store: &dyn Store, key: &ConversationKey, count: u64) -> Sequence {
@@ -150,6 +156,11 @@ fn step(version: Version, sequence: Sequence) -> Step {
         answered: vec![Answered { sequence, rows: vec![row], transcript: Some(page) }],
         ..Step::default()
     }
+}
+
+/// Of microseconds, up to a minute.
+fn spans() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("three digits are few enough")
 }
 
 fn micros(span: Duration) -> u64 {

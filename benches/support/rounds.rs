@@ -78,7 +78,10 @@ pub(crate) async fn measure(contender: Contender, crowd: Crowd, warm_up: Duratio
         on_second: |_| (),
     };
     let report = run(options).await.expect("it can be measured");
-    assert_eq!(report.failures(&[]), [] as [&str; 0], "{contender:?}: {:?}", report.faults);
+    // The floor keeps no order: a text that comes before the one before it was answered may overtake it.
+    let only_order = report.unanswered == 0 && report.faults.iter().all(|(kind, _)| *kind == "answers out of order");
+    let is_excused = contender == Contender::Floor && only_order;
+    assert!(is_excused || report.failures(&[]).is_empty(), "{contender:?}: {:?}", report.faults);
     report
 }
 
