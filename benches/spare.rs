@@ -61,7 +61,7 @@ mod spare {
     pub(super) async fn measure() {
         let count = from_environment("RACONTEUR_BENCH_ROUNDS", 5).max(1);
         let contenders = [Contender::Floor, Contender::Sled, Contender::Memory];
-        let (mut disk, mut rates) = (Vec::new(), Vec::new());
+        let mut disk = Vec::new();
         let mut half: [Vec<Report>; 3] = Default::default();
         let mut idle: [Vec<Report>; 3] = Default::default();
         for _ in 0..count {
@@ -70,7 +70,6 @@ mod spare {
             );
             let eager = crowd(64, Pace::Thinking(Duration::ZERO), Duration::from_secs(6));
             let most = rounds::measure(Contender::Sled, eager, Duration::from_secs(1)).await.turns_per_second;
-            rates.push(most / 2.0);
             for (contender, reports) in contenders.iter().zip(&mut half) {
                 let steady = crowd(256, Pace::Fixed(most / 2.0), WARM_UP + WATCHED);
                 reports.push(rounds::measure(*contender, steady, WARM_UP).await);

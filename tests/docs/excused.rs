@@ -52,16 +52,6 @@ pub(crate) const EXCUSES: &[Excuse] = &[
         "it takes ten minutes",
     ),
     shorter(
-        "cargo run --release -- load --texters 64 --think 0s --duration 5s --warm-up 1s --wire twilio",
-        "cargo run --release -- load --texters 5 --think 0s --duration 1s --warm-up 1s --wire twilio",
-        "they take whatever a machine has that does other things beside",
-    ),
-    shorter(
-        "cargo run --release -- load --texters 256 --rate 5600 --duration 10s --warm-up 3s --wire twilio",
-        "cargo run --release -- load --texters 5 --rate 20 --duration 1s --warm-up 1s --wire twilio",
-        "so many are more than a build without optimisation takes on a machine that does other things beside",
-    ),
-    shorter(
         "cargo run --release -- load --texters 10000 --think 8s --ramp 20s --duration 10m --receipts --report load.html",
         "cargo run --release -- load --texters 5 --think 1s --ramp 1s --duration 1s --receipts --report load.html",
         "it takes ten minutes",
