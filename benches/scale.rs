@@ -18,6 +18,10 @@
 #![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
 
 #[cfg(unix)]
+#[path = "support/drive.rs"]
+mod drive;
+
+#[cfg(unix)]
 #[path = "support/furnish.rs"]
 mod furnish;
 
@@ -45,13 +49,9 @@ mod scale {
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use raconteur::config::secret::Secret;
-    use raconteur::conversation::address::Address;
-    use raconteur::load::{
-        Answers, Crowd, Latency, LoadOptions, OwnStore, Pace, Receipts, Report, StandIns, Target, Wire, run,
-    };
+    use raconteur::load::{Crowd, LoadOptions, OwnStore, Pace, Report, Target, run};
 
-    use super::furnish;
+    use super::{drive, furnish};
 
     /// Conversations with an unanswered text.
     const WAITING: u32 = 1_000;
@@ -107,7 +107,7 @@ channel = "phone"
 assistant = "load"
 "#,
             store.display().to_string(),
-            furnish::TENANT
+            drive::TENANT
         );
         std::fs::write(&file, text).expect("there is room");
         let mut command = Command::new(env!("CARGO_BIN_EXE_raconteur"));
@@ -230,39 +230,12 @@ assistant = "load"
 
     /// So many who text so many times a second altogether, whether they were answered or not.
     fn crowd(texters: u32, duration: Duration, rate: f64) -> Crowd {
-        let pace = Pace::Fixed(rate);
-        Crowd { texters, duration, ramp: Duration::ZERO, pace, repeated_percent: 0.0, waiting: 0 }
+        drive::crowd(texters, Pace::Fixed(rate), duration)
     }
 
     fn options(store: OwnStore, crowd: Crowd, settings: Vec<(String, String)>) -> LoadOptions {
-        let anywhere = "127.0.0.1:0".parse().expect("it is an address");
-        let instant = Latency::Fixed(Duration::ZERO);
-        LoadOptions {
-            target: Target::Own { binary: PathBuf::from(env!("CARGO_BIN_EXE_raconteur")), store, settings },
-            wire: Wire::Twilio {
-                account_sid: "AC00000000000000000000000000000001".into(),
-                auth_token: Secret::new("0123456789abcdef"),
-                public_url: None,
-            },
-            channel: "twilio".into(),
-            tenant: Address::parse(furnish::TENANT).expect("it is a number"),
-            crowd,
-            warm_up: Duration::ZERO,
-            standins: StandIns {
-                assistant_latency: instant,
-                assistant_errors_percent: 0.0,
-                provider_latency: instant,
-                provider_errors_percent: 0.0,
-                provider_limit: None,
-                provider_listen: anywhere,
-                assistant_listen: anywhere,
-                receipts: Receipts::None,
-            },
-            answers: Answers::Echo,
-            patience: Duration::from_secs(60),
-            cool_down: Duration::ZERO,
-            on_second: |_| (),
-        }
+        let target = Target::Own { binary: PathBuf::from(env!("CARGO_BIN_EXE_raconteur")), store, settings };
+        LoadOptions { patience: Duration::from_secs(60), ..drive::options(target, crowd) }
     }
 
     fn mebibytes(bytes: Option<u64>) -> f64 {

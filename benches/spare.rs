@@ -12,24 +12,16 @@
 #![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
 
 #[cfg(unix)]
-#[path = "support/relay.rs"]
-mod relay;
-
-#[cfg(unix)]
 #[path = "support/rounds.rs"]
 mod rounds;
 
 #[cfg(unix)]
 fn main() {
-    relay::or(spare::measure());
+    rounds::relay_or(spare::measure());
 }
 
 #[cfg(not(unix))]
 fn main() {}
-
-#[cfg(unix)]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[cfg(unix)]
 mod spare {

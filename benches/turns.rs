@@ -10,24 +10,16 @@
 #![allow(clippy::print_stdout, reason = "a benchmark tells what it has found")]
 
 #[cfg(unix)]
-#[path = "support/relay.rs"]
-mod relay;
-
-#[cfg(unix)]
 #[path = "support/rounds.rs"]
 mod rounds;
 
 #[cfg(unix)]
 fn main() {
-    relay::or(compare());
+    rounds::relay_or(compare());
 }
 
 #[cfg(not(unix))]
 fn main() {}
-
-#[cfg(unix)]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[cfg(unix)]
 async fn compare() {

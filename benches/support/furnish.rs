@@ -17,8 +17,7 @@ use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
 
-/// The number that is texted.
-pub(crate) const TENANT: &str = "+15550100";
+use super::drive::TENANT;
 
 /// How many conversations are written at once.
 const AT_ONCE: u32 = 1_024;

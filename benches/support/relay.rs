@@ -57,11 +57,11 @@ struct Relay {
 }
 
 /// Runs a benchmark; or the relay, in the process that the benchmark has `raconteur load` start as `BINARY --config FILE serve`.
-pub(crate) fn or(benchmark: impl Future<Output = ()>) {
+pub(crate) fn relay_or(benchmark: impl Future<Output = ()>) {
     let arguments: Vec<String> = std::env::args().collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
     match &arguments[..] {
-        [_, flag, file, serve] if flag == "--config" && serve == "serve" => runtime.block_on(self::serve(file)),
+        [_, flag, file, verb] if flag == "--config" && verb == "serve" => runtime.block_on(serve(file)),
         _ => runtime.block_on(benchmark),
     }
 }

@@ -1,13 +1,20 @@
-//! One measurement of one contender, and medians of several.
+//! One measurement of one contender, and medians of several. The floor is the benchmark's own program: its `main` is [`relay_or`].
+
+#[path = "drive.rs"]
+mod drive;
+#[path = "relay.rs"]
+mod relay;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use raconteur::config::secret::Secret;
-use raconteur::conversation::address::Address;
-use raconteur::load::{
-    Answers, Crowd, Latency, LoadOptions, OwnStore, Pace, Receipts, Report, StandIns, Target, Wire, run,
-};
+use raconteur::load::{Crowd, LoadOptions, OwnStore, Report, Target, run};
+
+pub(crate) use self::drive::crowd;
+pub(crate) use self::relay::relay_or;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,41 +49,9 @@ impl Contender {
     }
 }
 
-/// So many texters, for so long.
-pub(crate) fn crowd(texters: u32, pace: Pace, duration: Duration) -> Crowd {
-    Crowd { texters, duration, ramp: Duration::ZERO, pace, repeated_percent: 0.0, waiting: 0 }
-}
-
 /// Lets them text, and tells how it went behind the warm-up.
 pub(crate) async fn measure(contender: Contender, crowd: Crowd, warm_up: Duration) -> Report {
-    let anywhere = "127.0.0.1:0".parse().expect("it is an address");
-    let instant = Latency::Fixed(Duration::ZERO);
-    let options = LoadOptions {
-        target: contender.target(),
-        wire: Wire::Twilio {
-            account_sid: "AC00000000000000000000000000000001".into(),
-            auth_token: Secret::new("0123456789abcdef"),
-            public_url: None,
-        },
-        channel: "twilio".into(),
-        tenant: Address::parse("+15550100").expect("it is a number"),
-        crowd,
-        warm_up,
-        standins: StandIns {
-            assistant_latency: instant,
-            assistant_errors_percent: 0.0,
-            provider_latency: instant,
-            provider_errors_percent: 0.0,
-            provider_limit: None,
-            provider_listen: anywhere,
-            assistant_listen: anywhere,
-            receipts: Receipts::None,
-        },
-        answers: Answers::Echo,
-        patience: Duration::from_secs(30),
-        cool_down: Duration::ZERO,
-        on_second: |_| (),
-    };
+    let options = LoadOptions { warm_up, ..drive::options(contender.target(), crowd) };
     let report = run(options).await.expect("it can be measured");
     // The floor keeps no order: a text that comes before the one before it was answered may overtake it.
     let only_order = report.unanswered == 0 && report.faults.iter().all(|(kind, _)| *kind == "answers out of order");
